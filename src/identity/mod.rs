@@ -1,0 +1,8 @@
+//! Who is asking: systems known by the key of their certificate.
+//!
+//! Invariant: a [`System`] comes only out of a [`Registry`] look-up by fingerprint, never from a
+//! name inside a certificate. This room decides nothing: what a caller may do is policy.
+
+pub mod registry;
+
+pub use registry::{Registry, Role, System};

@@ -1,0 +1,4 @@
+//! Sluice.
+pub mod base;
+pub mod catalogue;
+pub mod identity;
