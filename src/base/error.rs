@@ -23,8 +23,21 @@ pub struct Error {
     pub fields: Vec<FieldRefusal>,
     /// Seconds after which a new try makes sense.
     pub retry_after: Option<u32>,
+    /// The bound that was reached, for `quota-exhausted` and the like.
+    pub bound: Option<Bound>,
     /// For the operator's log only.
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// A bound on how often something may be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bound {
+    /// Its name in the interface, such as `grant-day`.
+    pub name: &'static str,
+    /// How much is allowed in the window.
+    pub quota: u64,
+    /// The length of the window.
+    pub window_seconds: u32,
 }
 
 /// A fault of one member of a request.
@@ -56,7 +69,7 @@ pub struct FieldRefusal {
 impl Error {
     /// An error of which the code says everything.
     pub fn new(code: Code) -> Self {
-        Self { code, invalid: Vec::new(), fields: Vec::new(), retry_after: None, cause: None }
+        Self { code, invalid: Vec::new(), fields: Vec::new(), retry_after: None, bound: None, cause: None }
     }
 
     /// One fault at one place of the request.
@@ -84,8 +97,13 @@ impl Error {
         Self { retry_after: Some(seconds), ..self }
     }
 
+    /// With the bound that was reached.
+    pub fn bound(self, bound: Bound) -> Self {
+        Self { bound: Some(bound), ..self }
+    }
+
     /// The internal cause, for the operator's log.
-    pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync)> {
+    pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
         self.cause.as_deref()
     }
 }

@@ -85,7 +85,7 @@ fn is_id(text: &str) -> bool {
 
 /// The id of one request: 16 random bytes as 32 hex digits. Known to the caller, the log and the
 /// logs of all parties.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct RequestId([u8; 16]);
 
 impl RequestId {
@@ -122,6 +122,15 @@ pub struct Fingerprint([u8; 32]);
 impl Fingerprint {
     /// Of a SubjectPublicKeyInfo in DER.
     pub fn of_spki(der: &[u8]) -> Self {
+        Self::of(der)
+    }
+
+    /// Of a whole certificate in DER: what the audit record names beside the key.
+    pub fn of_certificate(der: &[u8]) -> Self {
+        Self::of(der)
+    }
+
+    fn of(der: &[u8]) -> Self {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, der).as_ref());
         Self(bytes)
@@ -142,6 +151,13 @@ impl fmt::Display for Fingerprint {
 impl Serialize for Fingerprint {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fingerprint {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("64 lower-case hex digits"))
     }
 }
 

@@ -38,6 +38,11 @@ pub fn escape(step: &str) -> String {
     step.replace('~', "~0").replace('/', "~1")
 }
 
+/// The line, from 1, of the byte at `offset`: for parsers that tell offsets.
+pub fn line_at(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|b| *b == b'\n').count()
+}
+
 struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,

@@ -16,7 +16,7 @@ pub mod sources;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use code::Code;
-pub use error::{Error, FieldRefusal, Invalid, Result};
+pub use error::{Bound, Error, FieldRefusal, Invalid, Result};
 pub use finding::{Finding, Findings, Severity};
 pub use lang::{Lang, Text};
 pub use sources::Sources;

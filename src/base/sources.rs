@@ -5,9 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::finding::{Finding, Findings};
 use super::ids::hex;
+use super::locate::line_at;
 
 /// Text files by their path relative to the root, with `/`: `schemas/civil.subsistence.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +28,20 @@ impl Sources {
     /// One file.
     pub fn file(&self, path: &str) -> Option<&str> {
         self.0.get(path).map(String::as_str)
+    }
+
+    /// One TOML file as a `T`; a file that is missing or does not read is an error among `findings`.
+    pub fn toml<T: DeserializeOwned>(&self, path: &str, findings: &mut Findings) -> Option<T> {
+        let Some(text) = self.file(path) else {
+            findings.push(Finding::error("file-missing", path, 0, "the file is missing", "add it"));
+            return None;
+        };
+        toml::from_str(text)
+            .map_err(|e| {
+                let line = e.span().map_or(0, |span| line_at(text, span.start));
+                findings.push(Finding::error("toml-syntax", path, line, e.message(), "correct the line"));
+            })
+            .ok()
     }
 
     /// Only the files below `folder`.

@@ -3,6 +3,8 @@
 //! Invariant: a [`System`] comes only out of a [`Registry`] look-up by fingerprint, never from a
 //! name inside a certificate. This room decides nothing: what a caller may do is policy.
 
+pub mod load;
 pub mod registry;
 
+pub use load::load;
 pub use registry::{Registry, Role, System};

@@ -1,0 +1,3 @@
+DROP TABLE progress;
+DROP TABLE subject;
+DROP TABLE entry;

@@ -1,0 +1,149 @@
+//! New versions of the catalogue and the policies, and new keys: checked, recorded, in force.
+//!
+//! Invariant: a change takes effect only after the log has recorded it, and takes effect whole.
+//! A change that cannot take effect leaves everything as it was, and says why.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::gateway::Gateway;
+use super::world::{self, World};
+use crate::audit::record::Draft;
+use crate::base::{Clock, Error, Finding, Findings, Sources};
+use crate::store::state::{Act, Applied, StateError, StateStore};
+
+/// Folders below the catalogue's folder that are read.
+const FOLDERS: [&str; 3] = ["schemas", "policies", "policies/rules"];
+/// The longest file that is read, in bytes.
+const MAX_FILE: u64 = 32 << 20;
+
+/// Reads the files of `dir` that make a catalogue and its policies.
+///
+/// # Errors
+/// The file that cannot be read, and why.
+pub fn read_sources(dir: &Path) -> Result<Sources, Findings> {
+    let mut sources = Sources::default();
+    let wrong = |path: &str, what: String| {
+        Findings(vec![Finding::error("file-unreadable", path, 0, what, "make it a readable UTF-8 file under 32 MiB")])
+    };
+    for folder in FOLDERS {
+        let entries = std::fs::read_dir(dir.join(folder)).map_err(|e| wrong(folder, e.to_string()))?;
+        for entry in entries {
+            let entry = entry.map_err(|e| wrong(folder, e.to_string()))?;
+            let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            if !["json", "toml", "csv", "conf"].iter().any(|ending| path.ends_with(&format!(".{ending}"))) {
+                continue;
+            }
+            let size = entry.metadata().map_err(|e| wrong(&path, e.to_string()))?.len();
+            if size > MAX_FILE {
+                return Err(wrong(&path, format!("it has {size} bytes")));
+            }
+            let text = std::fs::read_to_string(entry.path()).map_err(|e| wrong(&path, e.to_string()))?;
+            sources.0.insert(path, text);
+        }
+    }
+    Ok(sources)
+}
+
+/// Why files were not applied.
+#[derive(Debug)]
+pub enum NotApplied {
+    /// They do not hold together.
+    Refused(Findings),
+    /// They could not be stored.
+    State(StateError),
+}
+
+/// Checks the files of `dir` and stores them as the newest version, which a running gateway
+/// takes up within a second.
+///
+/// # Errors
+/// What is wrong with the files, or the database; the old version then stays in force.
+pub fn apply(state: &StateStore, dir: &Path, clock: &dyn Clock) -> Result<(Applied, Findings), NotApplied> {
+    let sources = read_sources(dir).map_err(NotApplied::Refused)?;
+    let checked = world::check(&sources).map_err(NotApplied::Refused)?;
+    let applied = state.apply(&sources, clock.now()).map_err(NotApplied::State)?;
+    Ok((applied, checked.warnings))
+}
+
+/// Why a change could not be taken up: the old world stays.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTaken {
+    /// The stored files do not hold together.
+    #[error("the stored version does not hold together:\n{0}")]
+    Broken(Findings),
+    /// The state could not be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The log could not record it.
+    #[error("the log could not record it: {0}")]
+    Unrecorded(#[from] Error),
+    /// No version was ever applied.
+    #[error("no version of the catalogue was ever applied")]
+    Nothing,
+}
+
+impl Gateway {
+    /// Takes up whatever changed since revision `seen`; gives the revision that is now in force.
+    ///
+    /// # Errors
+    /// Why not. Everything stays as it was, and the next call tries again.
+    pub async fn take_up_changes(&self, seen: i64) -> Result<i64, NotTaken> {
+        let state = self.state.clone();
+        // The revision is read first: a change after that moment is found by the next call.
+        let read = blocking(move || {
+            let revision = state.revision()?;
+            if revision == seen {
+                return Ok(None);
+            }
+            let version = state.newest_version()?.ok_or(NotTaken::Nothing)?;
+            Ok(Some((revision, version, state.keys()?)))
+        });
+        let Some((revision, version, keys)) = read.await? else { return Ok(seen) };
+        let new = blocking(move || World::build(&version, &keys).map_err(NotTaken::Broken)).await?;
+        self.record_acts().await?;
+        tracing::info!(
+            catalogue.version = new.catalogue_version,
+            policy.version = new.policy_version,
+            systems = new.registry.systems().count(),
+            "a new version is in force"
+        );
+        self.metrics.versions(new.catalogue_version, new.policy_version);
+        self.world.store(Arc::new(new));
+        Ok(revision)
+    }
+
+    /// Records the administrative acts that the log does not have yet.
+    async fn record_acts(&self) -> Result<(), NotTaken> {
+        loop {
+            let state = self.state.clone();
+            let acts = blocking(move || Ok(state.pending_acts(100)?)).await?;
+            if acts.is_empty() {
+                return Ok(());
+            }
+            for act in acts {
+                let seq = act.seq;
+                let receipt = self.record(draft(&act)).await?;
+                let state = self.state.clone();
+                blocking(move || Ok(state.act_recorded(seq, receipt.index)?)).await?;
+            }
+        }
+    }
+}
+
+fn draft(act: &Act) -> Draft {
+    let mut draft = Draft::new("administration");
+    let members = draft.members();
+    members.number("act", u64::try_from(act.seq).unwrap_or_default());
+    members.text("action", &act.kind).text("object", &act.object).text("detail", &act.detail);
+    members.text("done_at", &act.at.to_string());
+    draft
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, NotTaken> + Send + 'static,
+) -> Result<T, NotTaken> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|e| Err(NotTaken::Unrecorded(Error::new(crate::base::Code::Internal).because(e))))
+}

@@ -1,0 +1,152 @@
+//! The catalogue as one caller may see it.
+//!
+//! Invariant: what a caller reads here is what the decision would say: it is asked, not guessed.
+
+use std::sync::Arc;
+
+use super::call::Call;
+use super::gateway::Gateway;
+use super::view::{
+    DatasetLine, DatasetList, DatasetView, FieldView, PermittedView, PurposeView, SubjectView,
+};
+use super::world::World;
+use crate::base::ids::PurposeId;
+use crate::base::{Code, Lang, Result, Timestamp};
+use crate::catalogue::{Ask, AskedField, Class, Dataset, Field, Form, Level, OnRefusal};
+use crate::identity::System;
+use crate::policy::FieldVerdict;
+
+/// The datasets that the caller may know of.
+pub fn list(gateway: &Gateway, call: &Call, lang: Lang) -> DatasetList {
+    let (world, now) = (gateway.world(), gateway.now());
+    let system = &call.caller.system;
+    let known = world.catalogue.datasets.values().filter(|d| may_know(&world, system, d, now));
+    let datasets = known
+        .map(|d| DatasetLine {
+            dataset: d.id().to_string(),
+            provider: d.entry.provider.to_string(),
+            title: d.entry.title.lang(lang).to_owned(),
+            class: d.class().as_str().to_owned(),
+            level: d.level().as_str().to_owned(),
+            askable: may_ask(&world, system, d, now),
+        })
+        .collect();
+    DatasetList { catalogue_version: world.catalogue_version, datasets }
+}
+
+/// One dataset, with what the caller may ask of it.
+///
+/// # Errors
+/// `not-found` when there is none, or the caller may not know of it.
+pub fn view(gateway: &Gateway, call: &Call, id: &str, lang: Lang) -> Result<DatasetView> {
+    let (world, now) = (gateway.world(), gateway.now());
+    let system = &call.caller.system;
+    let dataset = world.dataset(id).filter(|d| may_know(&world, system, d, now)).ok_or(Code::NotFound)?;
+    let permitted: Vec<(&PurposeId, Vec<FieldVerdict>)> =
+        dataset.entry.purposes.iter().map(|p| (p, probe(&world, system, dataset, p, now))).collect();
+    let entry = &dataset.entry;
+    Ok(DatasetView {
+        catalogue_version: world.catalogue_version,
+        policy_version: world.policy_version,
+        dataset: id.to_owned(),
+        provider: entry.provider.to_string(),
+        title: entry.title.lang(lang).to_owned(),
+        summary: entry.summary.lang(lang).to_owned(),
+        update_cycle: entry.update_cycle.clone(),
+        mode: entry.mode.clone(),
+        conditions: entry.conditions.lang(lang).to_owned(),
+        class: dataset.class().as_str().to_owned(),
+        level: dataset.level().as_str().to_owned(),
+        subject: SubjectView {
+            member: entry.subject.member.clone(),
+            identifier: entry.subject.identifier.as_str().to_owned(),
+        },
+        purposes: entry.purposes.iter().filter_map(|p| purpose_view(&world, p, lang)).collect(),
+        fields: dataset.fields.iter().map(|f| field_view(f, &permitted, lang)).collect(),
+        request_schema: dataset.request_schema.clone(),
+    })
+}
+
+/// May the system know that the dataset exists? A core list is secret: only its owner, and who
+/// may ask something of it, sees it at all.
+pub(super) fn may_know(world: &World, system: &System, dataset: &Arc<Dataset>, now: Timestamp) -> bool {
+    dataset.level() < Level::Core
+        || dataset.entry.provider == system.department
+        || may_ask(world, system, dataset, now)
+}
+
+fn may_ask(world: &World, system: &System, dataset: &Arc<Dataset>, now: Timestamp) -> bool {
+    dataset.entry.purposes.iter().any(|purpose| {
+        probe(world, system, dataset, purpose, now).iter().any(|v| matches!(v, FieldVerdict::Given { .. }))
+    })
+}
+
+/// What the decision says of every field for one purpose, when each is asked in no form of its
+/// own: the ceiling. It is memoised like any other decision.
+fn probe(
+    world: &World,
+    system: &System,
+    dataset: &Arc<Dataset>,
+    purpose: &PurposeId,
+    now: Timestamp,
+) -> Vec<FieldVerdict> {
+    let fields = dataset.fields.iter().map(|f| AskedField { name: f.name.clone(), form: None, predicate: first(f) });
+    let ask = Ask {
+        dataset: Arc::clone(dataset),
+        purpose: purpose.clone(),
+        case: String::new(),
+        operator: String::new(),
+        subjects: Vec::new(),
+        fields: fields.collect(),
+        on_refusal: OnRefusal::Omit,
+    };
+    world.policy.decide(system, &ask, now).fields
+}
+
+/// Any comparison that the owner fixed: which one does not matter to a probe.
+fn first(field: &Field) -> Option<crate::catalogue::Predicate> {
+    field.sharing.forms.get(&Form::Predicate).and_then(|terms| terms.compare.first().cloned())
+}
+
+fn purpose_view(world: &World, id: &PurposeId, lang: Lang) -> Option<PurposeView> {
+    world.catalogue.purposes.get(id).map(|p| PurposeView {
+        purpose: id.to_string(),
+        title: p.title.lang(lang).to_owned(),
+        basis: p.basis.clone(),
+    })
+}
+
+fn field_view(field: &Field, permitted: &[(&PurposeId, Vec<FieldVerdict>)], lang: Lang) -> FieldView {
+    let mut given = Vec::new();
+    let mut apply = None;
+    for (purpose, verdicts) in permitted {
+        for verdict in verdicts {
+            match verdict {
+                FieldVerdict::Given { name, form, rule, .. } if *name == field.name => given.push(PermittedView {
+                    purpose: purpose.to_string(),
+                    form: form.as_str().to_owned(),
+                    rule: rule.to_string(),
+                    compare: match form {
+                        Form::Predicate => field.sharing.forms.get(form).map(|t| t.compare.clone()).unwrap_or_default(),
+                        _ => Vec::new(),
+                    },
+                }),
+                FieldVerdict::Refused(refusal) if refusal.field == field.name => {
+                    apply = apply.or_else(|| refusal.apply.clone());
+                }
+                _ => {}
+            }
+        }
+    }
+    let withheld = field.sharing.class == Class::Withheld && given.is_empty();
+    FieldView {
+        field: field.name.to_string(),
+        title: field.title.lang(lang).to_owned(),
+        kind: field.kind.clone(),
+        class: field.sharing.class.as_str().to_owned(),
+        level: field.sharing.level.as_str().to_owned(),
+        basis: field.sharing.basis.clone(),
+        permitted: given,
+        apply: apply.filter(|_| !withheld),
+    }
+}

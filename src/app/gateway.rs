@@ -1,0 +1,113 @@
+//! The gateway: what every use case works with.
+//!
+//! Invariant: it is made whole or not at all; a gateway that exists has a log that starts clean,
+//! a world that holds together, and keys.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use ring::rand::SystemRandom;
+use tokio::sync::Semaphore;
+
+use super::refusals::Refusals;
+use super::world::World;
+use crate::base::ids::RequestId;
+use crate::base::{Clock, Code, Error, Result, Timestamp};
+use crate::config::LimitsSection;
+use crate::identity::Registry;
+use crate::privacy::PseudonymKey;
+use crate::store::audit::AuditLog;
+use crate::store::state::StateStore;
+use crate::telemetry::Metrics;
+
+/// What every use case works with.
+pub struct Gateway {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) rng: SystemRandom,
+    pub(super) world: ArcSwap<World>,
+    pub(super) log: AuditLog,
+    pub(super) state: StateStore,
+    pub(super) pseudonyms: PseudonymKey,
+    pub(super) refusals: Refusals,
+    pub(super) places: Semaphore,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+/// What a gateway is made of.
+pub struct Parts {
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// The audit log, started.
+    pub log: AuditLog,
+    /// The state database, open.
+    pub state: StateStore,
+    /// The first world.
+    pub world: World,
+    /// The key of pseudonyms.
+    pub pseudonyms: PseudonymKey,
+    /// Bounds.
+    pub limits: LimitsSection,
+    /// Where measurements go.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Gateway {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            clock: parts.clock,
+            rng: SystemRandom::new(),
+            world: ArcSwap::from_pointee(parts.world),
+            log: parts.log,
+            state: parts.state,
+            pseudonyms: parts.pseudonyms,
+            refusals: Refusals::new(parts.limits.refusals_per_minute),
+            places: Semaphore::new(parts.limits.concurrent_queries.get()),
+            metrics: parts.metrics,
+        }
+    }
+
+    /// The systems that are known now.
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.world.load().registry)
+    }
+
+    /// The world as it is now.
+    pub fn world(&self) -> Arc<World> {
+        self.world.load_full()
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The audit log.
+    pub fn log(&self) -> &AuditLog {
+        &self.log
+    }
+
+    /// The state database.
+    pub fn state(&self) -> StateStore {
+        self.state.clone()
+    }
+
+    /// Measures the log.
+    pub fn measure(&self) {
+        let stats = self.log.stats();
+        self.metrics.audit_state(stats.waiting as u64, stats.size, stats.lag);
+    }
+
+    /// Where measurements go.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// A new request id.
+    ///
+    /// # Errors
+    /// `not-ready` when the machine gives no randomness.
+    pub fn new_request_id(&self) -> Result<RequestId> {
+        RequestId::random(&self.rng).ok_or_else(|| Error::new(Code::NotReady))
+    }
+}

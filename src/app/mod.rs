@@ -1,0 +1,23 @@
+//! The use cases: each a short story told with the domain's and the edges' words.
+//!
+//! Invariant: every story ends in a record of the log before it answers, whatever its end; and
+//! no story knows of HTTP. Entrances (web, jobs, the command line) call these and nothing below.
+
+pub mod apply;
+pub mod call;
+pub mod datasets;
+pub mod explain;
+pub mod gateway;
+pub mod keys;
+pub mod query;
+pub mod records;
+pub mod readiness;
+mod record;
+mod refusals;
+pub mod trail;
+pub mod view;
+pub mod world;
+
+pub use crate::adapters::{Adapters, WorkerAdapters};
+pub use call::{Call, Caller};
+pub use gateway::Gateway;

@@ -1,0 +1,231 @@
+//! The main job: one department's system asks another department about people.
+//!
+//! Invariant: the answer exists only after its record is durable; until then nothing of it can
+//! reach the caller, whatever goes wrong.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use ring::digest::{SHA256, digest};
+use serde_json::{Map, Value as Json};
+
+use super::call::Call;
+use super::gateway::Gateway;
+use super::trail::Trail;
+use super::view::{FieldProblem, QueryAnswer, ReceiptView, SubjectResult};
+use super::world::World;
+use crate::adapters::WorkerAdapters;
+use crate::base::ids::{FieldName, RuleId};
+use crate::base::{Code, Error, FieldRefusal, Result, Timestamp};
+use crate::catalogue::{Ask, Dataset, OnRefusal, Predicate, request};
+use crate::policy::{FieldVerdict, Grant, Verdict};
+use crate::privacy::{self, Context, Disclosure, Recipient};
+use crate::store::state::Charge;
+
+/// Answers a query: the bytes of the whole JSON answer.
+///
+/// # Errors
+/// With the code that the caller is to see; it has been recorded.
+pub async fn query(
+    gateway: &Gateway,
+    adapters: &WorkerAdapters,
+    call: &Call,
+    dataset: &str,
+    body: Result<impl AsRef<[u8]>>,
+) -> Result<Vec<u8>> {
+    let mut trail = Trail::new("query", call);
+    let story = answer(gateway, adapters, call, dataset, body, &mut trail);
+    // A panic is a fault of ours: it is recorded like any other end, and takes nothing down.
+    let told = AssertUnwindSafe(story).catch_unwind().await.unwrap_or_else(|_| Err(Code::Internal.into()));
+    match told {
+        Ok(answer) => conclude(gateway, answer, trail).await,
+        Err(error) => Err(gateway.record_failure(&call.caller.system.id, trail, error).await),
+    }
+}
+
+/// The way of a query, up to the answer that may be given once it is recorded.
+async fn answer(
+    gateway: &Gateway,
+    adapters: &WorkerAdapters,
+    call: &Call,
+    dataset: &str,
+    body: Result<impl AsRef<[u8]>>,
+    trail: &mut Trail,
+) -> Result<QueryAnswer> {
+    let _place = gateway.places.try_acquire().map_err(|_| Error::new(Code::Overloaded).retry_after(1))?;
+    let world = gateway.world();
+    let now = gateway.now();
+    trail.world(&world);
+    let system = &call.caller.system;
+    let dataset = world.dataset(dataset).filter(|d| super::datasets::may_know(&world, system, d, now));
+    let dataset = dataset.ok_or(Code::NotFound)?;
+    trail.dataset(dataset.id().as_str());
+
+    let ask = request::parse(dataset, body?.as_ref(), now.day())?;
+    trail.ask(&ask);
+    let verdict = world.policy.decide(system, &ask, now);
+    trail.verdict(&verdict);
+    let Split { given, refused } = split(verdict);
+    if given.is_empty() || (!refused.is_empty() && ask.on_refusal == OnRefusal::Reject) {
+        return Err(Error::refused(refused));
+    }
+
+    charge(gateway, &given, &ask, now).await?;
+    let rows = fetch(adapters, call, &ask, &given, trail).await?;
+    let results = disclose(gateway, call, &ask, &given, rows, now)?;
+    trail.count("found", results.iter().filter(|r| r.found).count() as u64);
+    Ok(compose(call, &world, dataset, &given, refused, results))
+}
+
+/// Records the answer, and only then lets it go.
+///
+/// The record holds the hash of the answer as it stands before the receipt is added: whoever has
+/// the answer takes the `receipt` member out of the text and has the hashed bytes again.
+async fn conclude(gateway: &Gateway, answer: QueryAnswer, mut trail: Trail) -> Result<Vec<u8>> {
+    let mut body = serde_json::to_vec(&answer).map_err(|e| Error::new(Code::Internal).because(e))?;
+    trail.note("response_sha256", &crate::base::ids::hex(digest(&SHA256, &body).as_ref()));
+    let receipt = gateway.record(trail.end(Code::Ok)).await?;
+    body.pop();
+    body.extend_from_slice(b",\"receipt\":");
+    serde_json::to_writer(&mut body, &ReceiptView::from(receipt)).map_err(|e| Error::new(Code::Internal).because(e))?;
+    body.push(b'}');
+    Ok(body)
+}
+
+/// A field that is given, and how.
+struct Given {
+    name: FieldName,
+    form: crate::catalogue::Form,
+    predicate: Option<Predicate>,
+    grant: Option<Arc<Grant>>,
+}
+
+struct Split {
+    given: Vec<Given>,
+    refused: Vec<FieldRefusal>,
+}
+
+fn split(verdict: Verdict) -> Split {
+    let mut split = Split { given: Vec::new(), refused: Vec::new() };
+    for field in verdict.fields {
+        match field {
+            FieldVerdict::Given { name, form, predicate, grant, .. } => {
+                split.given.push(Given { name, form, predicate, grant });
+            }
+            FieldVerdict::Refused(refusal) => split.refused.push(refusal),
+        }
+    }
+    split
+}
+
+/// Charges every grant that gives a field, once, for all subjects: before the answer, so that a
+/// subject without a record costs the same as one with.
+async fn charge(gateway: &Gateway, given: &[Given], ask: &Ask, now: Timestamp) -> Result<()> {
+    let mut charges: Vec<(RuleId, u32)> = Vec::new();
+    for grant in given.iter().filter_map(|g| g.grant.as_ref()) {
+        if !charges.iter().any(|(id, _)| *id == grant.rule) {
+            charges.push((grant.rule.clone(), grant.per_day));
+        }
+    }
+    if charges.is_empty() {
+        return Ok(());
+    }
+    let state = gateway.state.clone();
+    let (day, subjects) = (now.day(), u32::try_from(ask.subjects.len()).unwrap_or(u32::MAX));
+    let charged = tokio::task::spawn_blocking(move || {
+        charges.into_iter().try_fold(true, |all, (grant, limit)| {
+            Ok::<_, crate::store::state::StateError>(
+                all && matches!(state.charge(&grant, day, subjects, limit)?, Charge::Charged { .. }),
+            )
+        })
+    });
+    let charged = charged.await.map_err(|e| Error::new(Code::NotReady).because(e))?;
+    if charged.map_err(|e| Error::new(Code::NotReady).because(e))? {
+        Ok(())
+    } else {
+        Err(Error::new(Code::QuotaExhausted).retry_after(seconds_to_midnight(now)))
+    }
+}
+
+/// Seconds until the day turns in Asia/Shanghai, when a day's volume begins anew.
+fn seconds_to_midnight(now: Timestamp) -> u32 {
+    const DAY: i64 = 86_400;
+    let into_day = (now.seconds() + 8 * 3600).rem_euclid(DAY);
+    u32::try_from(DAY - into_day).unwrap_or(u32::MAX)
+}
+
+type Row = Option<Map<String, Json>>;
+
+/// Asks the provider for the permitted fields alone, and only for those whose form needs a value.
+async fn fetch(
+    adapters: &WorkerAdapters,
+    call: &Call,
+    ask: &Ask,
+    given: &[Given],
+    trail: &mut Trail,
+) -> Result<Vec<Row>> {
+    if let Some(name) = adapters.name_of(ask.dataset.id()) {
+        trail.note("adapter", name);
+    }
+    let wanted: Vec<&FieldName> =
+        given.iter().filter(|g| privacy::needs_value(g.form)).map(|g| &g.name).collect();
+    adapters.fetch(ask.dataset.id(), &wanted, &ask.subjects, &call.request_id, Some(&call.trace)).await
+}
+
+/// Checks each record against the dataset's schema, then reduces it to the forms.
+fn disclose(
+    gateway: &Gateway,
+    call: &Call,
+    ask: &Ask,
+    given: &[Given],
+    rows: Vec<Row>,
+    now: Timestamp,
+) -> Result<Vec<SubjectResult>> {
+    let plan = given
+        .iter()
+        .map(|g| {
+            let field = ask.dataset.field(g.name.as_str()).ok_or(Code::Internal)?;
+            Ok(Disclosure { field, form: g.form, predicate: g.predicate.as_ref() })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let recipient = Recipient { department: &call.caller.system.department, purpose: &ask.purpose };
+    let context = Context::new(ask.dataset.id(), recipient, &gateway.pseudonyms, now.day());
+    if rows.len() != ask.subjects.len() {
+        return Err(Code::ProviderInvalid.into());
+    }
+    rows.into_iter()
+        .enumerate()
+        .map(|(subject, row)| {
+            let Some(record) = row else { return Ok(SubjectResult { subject, found: false, data: Map::new() }) };
+            let holds = plan
+                .iter()
+                .filter(|d| privacy::needs_value(d.form))
+                .all(|d| d.field.accepts(record.get(d.field.name.as_str())));
+            if !holds {
+                return Err(Code::ProviderInvalid.into());
+            }
+            Ok(SubjectResult { subject, found: true, data: privacy::disclose(&plan, &record, &context)? })
+        })
+        .collect()
+}
+
+fn compose(
+    call: &Call,
+    world: &World,
+    dataset: &Dataset,
+    given: &[Given],
+    refused: Vec<FieldRefusal>,
+    results: Vec<SubjectResult>,
+) -> QueryAnswer {
+    QueryAnswer {
+        request_id: call.request_id.to_string(),
+        dataset: dataset.id().to_string(),
+        catalogue_version: world.catalogue_version,
+        policy_version: world.policy_version,
+        forms: given.iter().map(|g| (g.name.to_string(), g.form.as_str().into())).collect(),
+        results,
+        withheld: refused.iter().map(FieldProblem::from).collect(),
+        receipt: None,
+    }
+}

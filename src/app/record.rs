@@ -1,0 +1,97 @@
+//! How every story ends: with a record in the log.
+//!
+//! Invariant: an error of the log is never swallowed. A success that could not be recorded is
+//! no success, and a refusal that could not be recorded says that instead.
+
+use super::gateway::Gateway;
+use super::refusals::Surplus;
+use super::trail::Trail;
+use super::view::ReceiptView;
+use crate::audit::record::Draft;
+use crate::base::ids::{Fingerprint, RequestId, SystemId};
+use crate::base::{Code, Error, Result};
+use crate::audit::Receipt;
+
+impl Gateway {
+    /// Makes a record durable.
+    ///
+    /// # Errors
+    /// `audit-unavailable`: nothing may be answered on the strength of it.
+    pub(super) async fn record(&self, draft: Draft) -> Result<Receipt> {
+        self.log.append(draft).await.map_err(|e| Error::new(Code::AuditUnavailable).retry_after(1).because(e))
+    }
+
+    /// Records a story that failed, within the caller's budget; gives the error to answer with.
+    pub(super) async fn record_failure(&self, system: &SystemId, trail: Trail, error: Error) -> Error {
+        if protects_gateway(error.code) {
+            self.refusals.count(Some(system), 1, self.now());
+            return error;
+        }
+        if !self.refusals.take(Some(system), self.now()) {
+            return Error::new(Code::TooManyRefusals).retry_after(60);
+        }
+        match self.record(trail.end(error.code)).await {
+            Ok(_) => error,
+            Err(unrecorded) => unrecorded,
+        }
+    }
+
+    /// Records that somebody was turned away at the door: no certificate, or one that names
+    /// nobody. Gives the error to answer with.
+    pub async fn refused_at_door(
+        &self,
+        request_id: RequestId,
+        certificate: Option<Fingerprint>,
+        route: &'static str,
+        code: Code,
+    ) -> Error {
+        if !self.refusals.take(None, self.now()) {
+            return Error::new(Code::TooManyRefusals).retry_after(60);
+        }
+        let mut draft = Draft::new("refused-at-door");
+        let members = draft.members();
+        members.text("request_id", &request_id.to_string()).text("route", route).text("outcome", code.as_str());
+        if let Some(certificate) = certificate {
+            members.text("certificate", &certificate.to_string());
+        }
+        match self.record(draft).await {
+            Ok(_) => code.into(),
+            Err(unrecorded) => unrecorded,
+        }
+    }
+
+    /// Records how many refusals were only counted since the last time.
+    ///
+    /// # Errors
+    /// `audit-unavailable`; what was handed over is counted again.
+    pub async fn record_surplus(&self) -> Result<()> {
+        for Surplus { system, count } in self.refusals.surplus() {
+            let mut draft = Draft::new("refusals-counted");
+            draft.members().number("count", count);
+            if let Some(system) = &system {
+                draft.members().text("system", system.as_str());
+            }
+            if let Err(error) = self.record(draft).await {
+                self.refusals.count(system.as_ref(), count, self.now());
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Answers that protect the gateway itself: to record each would add to what they protect from.
+fn protects_gateway(code: Code) -> bool {
+    matches!(code, Code::Overloaded | Code::NotReady | Code::AuditUnavailable)
+}
+
+impl From<Receipt> for ReceiptView {
+    fn from(receipt: Receipt) -> Self {
+        Self {
+            log: receipt.log.to_string(),
+            index: receipt.index,
+            leaf_hash: receipt.leaf_hash.to_string(),
+            checkpoint: receipt.checkpoint.to_string(),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The budget of refusals.
+//!
+//! Every refusal is recorded, and a record costs space and time for ever: so a caller that is
+//! refused without end could fill the log. Each caller therefore has a budget of records per
+//! minute. Beyond it refusals are only counted, and the count becomes one record.
+//!
+//! Invariant: one caller's flood uses up that caller's budget and no other's; and the number of
+//! callers kept is bounded by the registry, with all unknown ones in a single place.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+
+use crate::base::Timestamp;
+use crate::base::ids::SystemId;
+
+const MINUTE: i64 = 60_000_000;
+
+/// What is left of each caller's budget.
+#[derive(Debug)]
+pub struct Refusals {
+    per_minute: i64,
+    callers: Mutex<HashMap<Option<SystemId>, Budget>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    /// Micro-tokens: a record costs a minute's worth of microseconds.
+    tokens: i64,
+    filled: Timestamp,
+    surplus: u64,
+}
+
+/// Refusals of one caller that were counted and not recorded one by one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surplus {
+    /// The caller; none stands for all unknown ones.
+    pub system: Option<SystemId>,
+    /// How many.
+    pub count: u64,
+}
+
+impl Refusals {
+    /// A budget of so many records a minute for each caller.
+    pub fn new(per_minute: NonZeroU32) -> Self {
+        Self { per_minute: i64::from(per_minute.get()), callers: Mutex::default() }
+    }
+
+    /// Takes one record out of the caller's budget; false, and counted, when it is used up.
+    pub fn take(&self, system: Option<&SystemId>, now: Timestamp) -> bool {
+        let full = self.per_minute.saturating_mul(MINUTE);
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        let budget = callers.entry(system.cloned()).or_insert(Budget { tokens: full, filled: now, surplus: 0 });
+        let passed = now.micros().saturating_sub(budget.filled.micros()).clamp(0, MINUTE);
+        budget.tokens = budget.tokens.saturating_add(passed.saturating_mul(self.per_minute)).min(full);
+        budget.filled = now;
+        if budget.tokens >= MINUTE {
+            budget.tokens -= MINUTE;
+            true
+        } else {
+            budget.surplus += 1;
+            false
+        }
+    }
+
+    /// Counts `count` requests without a record of their own: turned away to protect the gateway
+    /// itself, or counted before and not yet recorded.
+    pub fn count(&self, system: Option<&SystemId>, count: u64, now: Timestamp) {
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = self.per_minute.saturating_mul(MINUTE);
+        let budget = callers.entry(system.cloned()).or_insert(Budget { tokens: full, filled: now, surplus: 0 });
+        budget.surplus = budget.surplus.saturating_add(count);
+    }
+
+    /// Hands over what was only counted since the last time.
+    pub fn surplus(&self) -> Vec<Surplus> {
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        callers
+            .iter_mut()
+            .filter(|(_, budget)| budget.surplus > 0)
+            .map(|(system, budget)| Surplus { system: system.clone(), count: std::mem::take(&mut budget.surplus) })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_uses_up_its_own_budget_only_and_is_counted() {
+        let refusals = Refusals::new(NonZeroU32::new(3).unwrap());
+        let (noisy, quiet) = (SystemId::parse("noisy").unwrap(), SystemId::parse("quiet").unwrap());
+        let now = Timestamp::from_micros(0);
+        let taken = (0..10).filter(|_| refusals.take(Some(&noisy), now)).count();
+        assert_eq!(taken, 3);
+        assert!(refusals.take(Some(&quiet), now));
+        assert!(refusals.take(None, now));
+        assert_eq!(refusals.surplus(), [Surplus { system: Some(noisy), count: 7 }]);
+        assert_eq!(refusals.surplus(), []);
+    }
+
+    #[test]
+    fn the_budget_refills_with_time_and_not_with_a_clock_set_back() {
+        let refusals = Refusals::new(NonZeroU32::new(60).unwrap());
+        let start = Timestamp::from_micros(10 * MINUTE);
+        assert_eq!((0..100).filter(|_| refusals.take(None, start)).count(), 60);
+        assert!(!refusals.take(None, start.plus_seconds(-30)));
+        assert!(refusals.take(None, start.plus_seconds(-29)));
+        assert!(!refusals.take(None, start.plus_seconds(-29)));
+    }
+}

@@ -1,0 +1,39 @@
+//! `sluice check`: do a catalogue and its policies hold together?
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::app::{apply, world};
+use crate::policy;
+
+/// What to check.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The folder that holds `schemas/` and `policies/`
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// Print who gets what: system x dataset x field x purpose -> form
+    #[arg(long)]
+    matrix: bool,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    let checked = apply::read_sources(&args.dir).and_then(|sources| world::check(&sources));
+    let checked = match checked {
+        Ok(checked) => checked,
+        Err(findings) => return super::fail(findings),
+    };
+    if args.matrix {
+        print!("{}", policy::matrix(&checked.policy, &checked.catalogue, &checked.registry));
+        return ExitCode::SUCCESS;
+    }
+    print!("{}", checked.warnings);
+    println!(
+        "ok: {} datasets of {} departments, {} systems; {} warnings",
+        checked.catalogue.datasets.len(),
+        checked.catalogue.departments.len(),
+        checked.registry.systems().count(),
+        checked.warnings.0.len()
+    );
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,76 @@
+//! `sluice demo`: a complete world in a folder, served.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::leash;
+use crate::base::SystemClock;
+use crate::demo::{self, Recipe, World};
+use crate::web::legacy as service;
+
+/// Which world, and where.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The folder; made if it is not there, served again if it is
+    #[arg(long, default_value = "demo")]
+    dir: PathBuf,
+    /// The same seed gives the same people
+    #[arg(long, default_value_t = 2026)]
+    seed: u64,
+    /// How many people
+    #[arg(long, default_value_t = 12_000, value_parser = clap::value_parser!(u32).range(100..=200_000))]
+    people: u32,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    let recipe = Recipe { seed: args.seed, people: args.people as usize };
+    let world = match World::open(&args.dir, &recipe, &SystemClock) {
+        Ok(world) => world,
+        Err(error) => return super::fail(format!("{}: {error}", args.dir.display())),
+    };
+    let dir = args.dir.canonicalize().unwrap_or_else(|_| args.dir.clone());
+    let served = actix_rt::System::new().block_on(async {
+        let mut children = demo::start(&world).await?;
+        demo::describe(&world)?;
+        println!("{}", demo::invitation(&world, &dir));
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let ended = tokio::select! {
+            _ = interrupt.recv() => None,
+            _ = terminate.recv() => None,
+            ended = children.first_to_end() => Some(ended?),
+        };
+        children.stop().await;
+        ended.map_or(Ok(()), |name| Err(std::io::Error::other(format!("{name} ended; logs/{name}.log says why"))))
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => super::fail(format!("{}: {error}", args.dir.display())),
+    }
+}
+
+/// The old service: where it listens, what it knows.
+#[derive(clap::Args)]
+pub(super) struct LegacyArgs {
+    #[arg(long)]
+    port: u16,
+    #[arg(long)]
+    register: PathBuf,
+    #[arg(long)]
+    key: String,
+    #[arg(long)]
+    leash: bool,
+}
+
+pub(super) fn legacy(args: &LegacyArgs) -> ExitCode {
+    let listen = (std::net::Ipv4Addr::LOCALHOST, args.port).into();
+    let leashed = args.leash;
+    let served = actix_rt::System::new().block_on(service::serve(listen, &args.register, &args.key, |server| {
+        if leashed {
+            leash::hold(move || drop(server.stop(true)));
+        }
+    }));
+    served.map_or_else(super::fail, |()| ExitCode::SUCCESS)
+}

@@ -1,0 +1,79 @@
+//! The command line: one file for each command.
+//!
+//! Invariant: a command prints its result to standard output and everything else to standard
+//! error; it exits with 0 when it did what it was asked, 1 when it could not, 2 when it was asked
+//! wrongly. `sluice audit verify` has further codes of its own.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line does")]
+
+mod adapter;
+mod apply;
+mod audit;
+mod check;
+mod demo;
+mod key;
+mod keys;
+mod leash;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Sluice (数闸): departments share data field by field, with privacy, approval and proof.
+#[derive(Parser)]
+#[command(version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a complete world in a folder, serve it, and print what to try
+    Demo(demo::Args),
+    /// Serve: the gateway
+    Serve(serve::Args),
+    /// Run at a department: answer the gateway from a view or table, read-only
+    Adapter(adapter::Args),
+    /// Say whether a catalogue and its policies hold together
+    Check(check::Args),
+    /// Check the catalogue and policies and put them in force, without a restart
+    Apply(apply::Args),
+    /// Register or revoke the key by which a system is known
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Make the gateway's own keys
+    Keys(keys::Args),
+    /// Verify, prove and export the audit log
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// A ten-year-old REST service, for the demo
+    #[command(hide = true)]
+    DemoLegacy(demo::LegacyArgs),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    // One provider for the whole process, before anything can pick another.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        eprintln!("sluice: another cryptography provider is already installed");
+        return ExitCode::FAILURE;
+    }
+    match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Adapter(args) => adapter::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Apply(args) => apply::run(&args),
+        Command::Key(command) => key::run(&command),
+        Command::Keys(args) => keys::run(&args),
+        Command::Audit(command) => audit::run(command),
+        Command::DemoLegacy(args) => demo::legacy(&args),
+    }
+}
+
+/// Prints why a command could not do what it was asked.
+fn fail(why: impl std::fmt::Display) -> ExitCode {
+    eprintln!("{}", why.to_string().trim_end());
+    ExitCode::FAILURE
+}

@@ -1,0 +1,195 @@
+//! `sluice serve`: the gateway.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+
+use super::leash;
+use crate::app::apply::{self, NotApplied};
+use crate::app::gateway::Parts;
+use crate::app::keys::Keys;
+use crate::app::world::World;
+use crate::app::{Adapters, Gateway};
+use crate::base::{Clock, Findings, SystemClock};
+use crate::config::Config;
+use crate::store::audit::{AuditLog, Options};
+use crate::store::state::StateStore;
+use crate::telemetry::{self, Metrics};
+use crate::web::server::{self, Bound, House};
+use crate::web::tls::Tls;
+use crate::jobs;
+
+/// Where the gateway's configuration is.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The configuration; deploy/sluice.example.toml explains every key
+    #[arg(long, short)]
+    config: PathBuf,
+    /// Stop when standard input closes
+    #[arg(long, hide = true)]
+    leash: bool,
+}
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    match Config::read(&args.config) {
+        Err(findings) => super::fail(findings),
+        Ok(config) => {
+            let served = actix_rt::System::new().block_on(serve(args, config));
+            served.map_or_else(super::fail, |()| ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Everything that can be wrong is found before the first listener is bound.
+async fn serve(args: &Args, config: Config) -> Result<(), String> {
+    let _log = telemetry::log::start(&config.log).map_err(text)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let metrics = Arc::new(Metrics::default());
+    let tls = Tls::load(config.tls.clone(), Arc::clone(&clock)).map_err(text)?;
+    let adapters = Adapters::new(&args.config.display().to_string(), &config.adapter).map_err(text)?;
+    let gateway = Arc::new(build(&config, Arc::clone(&clock), Arc::clone(&metrics))?);
+    let seen = gateway.take_up_changes(-1).await.map_err(text)?;
+
+    let house = House { gateway: Arc::clone(&gateway), adapters, tls: Arc::clone(&tls), metrics };
+    let bound = server::bind(&house, &config.gateway, &config.limits).map_err(text)?;
+    announce(&bound);
+    let work = [
+        actix_rt::spawn(jobs::take_up_changes(Arc::clone(&gateway), seen)),
+        actix_rt::spawn(jobs::record_surplus(Arc::clone(&gateway))),
+        actix_rt::spawn(jobs::measure(Arc::clone(&gateway))),
+        actix_rt::spawn(watch_tls(tls, Arc::clone(&gateway))),
+        actix_rt::spawn(apply_on_hangup(Arc::clone(&gateway), config.clone())),
+    ];
+    bound.serve(stop_signal(args.leash)?).await.map_err(text)?;
+    work.iter().for_each(|job| job.abort());
+    // What was counted and not yet recorded is recorded now: there is no later.
+    gateway.record_surplus().await.map_err(text)?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Opens what the gateway keeps, and builds the first world.
+fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Gateway, String> {
+    let keys = Keys::read(&config.audit).map_err(text)?;
+    std::fs::create_dir_all(&config.gateway.data_dir)
+        .map_err(|e| format!("{}: {e}", config.gateway.data_dir.display()))?;
+    // The log first: it holds the lock that keeps a second gateway out of this folder.
+    let log = AuditLog::open(Options {
+        data_dir: config.gateway.data_dir.clone(),
+        checkpoint_copy: config.audit.checkpoint_copy_file.clone(),
+        signing_key: keys.signing,
+        previous_key: None,
+        subject_key: keys.subjects,
+        queue: config.audit.queue.get(),
+        clock: Arc::clone(&clock),
+    })
+    .map_err(text)?;
+    let state = StateStore::open(&config.gateway.data_dir.join("state.db")).map_err(text)?;
+    if state.newest_version().map_err(text)?.is_none() {
+        first_version(&state, config, clock.as_ref())?;
+    }
+    warn_when_files_differ(&state, config);
+    let version = state.newest_version().map_err(text)?.ok_or("no version of the catalogue could be stored")?;
+    let world = World::build(&version, &state.keys().map_err(text)?).map_err(text)?;
+    Ok(Gateway::new(Parts {
+        clock,
+        log,
+        state,
+        world,
+        pseudonyms: keys.pseudonyms,
+        limits: config.limits.clone(),
+        metrics,
+    }))
+}
+
+fn first_version(state: &StateStore, config: &Config, clock: &dyn Clock) -> Result<(), String> {
+    match apply::apply(state, &config.gateway.catalogue_dir, clock) {
+        Ok((_, warnings)) => {
+            log_warnings(&warnings);
+            Ok(())
+        }
+        Err(NotApplied::Refused(findings)) => Err(findings.to_string()),
+        Err(NotApplied::State(error)) => Err(error.to_string()),
+    }
+}
+
+/// The stored version is served, whatever the folder holds meanwhile: say so when they differ.
+fn warn_when_files_differ(state: &StateStore, config: &Config) {
+    let stored = state.newest_version().ok().flatten();
+    let files = apply::read_sources(&config.gateway.catalogue_dir).ok();
+    if stored.zip(files).is_some_and(|(stored, files)| stored.sources != files) {
+        tracing::warn!("the files of the catalogue differ from the version in force; `sluice apply` puts them in force");
+    }
+}
+
+/// SIGHUP does what `sluice apply` does, for who is used to it.
+async fn apply_on_hangup(gateway: Arc<Gateway>, config: Config) {
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
+    while hangups.recv().await.is_some() {
+        let (state, dir) = (gateway.state(), config.gateway.catalogue_dir.clone());
+        let applied = tokio::task::spawn_blocking(move || apply::apply(&state, &dir, &SystemClock)).await;
+        match applied {
+            Ok(Ok((_, warnings))) => log_warnings(&warnings),
+            Ok(Err(NotApplied::Refused(findings))) => {
+                tracing::error!(findings = %findings, "refused whole: the version in force stays as it is");
+            }
+            Ok(Err(NotApplied::State(error))) => tracing::error!(error = %error, "could not be stored"),
+            Err(error) => tracing::error!(error = %error, "could not be applied"),
+        }
+    }
+}
+
+fn log_warnings(warnings: &Findings) {
+    for warning in &warnings.0 {
+        tracing::warn!(finding = %warning, "catalogue");
+    }
+}
+
+/// Takes up changed certificates and revocation lists.
+async fn watch_tls(tls: Arc<Tls>, gateway: Arc<Gateway>) {
+    jobs::every(Duration::from_secs(1), async || {
+        let watched = Arc::clone(&tls);
+        if let Err(error) = tokio::task::spawn_blocking(move || watched.refresh()).await {
+            tracing::error!(error = %error, "the certificates could not be looked at");
+        }
+        let (status, now) = (tls.status(), gateway.now());
+        let since = |at: crate::base::Timestamp| at.seconds() - now.seconds();
+        gateway.metrics().certificates(
+            status.crl_issued.map_or(0, |at| -since(at)),
+            status.crl_ends.map_or(i64::MAX, since),
+            since(status.certificate_ends),
+        );
+    })
+    .await;
+}
+
+fn announce(bound: &Bound) {
+    tracing::info!(listen = %bound.address, ops.listen = %bound.ops_address, "ready");
+}
+
+/// Resolves when the process is asked to stop.
+fn stop_signal(leashed: bool) -> Result<impl Future<Output = ()>, String> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(text)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(text)?;
+    let loose = Arc::new(Notify::new());
+    if leashed {
+        let loose = Arc::clone(&loose);
+        leash::hold(move || loose.notify_one());
+    }
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            () = loose.notified() => {}
+        }
+        tracing::info!("stopping: work in hand is finished first");
+    })
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

@@ -1,0 +1,94 @@
+//! The configuration: one TOML file, then the environment, validated into types.
+//!
+//! Invariant: whoever has a [`Config`] need not check it again, and its paths are anchored at the
+//! folder of the file they were read from. Secrets are never in it, only the files that hold them.
+
+pub mod adapter;
+pub mod file;
+mod gateway;
+mod log;
+mod tls;
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+pub use adapter::AdapterConfig;
+pub use gateway::{AuditSection, GatewaySection, LimitsSection};
+pub use log::{LogFormat, LogSection};
+pub use tls::TlsSection;
+
+use crate::base::{Finding, Findings};
+
+/// The file of a gateway, such as `sluice.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where it listens and keeps things.
+    pub gateway: GatewaySection,
+    /// Its certificates.
+    pub tls: TlsSection,
+    /// Its log of accesses.
+    pub audit: AuditSection,
+    /// Its bounds.
+    #[serde(default)]
+    pub limits: LimitsSection,
+    /// Its log of itself.
+    #[serde(default)]
+    pub log: LogSection,
+    /// Where department data comes from.
+    #[serde(default)]
+    pub adapter: Vec<AdapterConfig>,
+}
+
+impl Config {
+    /// Reads the file at `path`, with the process's environment over it.
+    ///
+    /// # Errors
+    /// What is wrong, with file, line and what was expected.
+    pub fn read(path: &Path) -> Result<Config, Findings> {
+        let mut config: Config = file::read(path, &file::environment())?;
+        config.resolve(path.parent().unwrap_or(Path::new("")));
+        config.check(&path.display().to_string())?;
+        Ok(config)
+    }
+
+    fn resolve(&mut self, dir: &Path) {
+        let paths = [
+            &mut self.gateway.data_dir,
+            &mut self.gateway.catalogue_dir,
+            &mut self.tls.certificate,
+            &mut self.tls.key,
+            &mut self.tls.client_ca,
+            &mut self.audit.signing_key_file,
+            &mut self.audit.subject_key_file,
+            &mut self.audit.checkpoint_copy_file,
+        ];
+        for path in paths.into_iter().chain(&mut self.tls.client_crls) {
+            *path = dir.join(&*path);
+        }
+        for adapter in &mut self.adapter {
+            adapter.resolve(dir);
+        }
+    }
+
+    /// What types cannot say: names that must differ, a dataset with two sources.
+    fn check(&self, file: &str) -> Result<(), Findings> {
+        let mut findings = Findings::default();
+        let mut names = std::collections::BTreeSet::new();
+        let mut datasets = std::collections::BTreeMap::new();
+        for adapter in &self.adapter {
+            if !names.insert(&adapter.name) {
+                let what = format!("two adapters are called `{}`", adapter.name);
+                findings.push(Finding::error("adapter-twice", file, 0, what, "rename one"));
+            }
+            for dataset in adapter.datasets() {
+                if let Some(other) = datasets.insert(dataset.clone(), &adapter.name) {
+                    let what = format!("dataset `{dataset}` is read from `{other}` and from `{}`", adapter.name);
+                    findings.push(Finding::error("dataset-twice", file, 0, what, "name it under one adapter only"));
+                }
+            }
+        }
+        if findings.has_errors() { Err(findings) } else { Ok(()) }
+    }
+}

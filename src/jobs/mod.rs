@@ -1,0 +1,81 @@
+//! What happens without being asked: taking up changes, counting refusals, measuring.
+//!
+//! Invariant: a job that fails says so once, when it begins to fail, and goes on trying; nothing
+//! here holds up a request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::app::Gateway;
+
+/// How often changes are looked for: far below the second within which they must be in force.
+const CHANGES: Duration = Duration::from_millis(200);
+/// How often refusals that were only counted become records.
+const SURPLUS: Duration = Duration::from_secs(10);
+/// How often the log's state is measured.
+const MEASURE: Duration = Duration::from_secs(1);
+
+/// Takes up whatever is applied or registered while the gateway runs; `seen` is the revision
+/// that it started with. Runs until it is dropped.
+pub async fn take_up_changes(gateway: Arc<Gateway>, mut seen: i64) {
+    let mut failing = Failing::new("changes could not be taken up; what was in force stays in force");
+    every(CHANGES, async || match gateway.take_up_changes(seen).await {
+        Ok(now) => {
+            seen = now;
+            failing.over();
+        }
+        Err(error) => failing.say(&error),
+    })
+    .await;
+}
+
+/// Writes the counts of refusals into the log. Runs until it is dropped.
+pub async fn record_surplus(gateway: Arc<Gateway>) {
+    let mut failing = Failing::new("refusals that were counted could not be recorded; they stay counted");
+    every(SURPLUS, async || match gateway.record_surplus().await {
+        Ok(()) => failing.over(),
+        Err(error) => failing.say(&error),
+    })
+    .await;
+}
+
+/// Measures the log. Runs until it is dropped.
+pub async fn measure(gateway: Arc<Gateway>) {
+    every(MEASURE, async || gateway.measure()).await;
+}
+
+/// Does `work` every `period`; when one takes longer, the next waits its turn.
+pub async fn every(period: Duration, mut work: impl AsyncFnMut()) {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        work().await;
+    }
+}
+
+/// Says that something began to fail, and that it no longer does, but not everything between.
+struct Failing {
+    what: &'static str,
+    now: bool,
+}
+
+impl Failing {
+    fn new(what: &'static str) -> Self {
+        Self { what, now: false }
+    }
+
+    fn say(&mut self, error: &dyn std::fmt::Display) {
+        if !std::mem::replace(&mut self.now, true) {
+            tracing::error!(job.error = %error, "{}", self.what);
+        }
+    }
+
+    fn over(&mut self) {
+        if std::mem::replace(&mut self.now, false) {
+            tracing::info!("no longer: {}", self.what);
+        }
+    }
+}

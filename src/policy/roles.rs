@@ -1,0 +1,119 @@
+//! What the roles of systems may do in the interface, apart from which data they get.
+//!
+//! Invariant: casbin answers for every role and action once, when a version is loaded; what it
+//! did not allow then is not allowed.
+
+use std::collections::BTreeSet;
+
+use super::csv::rows;
+use super::judge;
+use crate::base::{Finding, Findings, Sources};
+use crate::identity::{Role, System};
+
+const ROLES: &str = "policies/roles.csv";
+const MODEL: &str = "policies/roles.conf";
+
+/// The role that every system has.
+const EVERY_SYSTEM: &str = "system";
+
+/// Something that the interface lets some do and others not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// Read the catalogue as it concerns the caller.
+    DatasetsRead,
+    /// Ask for data; which data is the decision's business.
+    DatasetsQuery,
+    /// Have requests of the own department explained.
+    ExplainOwn,
+    /// Have any request explained.
+    ExplainAll,
+    /// Read the audit records that concern the own department.
+    AuditReadOwn,
+    /// Read all audit records.
+    AuditReadAll,
+    /// Learn who asked about one person.
+    SubjectsHistory,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Action; 7] = [
+        Action::DatasetsRead,
+        Action::DatasetsQuery,
+        Action::ExplainOwn,
+        Action::ExplainAll,
+        Action::AuditReadOwn,
+        Action::AuditReadAll,
+        Action::SubjectsHistory,
+    ];
+
+    /// The name in `roles.csv`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Action::DatasetsRead => "datasets.read",
+            Action::DatasetsQuery => "datasets.query",
+            Action::ExplainOwn => "explain.own",
+            Action::ExplainAll => "explain.all",
+            Action::AuditReadOwn => "audit.read_own",
+            Action::AuditReadAll => "audit.read_all",
+            Action::SubjectsHistory => "subjects.history",
+        }
+    }
+}
+
+/// Every role by name.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    let given = [Role::Auditor, Role::ConfidentialityOfficer, Role::CitizenService];
+    std::iter::once(EVERY_SYSTEM).chain(given.map(Role::as_str))
+}
+
+/// What casbin allows each role.
+#[derive(Debug, Default)]
+pub(super) struct Roles(BTreeSet<(&'static str, Action)>);
+
+impl Roles {
+    /// Reads `roles.csv` and has casbin answer for every role and action.
+    pub fn load(sources: &Sources, findings: &mut Findings) -> Self {
+        let mut lines = Vec::new();
+        for (line, row) in rows(sources.file(ROLES).unwrap_or_default()) {
+            let &["p", role, action] = row.as_slice() else {
+                let fix = "write `p, auditor, audit.read_all`, say";
+                findings.push(Finding::error("csv-syntax", ROLES, line, "not `p, role, action`", fix));
+                continue;
+            };
+            if !names().any(|name| name == role) {
+                let what = format!("there is no role `{role}`");
+                findings.push(Finding::error("unknown-role", ROLES, line, what, "correct the name"));
+            }
+            if !Action::ALL.iter().any(|known| known.as_str() == action) {
+                let what = format!("there is no action `{action}`");
+                findings.push(Finding::error("unknown-action", ROLES, line, what, "correct the name"));
+            }
+            lines.push(vec![role.to_owned(), action.to_owned()]);
+        }
+        if lines.is_empty() {
+            let what = "no role may do anything";
+            findings.push(Finding::error("no-rules", ROLES, 0, what, "say who may do what"));
+            return Self::default();
+        }
+        let model = sources.file(MODEL).unwrap_or_default();
+        let asked = || names().flat_map(|role| Action::ALL.map(|action| (role, action)));
+        match judge::allowed_pairs(model, lines, asked().map(|(role, action)| (role, action.as_str()))) {
+            Ok(answers) => Self(asked().zip(answers).filter_map(|(pair, allowed)| allowed.then_some(pair)).collect()),
+            Err(what) => {
+                findings.push(Finding::error("model", MODEL, 0, what, "restore the model"));
+                Self::default()
+            }
+        }
+    }
+
+    /// May `system` do it?
+    pub fn may(&self, system: &System, action: Action) -> bool {
+        self.role_may(EVERY_SYSTEM, action) || system.roles.iter().any(|role| self.role_may(role.as_str(), action))
+    }
+
+    /// May a role do it?
+    pub fn role_may(&self, role: &'static str, action: Action) -> bool {
+        self.0.contains(&(role, action))
+    }
+}

@@ -1,0 +1,149 @@
+//! The search index: written behind the log, by a thread of its own.
+//!
+//! Invariant: nothing in the index is needed to answer for the log. It can be deleted at any
+//! time and is built anew from the records and their openings; so an erased opening stays
+//! erased. Its progress is kept in it, with the hash of the last record it has seen: an index of
+//! another log, or of a log that was put back, is thrown away.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::prelude::*;
+use diesel::result::QueryResult;
+
+use super::progress::Shared;
+use super::rows;
+use super::schema::{entry, key, number, opening, opening_id, progress, subject};
+use super::sqlite::{self, SqliteError};
+use crate::audit::facets::Facets;
+use crate::audit::record::{LeafHead, kind};
+use crate::audit::{Hash, SubjectKey};
+use crate::base::Timestamp;
+use crate::base::ids::decode_hex;
+
+/// Records of one transaction.
+const CHUNK: u64 = 1000;
+
+/// The indexer.
+pub struct Indexer {
+    pub log: PathBuf,
+    pub index: PathBuf,
+    pub key: Arc<SubjectKey>,
+    pub shared: Arc<Shared>,
+}
+
+impl Indexer {
+    /// Runs until the log is closed. After a fault it tries again, a second later.
+    pub fn run(self) {
+        while !self.shared.now().closing {
+            if let Err(e) = self.follow() {
+                tracing::error!(audit.error = %e, "the audit search index cannot be written; the log itself is not affected");
+                self.shared.wait(Duration::from_secs(1), |_| false);
+            }
+        }
+    }
+
+    fn follow(&self) -> Result<(), SqliteError> {
+        let mut log = sqlite::open_read_only(&self.log)?;
+        let (mut index, mut done) = open(&self.index, &mut log)?;
+        self.shared.publish_indexed(done);
+        loop {
+            let now = self.shared.wait(Duration::from_secs(3600), |now| now.size > done);
+            if now.closing {
+                return Ok(());
+            }
+            if now.size > done {
+                let end = now.size.min(done + CHUNK);
+                self.chunk(&mut log, &mut index, done, end)?;
+                done = end;
+                self.shared.publish_indexed(done);
+            }
+        }
+    }
+
+    /// Files the records with `from <= index < to`.
+    fn chunk(&self, log: &mut SqliteConnection, index: &mut SqliteConnection, from: u64, to: u64) -> QueryResult<()> {
+        let leaves = rows::leaves(log, from, to)?;
+        let openings: Vec<(i64, Vec<u8>)> = opening::table
+            .filter(opening::id.ge(opening_id(from, 0)).and(opening::id.lt(opening_id(to, 0))))
+            .order(opening::id)
+            .load(log)?;
+        index.immediate_transaction(|index| {
+            for (at, leaf) in &leaves {
+                self.file(index, *at, leaf, &openings)?;
+            }
+            let last = leaves.last().map_or(Hash::of_empty(), |(_, leaf)| Hash::of_leaf(leaf));
+            diesel::replace_into(progress::table)
+                .values((progress::id.eq(0), progress::size.eq(key(to)), progress::leaf_hash.eq(last.0.as_slice())))
+                .execute(index)?;
+            Ok(())
+        })
+    }
+
+    fn file(&self, index: &mut SqliteConnection, at: u64, leaf: &[u8], openings: &[(i64, Vec<u8>)]) -> QueryResult<()> {
+        let facets = Facets::of(leaf);
+        let time = Timestamp::parse(&facets.time).unwrap_or_default();
+        diesel::insert_into(entry::table)
+            .values((
+                entry::idx.eq(key(at)),
+                entry::time.eq(time.micros()),
+                entry::kind.eq(&*facets.kind),
+                entry::request_id.eq(&*facets.request_id),
+                entry::department.eq(&*facets.caller.department),
+                entry::system.eq(&*facets.caller.system),
+                entry::dataset.eq(&*facets.dataset),
+                entry::purpose.eq(&*facets.purpose),
+                entry::outcome.eq(&*facets.outcome),
+            ))
+            .execute(index)?;
+        // A record that does not parse is the verifier's affair; the index goes on.
+        let Ok(head) = LeafHead::parse(leaf) else { return Ok(()) };
+        for (position, named) in (0u64..).zip(&head.subjects) {
+            let id = opening_id(at, position);
+            let found = openings.binary_search_by_key(&id, |(id, _)| *id).ok().and_then(|found| openings.get(found));
+            // Erased, or sealed under another key: not found by anybody.
+            let opened = found.and_then(|(_, sealed)| self.key.open(&decode_hex(named.commitment)?, sealed));
+            if let Some(opened) = opened {
+                let token = self.key.token(&opened.kind, opened.identifier.reveal());
+                diesel::insert_into(subject::table)
+                    .values((subject::opening.eq(id), subject::token.eq(token.0.as_slice())))
+                    .execute(index)?;
+            }
+        }
+        if head.kind == kind::ERASURE {
+            for (of, position) in &head.log.openings {
+                diesel::delete(subject::table.find(opening_id(*of, *position))).execute(index)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Opens the index and says how far it is. One that cannot be opened or is of another log is
+/// replaced by an empty one.
+fn open(path: &Path, log: &mut SqliteConnection) -> Result<(SqliteConnection, u64), SqliteError> {
+    let found = sqlite::open_index(path).and_then(|mut index| {
+        let done: Option<(i64, Vec<u8>)> =
+            progress::table.find(0).select((progress::size, progress::leaf_hash)).first(&mut index).optional()?;
+        Ok((index, done))
+    });
+    match found {
+        Ok((index, None)) => return Ok((index, 0)),
+        Ok((index, Some((size, hash)))) => {
+            let leaf = rows::leaf(log, number(size).saturating_sub(1))?;
+            if leaf.is_some_and(|leaf| Hash::of_leaf(&leaf).0.as_slice() == hash) {
+                return Ok((index, number(size)));
+            }
+            tracing::warn!("the audit search index is not of this log; it is built anew");
+        }
+        Err(e) => tracing::warn!(audit.error = %e, "the audit search index cannot be read; it is built anew"),
+    }
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        // What is not there need not be removed; what cannot be removed fails below.
+        std::fs::remove_file(file).ok();
+    }
+    Ok((sqlite::open_index(path)?, 0))
+}

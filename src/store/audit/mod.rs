@@ -1,0 +1,299 @@
+//! The audit log on disk.
+//!
+//! In the data directory: `audit.db` (records, hashes, checkpoints, sealed openings),
+//! `audit-index.db` (search; may be deleted), `audit.lock`; elsewhere, the copy of the newest
+//! checkpoint (the second place).
+//!
+//! | file | job |
+//! |---|---|
+//! | `start` | check before anything is signed |
+//! | `writer` | the one thread that appends |
+//! | `rows`, `schema` | the log's statements and tables |
+//! | `index` | the thread that follows with the search index |
+//! | `read` | records, proofs, search |
+//! | `stored` | the log as the verifier reads it |
+//! | `second_place` | the copy of the newest checkpoint |
+//! | `sqlite` | what is special to the engine |
+//!
+//! Invariant: [`AuditLog::append`] answers `Ok` only for a record that is on disk and covered by
+//! a signed checkpoint that is on disk too.
+
+mod index;
+mod progress;
+mod read;
+mod rows;
+mod schema;
+mod second_place;
+mod sqlite;
+mod start;
+mod stored;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot};
+
+pub use self::read::{Consistency, Filter, Page, ReadError, Reader, StoredRecord};
+pub use self::second_place::slots as checkpoints_in_copy;
+pub use self::sqlite::SqliteError;
+pub use self::start::OpenError;
+pub use self::stored::Database;
+use self::index::Indexer;
+use self::progress::Shared;
+use self::writer::{Job, Writer};
+use crate::audit::record::{MAX_LEAF, MAX_SUBJECTS, kind};
+use crate::audit::{Draft, Object, Receipt, SigningKey, SubjectKey};
+use crate::base::Clock;
+
+/// The log's database in a data directory.
+pub const DATABASE: &str = "audit.db";
+
+/// Room in a leaf for `index`, `time` and `v`.
+const OWN_MEMBERS: usize = 100;
+
+/// The most openings that one erasure record names.
+const ERASURES: usize = 2000;
+
+/// What a log is opened with.
+pub struct Options {
+    /// Where the databases are.
+    pub data_dir: PathBuf,
+    /// The copy of the newest checkpoint, best on another disk.
+    pub checkpoint_copy: PathBuf,
+    /// Signs; its name is the log's origin.
+    pub signing_key: SigningKey,
+    /// The key before, for the one start that changes keys.
+    pub previous_key: Option<SigningKey>,
+    /// Seals and finds data subjects.
+    pub subject_key: SubjectKey,
+    /// Gives the time of records.
+    pub clock: Arc<dyn Clock>,
+    /// Records that may wait; more are refused at once.
+    pub queue: usize,
+}
+
+/// Why a record was not taken in. None of these records is known to be durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// Too many records are waiting.
+    #[error("the audit queue is full")]
+    Full,
+    /// The commit failed, or its end is unclear.
+    #[error("the audit record was not made durable")]
+    NotDurable,
+    /// The clock went back too far.
+    #[error("the clock is too far behind the last audit record")]
+    Clock,
+    /// The record is longer than a leaf may be, or has too many subjects.
+    #[error("the audit record is too large")]
+    TooLarge,
+    /// A data subject could not be sealed.
+    #[error("a data subject of the audit record could not be sealed")]
+    Seal,
+    /// The log is being closed.
+    #[error("the audit log is closed")]
+    Closed,
+}
+
+/// The log. Handles are cheap to clone; the last one to go closes it.
+#[derive(Clone)]
+pub struct AuditLog(Arc<Inner>);
+
+struct Inner {
+    queue: Option<mpsc::Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+    shared: Arc<Shared>,
+    subjects: Arc<SubjectKey>,
+    reader: Reader,
+    /// Held as long as the log is open.
+    _lock: File,
+}
+
+/// How the log is doing.
+#[derive(Debug, Clone)]
+pub struct Stats {
+    /// Durable records.
+    pub size: u64,
+    /// Records that the search index has not seen yet.
+    pub lag: u64,
+    /// Records waiting to be written.
+    pub waiting: usize,
+    /// Whether the newest checkpoint reached the second place.
+    pub copied: bool,
+}
+
+impl AuditLog {
+    /// Checks the log, takes it for this process alone, and starts to write. Blocks.
+    pub fn open(options: Options) -> Result<Self, OpenError> {
+        let Options { data_dir, checkpoint_copy, signing_key, previous_key, subject_key, clock, queue } = options;
+        let io = |source| OpenError::Io { path: data_dir.clone(), source };
+        std::fs::create_dir_all(&data_dir).map_err(io)?;
+        let lock = lock(&data_dir)?;
+        let database = data_dir.join(DATABASE);
+        let index = data_dir.join("audit-index.db");
+
+        let found =
+            start::check(&database, &checkpoint_copy, &signing_key, previous_key.as_ref(), clock.now())?;
+        let shared = Arc::new(Shared::new(signing_key.public().name()));
+        shared.publish(found.state.tree.size(), found.note.into(), true);
+        let mut writer = Writer {
+            database: database.clone(),
+            key: signing_key,
+            clock,
+            copy: found.copy,
+            shared: shared.clone(),
+            end: Some((found.conn, found.state)),
+        };
+        let mut beside: Vec<_> = previous_key.iter().filter(|_| found.rotates).collect();
+        for draft in found.own {
+            writer.own(draft, &std::mem::take(&mut beside)).map_err(OpenError::Write)?;
+        }
+
+        let subjects = Arc::new(subject_key);
+        let indexer =
+            Indexer { log: database.clone(), index: index.clone(), key: subjects.clone(), shared: shared.clone() };
+        let reader = Reader::new(&database, &index, subjects.clone(), shared.clone())?;
+        let (sender, receiver) = mpsc::channel(queue.max(1));
+        let mut inner =
+            Inner { queue: Some(sender), threads: Vec::new(), shared, subjects, reader, _lock: lock };
+        // Should the second thread fail to start, dropping `inner` ends the first.
+        inner.threads.push(thread("audit-writer", move || writer.run(receiver))?);
+        inner.threads.push(thread("audit-index", move || indexer.run())?);
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Takes a record in, and answers when it is durable.
+    pub async fn append(&self, draft: Draft) -> Result<Receipt, AppendError> {
+        self.submit(draft, Vec::new())?.await.unwrap_or(Err(AppendError::Closed))
+    }
+
+    /// Erases a person: deletes the openings of all records so far that name them, each batch in
+    /// one transaction with a record that says so. `record` carries who ordered it and why; its
+    /// kind is the log's. Gives the receipts; none when nothing names the person.
+    pub async fn erase_subject(
+        &self,
+        subject_kind: &str,
+        identifier: &str,
+        record: Draft,
+    ) -> Result<Vec<Receipt>, EraseError> {
+        let token = self.0.subjects.token(subject_kind, identifier);
+        let openings = self.read(move |reader| reader.openings_of(token)).await?;
+        let mut receipts = Vec::new();
+        for chunk in openings.chunks(ERASURES) {
+            let mut draft = record.clone();
+            let mut log = Object::new();
+            log.pairs("openings", chunk.iter().copied());
+            draft.members().text("kind", kind::ERASURE).object("log", &log);
+            let waiting = self.submit(draft, chunk.to_vec())?;
+            receipts.push(waiting.await.unwrap_or(Err(AppendError::Closed))?);
+        }
+        Ok(receipts)
+    }
+
+    /// Reads, on a thread where blocking is allowed.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let reader = self.0.reader.clone();
+        tokio::task::spawn_blocking(move || read(&reader)).await.unwrap_or(Err(ReadError::Stopped))
+    }
+
+    /// The reading side, for threads where blocking is allowed.
+    pub fn reader(&self) -> &Reader {
+        &self.0.reader
+    }
+
+    /// The newest checkpoint.
+    pub fn checkpoint(&self) -> Arc<str> {
+        self.0.shared.now().note
+    }
+
+    /// How the log is doing.
+    pub fn stats(&self) -> Stats {
+        let now = self.0.shared.now();
+        let waiting = self.0.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity());
+        Stats { size: now.size, lag: now.size.saturating_sub(now.indexed), waiting, copied: now.copied }
+    }
+
+    /// Seals the subjects here, on the caller's thread, and queues the record.
+    fn submit(&self, draft: Draft, erase: Vec<(u64, u64)>) -> Result<Waiting, AppendError> {
+        let (mut members, subjects) = draft.into_parts();
+        if subjects.len() > MAX_SUBJECTS {
+            return Err(AppendError::TooLarge);
+        }
+        let sealed = subjects.iter().map(|subject| self.0.subjects.seal(subject)).collect::<Result<Vec<_>, _>>();
+        let sealed = sealed.map_err(|_| AppendError::Seal)?;
+        if !sealed.is_empty() {
+            let named: Vec<_> = subjects
+                .iter()
+                .zip(&sealed)
+                .map(|(subject, sealed)| {
+                    let mut named = Object::new();
+                    named
+                        .text("type", &subject.kind)
+                        .hex("commitment", &sealed.commitment)
+                        .hex("opening", &crate::audit::Hash::of_bytes(&sealed.opening).0);
+                    named
+                })
+                .collect();
+            members.objects("subjects", &named);
+        }
+        if members.len_hint() + OWN_MEMBERS > MAX_LEAF {
+            return Err(AppendError::TooLarge);
+        }
+        let (reply, waiting) = oneshot::channel();
+        let queue = self.0.queue.as_ref().ok_or(AppendError::Closed)?;
+        match queue.try_send(Job { members, subjects: sealed, erase, reply }) {
+            Ok(()) => Ok(waiting),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(AppendError::Full),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(AppendError::Closed),
+        }
+    }
+}
+
+type Waiting = oneshot::Receiver<Result<Receipt, AppendError>>;
+
+/// Why a person was not erased, or not wholly: then it can be done again.
+#[derive(Debug, thiserror::Error)]
+pub enum EraseError {
+    /// The openings could not be found.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The erasure could not be recorded, so nothing was deleted by it.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+impl Drop for Inner {
+    /// Writes what is queued, then ends both threads, so that the lock goes last.
+    fn drop(&mut self) {
+        self.queue = None;
+        self.shared.close();
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has nothing left to wait for.
+            thread.join().ok();
+        }
+    }
+}
+
+/// Takes the data directory for this process alone.
+fn lock(data_dir: &Path) -> Result<File, OpenError> {
+    let path = data_dir.join("audit.lock");
+    let io = |source| OpenError::Io { path: path.clone(), source };
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked(data_dir.into())),
+        Err(TryLockError::Error(source)) => Err(io(source)),
+    }
+}
+
+fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+    std::thread::Builder::new().name(name.into()).spawn(run).map_err(OpenError::Thread)
+}

@@ -1,0 +1,292 @@
+//! Reading the log: records, proofs, search. Every function here blocks.
+//!
+//! Invariant: what is given out with a proof is proven against the newest published checkpoint;
+//! search finds records by way of the index, but the records themselves come from the log. A
+//! search waits a moment for the index to catch up, and says how far behind it still is.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::prelude::*;
+use diesel::r2d2::{ConnectionManager, PooledConnection};
+
+use super::progress::Shared;
+use super::rows::{self, TileReader};
+use super::schema::{entry, key, number, opening_id, opening_of, record, subject};
+use super::sqlite::{self, Readers, SqliteError};
+use crate::audit::proof::{self, ProofError};
+use crate::audit::{Hash, SignedRecord, SubjectKey, Tile, Token};
+use crate::base::Timestamp;
+
+/// The most records of one page.
+pub const MAX_PAGE: usize = 1000;
+
+/// How long a search waits for the index.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Why nothing was read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The database.
+    #[error("audit database: {0}")]
+    Db(#[from] diesel::result::Error),
+    /// All readers are busy, or none can be opened.
+    #[error("audit database readers: {0}")]
+    Pool(#[from] diesel::r2d2::PoolError),
+    /// What is stored does not hold together.
+    #[error("the audit log is damaged: {0}")]
+    Damaged(&'static str),
+    /// The program is stopping.
+    #[error("stopping")]
+    Stopped,
+}
+
+/// What to look for: all that is given must match.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Not before.
+    pub from: Option<Timestamp>,
+    /// Before.
+    pub until: Option<Timestamp>,
+    /// Kind of record.
+    pub kind: Option<String>,
+    /// The caller's department.
+    pub department: Option<String>,
+    /// The calling system.
+    pub system: Option<String>,
+    /// Any of these datasets; all when empty.
+    pub datasets: Vec<String>,
+    /// The purpose.
+    pub purpose: Option<String>,
+    /// The code that the caller saw.
+    pub outcome: Option<String>,
+}
+
+/// A record as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// Its position.
+    pub index: u64,
+    /// Its exact bytes.
+    pub leaf: String,
+}
+
+/// Some of what was looked for, in the order of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The records.
+    pub records: Vec<StoredRecord>,
+    /// Give this as `after` for the rest; `None` when there is none.
+    pub next: Option<u64>,
+    /// Records that the index had not seen when it was asked.
+    pub lag: u64,
+}
+
+/// That a log only grew.
+#[derive(Debug, Clone)]
+pub struct Consistency {
+    /// The consistency proof.
+    pub proof: Vec<Hash>,
+    /// The newest checkpoint, which it leads to.
+    pub checkpoint: Arc<str>,
+}
+
+/// The reading side of a log.
+#[derive(Clone)]
+pub struct Reader {
+    log: Readers,
+    index: Readers,
+    subjects: Arc<SubjectKey>,
+    shared: Arc<Shared>,
+}
+
+type Connection = PooledConnection<ConnectionManager<SqliteConnection>>;
+
+impl Reader {
+    /// Reads from both databases; connects when first asked.
+    pub fn new(
+        log: &Path,
+        index: &Path,
+        subjects: Arc<SubjectKey>,
+        shared: Arc<Shared>,
+    ) -> Result<Self, SqliteError> {
+        Ok(Self { log: sqlite::readers(log)?, index: sqlite::readers(index)?, subjects, shared })
+    }
+
+    /// A record, if there is one.
+    pub fn record(&self, index: u64) -> Result<Option<StoredRecord>, ReadError> {
+        if index >= self.shared.now().size {
+            return Ok(None);
+        }
+        rows::leaf(&mut *self.log()?, index)?.map(|leaf| stored(index, leaf)).transpose()
+    }
+
+    /// A record with its proof against the newest checkpoint.
+    pub fn signed_record(&self, index: u64) -> Result<Option<SignedRecord>, ReadError> {
+        let now = self.shared.now();
+        let Some(record) = self.record(index)?.filter(|_| index < now.size) else { return Ok(None) };
+        let mut conn = self.log()?;
+        let proof = proof::inclusion(&mut TileReader::new(&mut conn), index, now.size).map_err(damaged)?;
+        Ok(Some(SignedRecord { index, leaf: record.leaf, proof, checkpoint: now.note.to_string() }))
+    }
+
+    /// The proof that the log only grew since it had `old` records; `None` when it never had.
+    pub fn consistency(&self, old: u64) -> Result<Option<Consistency>, ReadError> {
+        let now = self.shared.now();
+        if old > now.size {
+            return Ok(None);
+        }
+        let mut conn = self.log()?;
+        let proof = proof::consistency(&mut TileReader::new(&mut conn), old, now.size).map_err(damaged)?;
+        Ok(Some(Consistency { proof, checkpoint: now.note }))
+    }
+
+    /// A tile's bytes, if the log is that large.
+    pub fn tile(&self, tile: Tile) -> Result<Option<Vec<u8>>, ReadError> {
+        let held = Tile::within(tile.level, tile.index, self.shared.now().size);
+        if held.is_none_or(|held| held.width < tile.width) {
+            return Ok(None);
+        }
+        let mut bytes =
+            rows::tile(&mut *self.log()?, tile)?.ok_or(ReadError::Damaged("a tile is missing"))?;
+        bytes.truncate(usize::from(tile.width) * Hash::LEN);
+        Ok(Some(bytes))
+    }
+
+    /// Records that match, `limit` of them (at most 1000), with an index greater than `after`.
+    pub fn records(&self, filter: &Filter, after: Option<u64>, limit: usize) -> Result<Page, ReadError> {
+        let lag = self.catch_up();
+        let mut query = entry::table.select(entry::idx).order(entry::idx).into_boxed();
+        if let Some(after) = after {
+            query = query.filter(entry::idx.gt(key(after)));
+        }
+        if let Some(from) = filter.from {
+            query = query.filter(entry::time.ge(from.micros()));
+        }
+        if let Some(until) = filter.until {
+            query = query.filter(entry::time.lt(until.micros()));
+        }
+        if let Some(kind) = &filter.kind {
+            query = query.filter(entry::kind.eq(kind));
+        }
+        if let Some(department) = &filter.department {
+            query = query.filter(entry::department.eq(department));
+        }
+        if let Some(system) = &filter.system {
+            query = query.filter(entry::system.eq(system));
+        }
+        if !filter.datasets.is_empty() {
+            query = query.filter(entry::dataset.eq_any(&filter.datasets));
+        }
+        if let Some(purpose) = &filter.purpose {
+            query = query.filter(entry::purpose.eq(purpose));
+        }
+        if let Some(outcome) = &filter.outcome {
+            query = query.filter(entry::outcome.eq(outcome));
+        }
+        let limit = limit.clamp(1, MAX_PAGE);
+        let found = query.limit(limit as i64 + 1).load(&mut *self.index()?)?;
+        self.page(found, limit, lag)
+    }
+
+    /// The record of a request.
+    pub fn find_request(&self, request_id: &str) -> Result<Option<StoredRecord>, ReadError> {
+        self.catch_up();
+        let found: Option<i64> = entry::table
+            .filter(entry::request_id.eq(request_id).and(entry::request_id.ne("")))
+            .select(entry::idx)
+            .order(entry::idx)
+            .first(&mut *self.index()?)
+            .optional()?;
+        found.map_or(Ok(None), |index| self.record(number(index)))
+    }
+
+    /// The records that name a person, `limit` of them (at most 1000), with an index greater
+    /// than `after`.
+    pub fn subject_history(
+        &self,
+        kind: &str,
+        identifier: &str,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Page, ReadError> {
+        let lag = self.catch_up();
+        let token = self.subjects.token(kind, identifier);
+        let start = opening_id(after.map_or(0, |after| after.saturating_add(1)), 0);
+        let limit = limit.clamp(1, MAX_PAGE);
+        // A request names a person once, so an opening is as good as a record.
+        let found: Vec<i64> = subject::table
+            .filter(subject::token.eq(token.0.as_slice()).and(subject::opening.ge(start)))
+            .select(subject::opening)
+            .order(subject::opening)
+            .limit(limit as i64 + 1)
+            .load(&mut *self.index()?)?;
+        let mut found: Vec<_> = found.into_iter().map(|id| opening_of(id).0).collect();
+        found.dedup();
+        self.page(found, limit, lag)
+    }
+
+    /// Records that the index has not seen yet.
+    pub fn lag(&self) -> u64 {
+        let now = self.shared.now();
+        now.size.saturating_sub(now.indexed)
+    }
+
+    /// All openings that name a person: record and position. Waits for the index as long as the
+    /// log is open, since an opening that is not found is not erased.
+    pub(super) fn openings_of(&self, token: Token) -> Result<Vec<(u64, u64)>, ReadError> {
+        let size = self.shared.now().size;
+        let now = self.shared.wait(Duration::from_secs(600), |now| now.indexed >= size);
+        if now.indexed < size {
+            return Err(ReadError::Stopped);
+        }
+        let found: Vec<i64> = subject::table
+            .filter(subject::token.eq(token.0.as_slice()))
+            .select(subject::opening)
+            .order(subject::opening)
+            .load(&mut *self.index()?)?;
+        Ok(found.into_iter().map(opening_of).map(|(index, at)| (number(index), at)).collect())
+    }
+
+    /// Waits a moment until everything that is durable now is in the index; gives what is not.
+    fn catch_up(&self) -> u64 {
+        let size = self.shared.now().size;
+        let now = self.shared.wait(PATIENCE, |now| now.indexed >= size);
+        size.saturating_sub(now.indexed)
+    }
+
+    /// Reads the records that were found; one more than `limit` says that there are more.
+    fn page(&self, mut found: Vec<i64>, limit: usize, lag: u64) -> Result<Page, ReadError> {
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let rows: Vec<(i64, Vec<u8>)> =
+            record::table.filter(record::idx.eq_any(&found)).order(record::idx).load(&mut *self.log()?)?;
+        let records =
+            rows.into_iter().map(|(index, leaf)| stored(number(index), leaf)).collect::<Result<Vec<_>, _>>()?;
+        let next = records.last().map(|last| last.index).filter(|_| more);
+        Ok(Page { records, next, lag })
+    }
+
+    fn log(&self) -> Result<Connection, ReadError> {
+        Ok(self.log.get()?)
+    }
+
+    fn index(&self) -> Result<Connection, ReadError> {
+        Ok(self.index.get()?)
+    }
+}
+
+fn stored(index: u64, leaf: Vec<u8>) -> Result<StoredRecord, ReadError> {
+    let leaf = String::from_utf8(leaf).map_err(|_| ReadError::Damaged("a record is not text"))?;
+    Ok(StoredRecord { index, leaf })
+}
+
+fn damaged(error: ProofError<diesel::result::Error>) -> ReadError {
+    match error {
+        ProofError::Read(diesel::result::Error::NotFound) => ReadError::Damaged("a tile is missing"),
+        ProofError::Read(e) => ReadError::Db(e),
+        ProofError::OutOfRange => ReadError::Damaged("the tree has another size"),
+        ProofError::ShortTile => ReadError::Damaged("a tile is too short"),
+    }
+}

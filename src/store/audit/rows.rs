@@ -1,0 +1,155 @@
+//! The log's statements, written once for every engine.
+//!
+//! Invariant: a batch is written whole or not at all, and only onto the head that its writer
+//! knew: compare-and-set, so that two writers can never both go on from one head.
+
+use diesel::prelude::*;
+use diesel::result::{Error as DbError, QueryResult};
+
+use super::schema::{checkpoint, head, key, number, opening, record, tile, tile_id};
+use crate::audit::proof::HashReader;
+use crate::audit::tree::tile_hashes;
+use crate::audit::{Hash, Tile, Tree};
+
+/// What one commit writes.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The size before it.
+    pub before: u64,
+    /// Leaves, from index `before` on.
+    pub leaves: Vec<Vec<u8>>,
+    /// Sealed openings by their keys.
+    pub openings: Vec<(i64, Vec<u8>)>,
+    /// Openings to delete.
+    pub erased: Vec<i64>,
+    /// Tiles that changed.
+    pub tiles: Vec<(Tile, Vec<u8>)>,
+    /// The checkpoint over all.
+    pub note: String,
+    /// Whether the checkpoint is one that is kept.
+    pub keep: bool,
+}
+
+/// Writes a batch in one transaction.
+pub fn write(conn: &mut SqliteConnection, batch: &Batch) -> QueryResult<()> {
+    let size = key(batch.before + batch.leaves.len() as u64);
+    let note = batch.note.as_bytes();
+    conn.immediate_transaction(|conn| {
+        // One prepared statement, bound again for each row.
+        for (index, leaf) in (batch.before..).zip(&batch.leaves) {
+            diesel::insert_into(record::table)
+                .values((record::idx.eq(key(index)), record::leaf.eq(leaf)))
+                .execute(conn)?;
+        }
+        for (id, sealed) in &batch.openings {
+            diesel::insert_into(opening::table)
+                .values((opening::id.eq(id), opening::sealed.eq(sealed)))
+                .execute(conn)?;
+        }
+        for id in &batch.erased {
+            diesel::delete(opening::table.find(id)).execute(conn)?;
+        }
+        for (tile, hashes) in &batch.tiles {
+            write_tile(conn, *tile, hashes)?;
+        }
+        if batch.keep {
+            diesel::insert_into(checkpoint::table)
+                .values((checkpoint::size.eq(size), checkpoint::note.eq(note)))
+                .execute(conn)?;
+        }
+        if batch.before == 0 {
+            diesel::insert_into(head::table)
+                .values((head::id.eq(0), head::size.eq(size), head::note.eq(note)))
+                .execute(conn)?;
+            return Ok(());
+        }
+        let known = head::table.filter(head::id.eq(0).and(head::size.eq(key(batch.before))));
+        match diesel::update(known).set((head::size.eq(size), head::note.eq(note))).execute(conn)? {
+            1 => Ok(()),
+            // Somebody else has written: this writer's tree is no longer the log's.
+            _ => Err(DbError::RollbackTransaction),
+        }
+    })
+}
+
+/// A tile is new, or grows until it is full.
+fn write_tile(conn: &mut SqliteConnection, tile: Tile, hashes: &[u8]) -> QueryResult<()> {
+    let id = tile_id(tile.level, tile.index);
+    let updated = diesel::update(tile::table.find(id)).set(tile::hashes.eq(hashes)).execute(conn)?;
+    if updated == 0 {
+        diesel::insert_into(tile::table).values((tile::id.eq(id), tile::hashes.eq(hashes))).execute(conn)?;
+    }
+    Ok(())
+}
+
+/// The newest checkpoint and the size noted beside it.
+pub fn newest(conn: &mut SqliteConnection) -> QueryResult<Option<(u64, String)>> {
+    let row: Option<(i64, Vec<u8>)> =
+        head::table.find(0).select((head::size, head::note)).first(conn).optional()?;
+    Ok(row.map(|(size, note)| (number(size), String::from_utf8_lossy(&note).into_owned())))
+}
+
+/// A record's bytes.
+pub fn leaf(conn: &mut SqliteConnection, index: u64) -> QueryResult<Option<Vec<u8>>> {
+    record::table.find(key(index)).select(record::leaf).first(conn).optional()
+}
+
+/// The records with `from <= index < to`, ascending.
+pub fn leaves(conn: &mut SqliteConnection, from: u64, to: u64) -> QueryResult<Vec<(u64, Vec<u8>)>> {
+    let rows: Vec<(i64, Vec<u8>)> = record::table
+        .filter(record::idx.ge(key(from)).and(record::idx.lt(key(to))))
+        .order(record::idx)
+        .load(conn)?;
+    Ok(rows.into_iter().map(|(index, leaf)| (number(index), leaf)).collect())
+}
+
+/// A tile's bytes.
+pub fn tile(conn: &mut SqliteConnection, of: Tile) -> QueryResult<Option<Vec<u8>>> {
+    tile::table.find(tile_id(of.level, of.index)).select(tile::hashes).first(conn).optional()
+}
+
+/// The right edge of the tree of `size` records; `None` when a tile is missing or too short.
+pub fn tree(conn: &mut SqliteConnection, size: u64) -> QueryResult<Option<Tree>> {
+    let mut failed = None;
+    let tree = Tree::from_edge(size, |of| match tile(conn, of) {
+        Ok(bytes) => tile_hashes(&bytes?),
+        Err(e) => {
+            failed = Some(e);
+            None
+        }
+    });
+    failed.map_or(Ok(tree), Err)
+}
+
+/// The hashes of the stored tree, for proofs. Keeps the tile it read last.
+pub struct TileReader<'c> {
+    conn: &'c mut SqliteConnection,
+    last: std::collections::BTreeMap<Tile, Vec<Hash>>,
+}
+
+impl<'c> TileReader<'c> {
+    /// Reads through `conn`.
+    pub fn new(conn: &'c mut SqliteConnection) -> Self {
+        Self { conn, last: std::collections::BTreeMap::new() }
+    }
+}
+
+/// Tiles that a reader keeps: two or three for each level are in use at a time.
+const KEPT_TILES: usize = 32;
+
+impl HashReader for TileReader<'_> {
+    type Error = DbError;
+
+    fn tile(&mut self, of: Tile) -> QueryResult<Vec<Hash>> {
+        if let Some(hashes) = self.last.get(&of) {
+            return Ok(hashes.clone());
+        }
+        let bytes = tile(self.conn, of)?.ok_or(DbError::NotFound)?;
+        let hashes = tile_hashes(&bytes).unwrap_or_default();
+        if self.last.len() >= KEPT_TILES {
+            self.last.clear();
+        }
+        self.last.insert(of, hashes.clone());
+        Ok(hashes)
+    }
+}

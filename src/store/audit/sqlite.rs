@@ -1,0 +1,171 @@
+//! SQLite: all that is special to the engine.
+//!
+//! Invariant: the log is in WAL mode with `synchronous=FULL`, so that a commit that returned is
+//! on disk; deleted openings are overwritten (`secure_delete`). Readers open read-only, so that a
+//! verification cannot change what it verifies.
+
+use std::path::Path;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
+use diesel::sql_types::{BigInt, Text};
+
+const LOG_SCHEMA: &str = include_str!("../../../migrations/sqlite/audit/0001_log/up.sql");
+const INDEX_SCHEMA: &str = include_str!("../../../migrations/sqlite/audit/0001_index/up.sql");
+
+/// What `PRAGMA user_version` says of a database with this schema.
+const VERSION: i64 = 1;
+
+/// Connections of one reader pool.
+const READERS: u32 = 8;
+
+/// Why a database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SqliteError {
+    /// The file cannot be opened.
+    #[error("cannot open the database: {0}")]
+    Connect(#[from] diesel::ConnectionError),
+    /// A statement failed.
+    #[error("database: {0}")]
+    Query(#[from] diesel::result::Error),
+    /// The pool of readers could not be built.
+    #[error("database readers: {0}")]
+    Pool(#[from] diesel::r2d2::PoolError),
+    /// A newer program has written it.
+    #[error("the database has schema {0}, this program knows {VERSION}")]
+    Version(i64),
+}
+
+/// Opens the log's database for its writer, and creates it when there is none.
+pub fn open_log(path: &Path) -> Result<SqliteConnection, SqliteError> {
+    let mut conn = SqliteConnection::establish(&uri(path, "rwc"))?;
+    // A WAL of up to 32 MiB: fewer checkpoints of the file while batches are large.
+    conn.batch_execute(
+        "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; \
+         PRAGMA secure_delete=ON; PRAGMA trusted_schema=OFF; PRAGMA wal_autocheckpoint=8192; \
+         PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-8192;",
+    )?;
+    create(&mut conn, LOG_SCHEMA)?;
+    Ok(conn)
+}
+
+/// Moves what is in the WAL into the database, as far as readers let it: a log that was closed
+/// is one file. What stays in the WAL is no less durable.
+pub fn settle(conn: &mut SqliteConnection) {
+    if let Err(e) = conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)") {
+        tracing::debug!(audit.error = %e, "the WAL was left for the next start");
+    }
+}
+
+/// Opens the search index. It can be built anew, so it need not survive a power cut.
+pub fn open_index(path: &Path) -> Result<SqliteConnection, SqliteError> {
+    let mut conn = SqliteConnection::establish(&uri(path, "rwc"))?;
+    conn.batch_execute(
+        "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; \
+         PRAGMA secure_delete=ON; PRAGMA trusted_schema=OFF; PRAGMA cache_size=-8192;",
+    )?;
+    create(&mut conn, INDEX_SCHEMA)?;
+    Ok(conn)
+}
+
+/// Read-only connections to either database.
+pub fn readers(path: &Path) -> Result<Readers, SqliteError> {
+    let manager = ConnectionManager::new(uri(path, "ro"));
+    Ok(Pool::builder()
+        .max_size(READERS)
+        .min_idle(Some(0))
+        .test_on_check_out(false)
+        .connection_timeout(std::time::Duration::from_secs(5))
+        .connection_customizer(Box::new(ReadOnly))
+        .build(manager)?)
+}
+
+/// A pool of read-only connections.
+pub type Readers = Pool<ConnectionManager<SqliteConnection>>;
+
+/// One read-only connection, as for a verification beside a running gateway.
+pub fn open_read_only(path: &Path) -> Result<SqliteConnection, SqliteError> {
+    let mut conn = match SqliteConnection::establish(&uri(path, "ro")).map_err(SqliteError::from).and_then(probe) {
+        Ok(conn) => conn,
+        // On a read-only medium SQLite can make no shared memory for the WAL; without a WAL none
+        // is needed.
+        Err(e) if has_wal(path) => return Err(e),
+        Err(_) => SqliteConnection::establish(&format!("{}&immutable=1", uri(path, "ro")))?,
+    };
+    conn.batch_execute(READ_ONLY)?;
+    Ok(conn)
+}
+
+/// Is the schema the one this program made, and are the database's pages sound? `None` if so,
+/// else what is wrong.
+pub fn unsound(conn: &mut SqliteConnection) -> Result<Option<&'static str>, SqliteError> {
+    #[derive(QueryableByName)]
+    struct Line {
+        #[diesel(sql_type = Text)]
+        line: String,
+    }
+    let found: Vec<Line> = diesel::sql_query(
+        "SELECT coalesce(sql, name) AS line FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY rowid",
+    )
+    .load(conn)?;
+    // Statements as they are stored: without comments in front and the semicolon behind.
+    let wanted = LOG_SCHEMA.split(';').filter_map(|part| part.find("CREATE").and_then(|at| part.get(at..)));
+    if version(conn)? != VERSION || !found.iter().map(|line| line.line.as_str()).eq(wanted) {
+        return Ok(Some("its tables are not those of a log"));
+    }
+    let check: Vec<Line> =
+        diesel::sql_query("SELECT integrity_check AS line FROM pragma_integrity_check(1)").load(conn)?;
+    let sound = check.iter().all(|line| line.line == "ok");
+    Ok((!sound).then_some("the database's pages do not hold together"))
+}
+
+const READ_ONLY: &str = "PRAGMA busy_timeout=5000; PRAGMA query_only=ON; PRAGMA trusted_schema=OFF; \
+                         PRAGMA cache_size=-4096;";
+
+#[derive(Debug)]
+struct ReadOnly;
+
+impl CustomizeConnection<SqliteConnection, diesel::r2d2::Error> for ReadOnly {
+    fn on_acquire(&self, conn: &mut SqliteConnection) -> Result<(), diesel::r2d2::Error> {
+        conn.batch_execute(READ_ONLY).map_err(diesel::r2d2::Error::QueryError)
+    }
+}
+
+fn create(conn: &mut SqliteConnection, schema: &str) -> Result<(), SqliteError> {
+    match version(conn)? {
+        VERSION => Ok(()),
+        0 => Ok(conn.immediate_transaction(|conn| {
+            conn.batch_execute(schema)?;
+            conn.batch_execute(&format!("PRAGMA user_version={VERSION}"))
+        })?),
+        other => Err(SqliteError::Version(other)),
+    }
+}
+
+fn version(conn: &mut SqliteConnection) -> Result<i64, diesel::result::Error> {
+    #[derive(QueryableByName)]
+    struct Version {
+        #[diesel(sql_type = BigInt)]
+        user_version: i64,
+    }
+    diesel::sql_query("SELECT user_version FROM pragma_user_version").get_result(conn).map(|v: Version| v.user_version)
+}
+
+fn probe(mut conn: SqliteConnection) -> Result<SqliteConnection, SqliteError> {
+    version(&mut conn)?;
+    conn.batch_execute("SELECT 1 FROM sqlite_schema LIMIT 1")?;
+    Ok(conn)
+}
+
+fn has_wal(path: &Path) -> bool {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    Path::new(&wal).exists()
+}
+
+/// A file as SQLite's URI: what a URI would read as its own is escaped.
+fn uri(path: &Path, mode: &str) -> String {
+    let path = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    format!("file:{path}?mode={mode}")
+}

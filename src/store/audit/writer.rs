@@ -1,0 +1,240 @@
+//! The writer: one thread that takes records in, in the order they come.
+//!
+//! Invariant: nobody is told that a record is durable before the commit that holds it, and the
+//! checkpoint that covers it, returned. While one batch commits the next collects; there is no
+//! timer. After a commit that failed, or whose end is unclear, everybody in it is told so, and
+//! the head is read again from the database before anything else is signed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use diesel::SqliteConnection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::AppendError;
+use super::progress::Shared;
+use super::rows::{self, Batch};
+use super::schema::opening_id;
+use super::second_place::SecondPlace;
+use super::sqlite::{self, SqliteError};
+use crate::audit::commit::Sealed;
+use crate::audit::record::{self, LeafHead, kind};
+use crate::audit::tree::tile_bytes;
+use crate::audit::verify::ANCHOR;
+use crate::audit::{Checkpoint, Draft, Hash, Object, Receipt, SigningKey, Tree};
+use crate::base::{Clock, Timestamp};
+
+/// The clock may go back this far, in seconds, and records keep the last time; further, and no
+/// record is taken in until somebody has looked.
+pub const SMALL_STEP: i64 = 5;
+
+/// The most records of one commit.
+const BATCH: usize = 1024;
+
+/// A record on its way, and who waits for it.
+pub struct Job {
+    pub members: Object,
+    pub subjects: Vec<Sealed>,
+    pub erase: Vec<(u64, u64)>,
+    pub reply: oneshot::Sender<Result<Receipt, AppendError>>,
+}
+
+/// The log's end, as the writer knows it.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub tree: Tree,
+    pub time: Timestamp,
+    /// The clock is behind `time`, and a record says so.
+    pub behind: bool,
+}
+
+/// The writer.
+pub struct Writer {
+    pub database: PathBuf,
+    pub key: SigningKey,
+    pub clock: Arc<dyn Clock>,
+    pub copy: SecondPlace,
+    pub shared: Arc<Shared>,
+    /// Missing after a failure, until read again.
+    pub end: Option<(SqliteConnection, State)>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum CommitError {
+    #[error(transparent)]
+    Sqlite(#[from] SqliteError),
+    #[error("database: {0}")]
+    Db(#[from] diesel::result::Error),
+    #[error("the log's end in the database does not hold together: {0}")]
+    End(&'static str),
+    #[error("the clock is {0} s behind the last record")]
+    Clock(i64),
+    #[error("the own signature does not hold")]
+    Signature,
+}
+
+impl Writer {
+    /// Runs until the last handle is gone.
+    pub fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        let mut jobs = Vec::with_capacity(BATCH);
+        while queue.blocking_recv_many(&mut jobs, BATCH) > 0 {
+            while !jobs.is_empty() {
+                match self.prepare() {
+                    // A caller that is gone needs no answer, but what it did is recorded anyhow.
+                    Ok(room) => self.batch(jobs.drain(..room.min(jobs.len())).collect()),
+                    Err(e) => refuse(jobs.drain(..), &e),
+                }
+            }
+        }
+        if let Some((conn, _)) = &mut self.end {
+            sqlite::settle(conn);
+        }
+    }
+
+    /// Makes sure of the log's end and of the clock. Gives how many records the next batch may
+    /// have: it must end where a checkpoint is kept.
+    fn prepare(&mut self) -> Result<usize, CommitError> {
+        let (conn, state) = match self.end.take() {
+            Some(end) => end,
+            None => self.reload()?,
+        };
+        let now = self.clock.now();
+        let behind = state.time.micros() - now.micros();
+        let first = behind > 0 && !state.behind;
+        let size = state.tree.size();
+        self.end = Some((conn, State { behind: behind > 0, ..state }));
+        if behind > SMALL_STEP * 1_000_000 {
+            return Err(CommitError::Clock(behind / 1_000_000));
+        }
+        if first {
+            let mut step = Object::new();
+            step.text("kind", kind::CLOCK).text("clock", &now.to_string());
+            self.commit(&mut [Part { members: &mut step, subjects: &mut [], erase: &[] }], &[])?;
+            return self.prepare();
+        }
+        Ok(usize::try_from(ANCHOR - size % ANCHOR).unwrap_or(BATCH))
+    }
+
+    /// Commits one of the log's own records, at the start. Each is a batch of its own, so that
+    /// none crosses a place where a checkpoint is kept.
+    pub fn own(&mut self, draft: Draft, beside: &[&SigningKey]) -> Result<(), String> {
+        let (mut members, _) = draft.into_parts();
+        let part = Part { members: &mut members, subjects: &mut [], erase: &[] };
+        self.commit(&mut [part], beside).map(|_| ()).map_err(|e| e.to_string())
+    }
+
+    fn batch(&mut self, mut jobs: Vec<Job>) {
+        let mut parts: Vec<_> = jobs
+            .iter_mut()
+            .map(|job| Part { members: &mut job.members, subjects: &mut job.subjects, erase: &job.erase })
+            .collect();
+        match self.commit(&mut parts, &[]) {
+            Ok(receipts) => {
+                for (job, receipt) in jobs.into_iter().zip(receipts) {
+                    job.reply.send(Ok(receipt)).ok();
+                }
+            }
+            Err(e) => refuse(jobs.into_iter(), &e),
+        }
+    }
+
+    /// Hash, extend, sign, check, commit. On any failure what is known of the end is forgotten.
+    fn commit(&mut self, parts: &mut [Part<'_>], beside: &[&SigningKey]) -> Result<Vec<Receipt>, CommitError> {
+        let (mut conn, mut next) = self.end.take().ok_or(CommitError::End("it has not been read"))?;
+        next.time = self.clock.now().max(next.time);
+        let mut batch = Batch { before: next.tree.size(), ..Batch::default() };
+        let hashes: Vec<_> = parts.iter_mut().map(|part| place(part, &mut next, &mut batch)).collect();
+        let receipts = self.sign_and_write(&mut conn, &mut batch, &next, beside, &hashes)?;
+        self.end = Some((conn, next));
+        Ok(receipts)
+    }
+
+    fn sign_and_write(
+        &mut self,
+        conn: &mut SqliteConnection,
+        batch: &mut Batch,
+        next: &State,
+        beside: &[&SigningKey],
+        hashes: &[Hash],
+    ) -> Result<Vec<Receipt>, CommitError> {
+        let levels = batch.tiles.iter().map(|(tile, _)| tile.level + 1).max().unwrap_or(0);
+        let grown = next.tree.partial().filter(|(tile, _)| tile.level <= levels);
+        let grown: Vec<_> = grown.map(|(tile, hashes)| (tile, tile_bytes(hashes))).collect();
+        batch.tiles.extend(grown);
+
+        let (size, root) = (next.tree.size(), next.tree.root());
+        batch.note = Checkpoint::sign(size, &root, &self.key, beside);
+        batch.keep = size.is_multiple_of(ANCHOR) || !beside.is_empty();
+        // A fault in memory or in the key must not reach the log.
+        let own = Checkpoint::open(&batch.note, self.key.public());
+        if !own.is_ok_and(|checkpoint| checkpoint.size == size && checkpoint.root == root) {
+            return Err(CommitError::Signature);
+        }
+        rows::write(conn, batch)?;
+
+        let note: Arc<str> = batch.note.as_str().into();
+        let copied = self.copy.write(&note);
+        if let Err(e) = &copied {
+            tracing::error!(audit.error = %e, "the copy of the newest checkpoint cannot be written");
+        }
+        self.shared.publish(size, note.clone(), copied.is_ok());
+        let receipt = |(index, leaf_hash): (u64, &Hash)| Receipt {
+            log: self.shared.origin.clone(),
+            index,
+            leaf_hash: *leaf_hash,
+            checkpoint: note.clone(),
+        };
+        Ok((batch.before..).zip(hashes).map(receipt).collect())
+    }
+
+    /// Opens the database anew and reads the end of the log, believing only what is signed.
+    fn reload(&self) -> Result<(SqliteConnection, State), CommitError> {
+        let mut conn = sqlite::open_log(&self.database)?;
+        let (noted, note) = rows::newest(&mut conn)?.ok_or(CommitError::End("no checkpoint"))?;
+        let head = Checkpoint::open(&note, self.key.public()).map_err(|_| CommitError::Signature)?;
+        let tree = rows::tree(&mut conn, head.size)?.ok_or(CommitError::End("a tile is missing"))?;
+        if noted != head.size || tree.root() != head.root {
+            return Err(CommitError::End("the tree's edge is not what was signed"));
+        }
+        let time = last_time(&mut conn, head.size)?.ok_or(CommitError::End("the last record is missing"))?;
+        self.shared.publish(head.size, note.into(), true);
+        Ok((conn, State { tree, time, behind: false }))
+    }
+}
+
+/// Tells everybody that their record is not durable. Logged once for all of them.
+fn refuse(jobs: impl ExactSizeIterator<Item = Job>, why: &CommitError) {
+    tracing::error!(audit.error = %why, audit.records = jobs.len(), "audit records were not made durable");
+    let answer = match why {
+        CommitError::Clock(_) => AppendError::Clock,
+        _ => AppendError::NotDurable,
+    };
+    jobs.for_each(|job| drop(job.reply.send(Err(answer))));
+}
+
+/// The time of the last of `size` records.
+pub fn last_time(conn: &mut SqliteConnection, size: u64) -> Result<Option<Timestamp>, diesel::result::Error> {
+    let leaf = rows::leaf(conn, size.saturating_sub(1))?;
+    Ok(leaf.and_then(|leaf| LeafHead::parse(&leaf).ok().map(|head| head.time)))
+}
+
+/// What of a job goes into a batch.
+struct Part<'j> {
+    members: &'j mut Object,
+    subjects: &'j mut [Sealed],
+    erase: &'j [(u64, u64)],
+}
+
+/// Gives a record its place: leaf bytes, tree, openings.
+fn place(part: &mut Part<'_>, next: &mut State, batch: &mut Batch) -> Hash {
+    let index = next.tree.size();
+    let leaf = record::leaf(part.members, index, next.time);
+    let hash = Hash::of_leaf(&leaf);
+    next.tree.push(hash, |tile, hashes| batch.tiles.push((tile, tile_bytes(hashes))));
+    batch.leaves.push(leaf);
+    for (position, sealed) in (0u64..).zip(part.subjects.iter_mut()) {
+        batch.openings.push((opening_id(index, position), std::mem::take(&mut sealed.opening)));
+    }
+    batch.erased.extend(part.erase.iter().map(|(of, at)| opening_id(*of, *at)));
+    hash
+}

@@ -1,0 +1,112 @@
+//! Everything the gateway decides by, beside the log: versions, keys, quotas, acts.
+//!
+//! Invariant: a change and the act that tells of it are one transaction; whoever sees the one
+//! sees the other. No value or identifier of a subject is ever stored here.
+
+mod acts;
+mod keys;
+mod quota;
+mod schema;
+mod versions;
+
+use std::path::Path;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool, PooledConnection};
+use diesel::sqlite::SqliteConnection;
+use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+pub use acts::Act;
+pub use keys::{RegisteredKey, Registration};
+pub use quota::Charge;
+pub use versions::{Applied, Version};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite/state");
+
+/// Why the state could not be read or written: for the operator's log.
+#[derive(Debug, thiserror::Error)]
+#[error("state database: {0}")]
+pub struct StateError(String);
+
+impl StateError {
+    fn new(cause: impl std::fmt::Display) -> Self {
+        Self(cause.to_string())
+    }
+}
+
+impl From<diesel::result::Error> for StateError {
+    fn from(cause: diesel::result::Error) -> Self {
+        Self::new(cause)
+    }
+}
+
+/// The state database. Cheap to clone; its calls block, so they belong on a blocking thread.
+#[derive(Clone)]
+pub struct StateStore {
+    pool: Pool<ConnectionManager<SqliteConnection>>,
+}
+
+impl StateStore {
+    /// Opens the database at `path`, making it or bringing it up to date where needed.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or a migration fails.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        let pool = Pool::builder()
+            .max_size(4)
+            .connection_timeout(Duration::from_secs(5))
+            .connection_customizer(Box::new(Pragmas))
+            .build(ConnectionManager::new(path.display().to_string()))
+            .map_err(StateError::new)?;
+        let store = Self { pool };
+        store.connection()?.run_pending_migrations(MIGRATIONS).map_err(StateError::new)?;
+        Ok(store)
+    }
+
+    /// The number of changes so far: a reader that has seen it has seen them all.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn revision(&self) -> Result<i64, StateError> {
+        use schema::revision::dsl::{revision, value};
+        Ok(revision.select(value).first(&mut self.connection()?)?)
+    }
+
+    fn connection(&self) -> Result<PooledConnection<ConnectionManager<SqliteConnection>>, StateError> {
+        self.pool.get().map_err(StateError::new)
+    }
+
+    /// Runs `work` as one transaction that takes the write lock at once: two writers queue up
+    /// instead of failing half-way.
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T, StateError>,
+    ) -> Result<T, StateError> {
+        self.connection()?.immediate_transaction(work)
+    }
+}
+
+/// Notes a change: part of the transaction that makes it.
+fn bump(connection: &mut SqliteConnection) -> Result<(), StateError> {
+    use schema::revision::dsl::{revision, value};
+    diesel::update(revision).set(value.eq(value + 1)).execute(connection)?;
+    Ok(())
+}
+
+#[derive(Debug)]
+struct Pragmas;
+
+impl CustomizeConnection<SqliteConnection, diesel::r2d2::Error> for Pragmas {
+    fn on_acquire(&self, connection: &mut SqliteConnection) -> Result<(), diesel::r2d2::Error> {
+        // NORMAL: a killed process loses nothing; a power cut may lose the newest quota counts,
+        // never what the log says, which has its own database and its own rules.
+        connection
+            .batch_execute(
+                "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+                 PRAGMA foreign_keys = ON;",
+            )
+            .map_err(diesel::r2d2::Error::QueryError)
+    }
+}

@@ -1,0 +1,118 @@
+//! `GET /v1/audit/...`: the log, with what proves it.
+
+use actix_web::{HttpResponse, web};
+use utoipa::ToSchema;
+
+use super::{json, to_its_end};
+use crate::app::records::{self, Search};
+use crate::app::view::{RecordLine, RecordPage};
+use crate::audit::Tile;
+use crate::base::{Code, Error, Result};
+use crate::web::extract::System;
+use crate::web::server::Worker;
+
+/// The newest signed checkpoint of the log (C2SP tlog-checkpoint).
+#[utoipa::path(
+    get,
+    path = "/v1/audit/checkpoint",
+    tag = "audit",
+    responses((status = 200, description = "The checkpoint, a signed note", body = String, content_type = "text/plain")),
+)]
+pub async fn checkpoint(_: System, worker: Worker) -> Result<HttpResponse> {
+    let note = records::checkpoint(&worker.gateway).to_string();
+    Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(note))
+}
+
+/// A tile of hashes of the log (C2SP tlog-tiles).
+#[utoipa::path(
+    get,
+    path = "/v1/audit/tile/{level}/{index}",
+    tag = "audit",
+    params(
+        ("level" = u8, Path, description = "The level, 0 to 7"),
+        ("index" = String, Path, description = "The number within the level in groups of three digits, all but the last \
+            behind an `x`; `.p/` and its width follow for a partial tile: `x001/234.p/17`. The slashes are not escaped."),
+    ),
+    responses((status = 200, description = "Up to 256 hashes of 32 bytes", body = Vec<u8>, content_type = "application/octet-stream")),
+)]
+pub async fn tile(_: System, worker: Worker, path: web::Path<(String, String)>) -> Result<HttpResponse> {
+    let (level, index) = path.into_inner();
+    let tile = Tile::parse(&format!("{level}/{index}")).ok_or(Code::NotFound)?;
+    let hashes = records::tile(&worker.gateway, tile).await?;
+    Ok(HttpResponse::Ok().content_type("application/octet-stream").body(hashes))
+}
+
+/// Searches the log: auditors the whole, a department's officers what their department asked.
+#[utoipa::path(
+    get,
+    path = "/v1/audit/records",
+    tag = "audit",
+    params(
+        ("from" = Option<String>, Query, description = "From this moment on (RFC 3339)"),
+        ("until" = Option<String>, Query, description = "Before this moment (RFC 3339)"),
+        ("kind" = Option<String>, Query, description = "The kind of event, such as `query`"),
+        ("department" = Option<String>, Query, description = "The caller's department"),
+        ("system" = Option<String>, Query, description = "The caller's system"),
+        ("dataset" = Option<String>, Query, description = "The dataset"),
+        ("purpose" = Option<String>, Query, description = "The purpose"),
+        ("outcome" = Option<String>, Query, description = "The outcome: a problem code, or `ok`"),
+        ("after" = Option<u64>, Query, description = "Only records with a higher index: the `next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "The most records on the page. Default: 100", minimum = 1, maximum = 1000),
+    ),
+    responses((status = 200, description = "The records found, by index", body = RecordPage)),
+)]
+pub async fn records(
+    System { call, .. }: System,
+    worker: Worker,
+    search: Result<web::Query<Search>, actix_web::Error>,
+) -> Result<HttpResponse> {
+    let search = search.map_err(|_| Error::at(Code::InvalidRequest, "", Code::NotAllowedValue))?.into_inner();
+    json(&to_its_end(async move { records::search(&worker.gateway, &call, search).await }).await?)
+}
+
+/// One record of the log: for auditors, and for the department that made the request.
+#[utoipa::path(
+    get,
+    path = "/v1/audit/records/{index}",
+    tag = "audit",
+    params(("index" = u64, Path, description = "The record's index in the log")),
+    responses((status = 200, description = "The record", body = RecordLine)),
+)]
+pub async fn record(System { call, .. }: System, worker: Worker, index: web::Path<String>) -> Result<HttpResponse> {
+    let index = number(&index)?;
+    let record = to_its_end(async move { records::record(&worker.gateway, &call, index).await }).await?;
+    json(&RecordLine { index: record.index, leaf: record.leaf })
+}
+
+/// One record with its proof: a signed audit record, which needs only the log's public key to be
+/// checked (`sluice audit check-proof`).
+#[utoipa::path(
+    get,
+    path = "/v1/audit/records/{index}/proof",
+    tag = "audit",
+    params(("index" = u64, Path, description = "The record's index in the log")),
+    responses((status = 200, description = "The signed audit record", body = SignedAuditRecord)),
+)]
+pub async fn proof(System { call, .. }: System, worker: Worker, index: web::Path<String>) -> Result<HttpResponse> {
+    let index = number(&index)?;
+    json(&to_its_end(async move { records::record(&worker.gateway, &call, index).await }).await?)
+}
+
+/// The index of a record; what is no number is no record.
+fn number(text: &str) -> Result<u64> {
+    text.parse().map_err(|_| Code::NotFound.into())
+}
+
+/// A record with all that proves it.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "documents the audit room's own type, which knows nothing of OpenAPI")]
+struct SignedAuditRecord {
+    /// The record's index in the log.
+    index: u64,
+    /// The record: the exact text whose hash is in the tree (RFC 6962).
+    leaf: String,
+    /// The inclusion proof (RFC 9162 section 2.1.3): hashes in base64, from the leaf up.
+    proof: Vec<String>,
+    /// The signed checkpoint that the proof leads to.
+    checkpoint: String,
+}

@@ -1,0 +1,33 @@
+//! The resources of the interface: one file each, a handler about ten lines.
+//!
+//! Invariant: a handler extracts, calls the app and renders, nothing more.
+
+pub mod audit;
+pub mod datasets;
+pub mod explain;
+pub mod openapi;
+pub mod query;
+pub mod subjects;
+
+use actix_web::HttpResponse;
+use serde::Serialize;
+
+use crate::base::{Code, Error, Result};
+
+/// An answer in JSON.
+fn json(answer: &impl Serialize) -> Result<HttpResponse> {
+    let body = serde_json::to_vec(answer).map_err(|e| Error::new(Code::Internal).because(e))?;
+    Ok(json_bytes(body))
+}
+
+/// An answer that is JSON already.
+fn json_bytes(body: Vec<u8>) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(body)
+}
+
+/// Lets a story run to its end even when its client goes away meanwhile: actix drops a handler
+/// whose connection closes, and a query dropped half-way would leave no record of what it did.
+async fn to_its_end<T: 'static>(story: impl Future<Output = Result<T>> + 'static) -> Result<T> {
+    let told = actix_web::rt::spawn(story).await;
+    told.unwrap_or_else(|e| Err(Error::new(Code::Internal).because(e)))
+}

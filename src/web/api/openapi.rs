@@ -1,0 +1,182 @@
+//! `GET /openapi.json`: the interface, described from the code that serves it.
+//!
+//! Invariant: the operations are those of the table of routes, and each lists the problems that
+//! its row of the table names.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use actix_web::HttpResponse;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
+use utoipa::{Modify, OpenApi};
+
+use super::{audit, datasets, explain, query, subjects};
+use crate::base::{Code, Lang};
+use crate::web::problem::{MEDIA_TYPE, Problem};
+use crate::web::routes::{EVERYWHERE, ROWS, Row, Verb};
+
+/// The name of the client certificate among the security schemes.
+const CERTIFICATE: &str = "client_certificate";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Sluice 数闸",
+        description = "Departments of a government share data with each other, field by field, \
+            with privacy, approval and proof. Systems authenticate with a registered client \
+            certificate (mutual TLS). Errors are problems (RFC 9457); `code` is stable, texts \
+            follow Accept-Language (zh-CN or en).",
+    ),
+    paths(
+        query::query,
+        datasets::list,
+        datasets::view,
+        explain::explain,
+        audit::checkpoint,
+        audit::tile,
+        audit::records,
+        audit::record,
+        audit::proof,
+        subjects::history,
+        document,
+    ),
+    components(schemas(Problem)),
+    tags(
+        (name = "data", description = "Asking for data"),
+        (name = "catalogue", description = "What can be asked"),
+        (name = "audit", description = "What was asked, with proof"),
+        (name = "interface", description = "This document"),
+    ),
+    modifiers(&FromTheTable),
+)]
+struct Document;
+
+static TEXT: LazyLock<String> = LazyLock::new(|| Document::openapi().to_json().unwrap_or_default());
+
+/// This document. It needs no certificate.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "interface",
+    responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")),
+)]
+pub async fn document() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(TEXT.as_str())
+}
+
+/// Adds to each operation what its row of the table knows: its problems, and who may call.
+struct FromTheTable;
+
+impl Modify for FromTheTable {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        if let Some(components) = &mut document.components {
+            let scheme = SecurityScheme::MutualTls {
+                description: Some("The client certificate registered for the system".into()),
+                deprecated: None,
+                extensions: None,
+            };
+            components.add_security_scheme(CERTIFICATE, scheme);
+        }
+        for row in ROWS {
+            let item = document.paths.paths.get_mut(row.path);
+            if let Some(operation) = item.and_then(|item| operation(item, row.verb)) {
+                describe(operation, row);
+            }
+        }
+    }
+}
+
+fn describe(operation: &mut Operation, row: &Row) {
+    let codes = || row.codes.iter().copied().flatten();
+    if codes().any(|code| *code == Code::CertificateRequired) {
+        operation.security = Some(vec![SecurityRequirement::new::<_, _, String>(CERTIFICATE, [])]);
+    }
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in codes().chain(EVERYWHERE) {
+        by_status.entry(code.status()).or_default().push(*code);
+    }
+    for (status, codes) in by_status {
+        let lines: Vec<String> =
+            codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.detail(Lang::En))).collect();
+        let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+        let response = ResponseBuilder::new().description(lines.join("\n\n")).content(MEDIA_TYPE, problem);
+        operation.responses.responses.insert(status.to_string(), RefOr::T(response.build()));
+    }
+}
+
+fn operation(item: &mut PathItem, verb: Verb) -> Option<&mut Operation> {
+    match verb {
+        Verb::Get => item.get.as_mut(),
+        Verb::Post => item.post.as_mut(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    fn document() -> Value {
+        serde_json::from_str(&TEXT).unwrap()
+    }
+
+    #[test]
+    fn what_is_served_is_documented_and_nothing_else() {
+        let document = document();
+        let documented: BTreeSet<(String, String)> = document["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, item)| {
+                item.as_object().unwrap().keys().map(|method| (path.clone(), method.to_uppercase()))
+            })
+            .collect();
+        let served = ROWS.iter().map(|row| (row.path.to_owned(), row.verb.as_str().to_owned())).collect();
+        assert_eq!(documented, served);
+    }
+
+    #[test]
+    fn every_operation_documents_its_problems_and_who_may_call() {
+        let document = document();
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+        for row in ROWS {
+            let operation = &document["paths"][row.path][row.verb.as_str().to_lowercase()];
+            for code in row.codes.iter().copied().flatten().chain(EVERYWHERE) {
+                let response = &operation["responses"][code.status().to_string()];
+                let description = response["description"].as_str().unwrap();
+                assert!(description.contains(code.as_str()), "{} {}", row.path, code.as_str());
+                assert!(response["content"][MEDIA_TYPE].is_object());
+            }
+            let public = row.path == "/openapi.json";
+            assert_eq!(operation["security"].is_null(), public, "{}", row.path);
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+            match value {
+                Value::Object(members) => {
+                    found.extend(members.get("$ref").and_then(Value::as_str));
+                    members.values().for_each(|v| references(v, found));
+                }
+                Value::Array(items) => items.iter().for_each(|v| references(v, found)),
+                _ => {}
+            }
+        }
+        let document = document();
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(!found.is_empty());
+        for reference in found {
+            let target = document.pointer(reference.strip_prefix('#').unwrap());
+            assert!(target.is_some(), "{reference}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Reads request bodies: bounded in size and in time.
+//!
+//! Invariant: at most [`MAX_BODY`] bytes of a body are ever held, and none is waited for longer
+//! than the configuration says. What the bytes mean is not looked at here.
+
+use std::future::{Ready, ready};
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::web::{Bytes, BytesMut};
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt;
+
+use super::server::Worker;
+use crate::base::{Code, Error, Result};
+
+/// The size of the largest body, in bytes.
+pub const MAX_BODY: usize = 256 * 1024;
+
+/// A JSON body that has not been read yet: a handler first decides who is asking.
+pub struct Body {
+    payload: Payload,
+    announced: Result<usize>,
+    within: Duration,
+}
+
+impl FromRequest for Body {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        ready(Worker::of(req).map(|worker| Self {
+            payload: payload.take(),
+            announced: announced(req.headers()),
+            within: worker.body_time,
+        }))
+    }
+}
+
+impl Body {
+    /// Reads the whole body.
+    ///
+    /// # Errors
+    /// `unsupported-media-type`, `too-large`, `request-timeout`; `malformed-request` when the
+    /// body ends early or is framed wrongly.
+    pub async fn read(self) -> Result<Bytes> {
+        let size = self.announced?;
+        let reading = collect(self.payload, size);
+        tokio::time::timeout(self.within, reading).await.unwrap_or_else(|_| Err(Code::RequestTimeout.into()))
+    }
+}
+
+async fn collect(mut payload: Payload, announced: usize) -> Result<Bytes> {
+    let mut body = BytesMut::with_capacity(announced);
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|e| Error::new(Code::MalformedRequest).because(e))?;
+        if body.len() + chunk.len() > MAX_BODY {
+            return Err(Code::TooLarge.into());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// The size that the headers announce, 0 where they do not, if they announce JSON as it is.
+fn announced(headers: &HeaderMap) -> Result<usize> {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let plain = text(header::CONTENT_ENCODING).is_none_or(|coding| coding.eq_ignore_ascii_case("identity"));
+    if !plain || !text(header::CONTENT_TYPE).is_some_and(is_json) {
+        return Err(Code::UnsupportedMediaType.into());
+    }
+    let size = text(header::CONTENT_LENGTH).map_or(Some(0), |length| length.parse().ok());
+    match size {
+        Some(size) if size <= MAX_BODY => Ok(size),
+        Some(_) => Err(Code::TooLarge.into()),
+        None => Err(Code::MalformedRequest.into()),
+    }
+}
+
+/// `application/json`, with UTF-8 as the only charset that may be named (RFC 8259 section 11).
+fn is_json(media_type: &str) -> bool {
+    let (essence, parameters) = media_type.split_once(';').unwrap_or((media_type, ""));
+    let parameters = parameters.trim().to_ascii_lowercase();
+    essence.trim().eq_ignore_ascii_case("application/json")
+        && matches!(parameters.as_str(), "" | "charset=utf-8" | "charset=\"utf-8\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn announced_by(headers: &[(&str, &str)]) -> std::result::Result<usize, Code> {
+        let request = headers.iter().fold(TestRequest::post(), |r, header| r.append_header(*header));
+        announced(request.to_http_request().headers()).map_err(|e| e.code)
+    }
+
+    #[test]
+    fn json_in_utf_8_without_coding_is_read() {
+        for json in ["application/json", "Application/JSON", "application/json; charset=UTF-8"] {
+            assert_eq!(announced_by(&[("content-type", json)]), Ok(0), "{json}");
+        }
+        let full = [("content-type", "application/json"), ("content-encoding", "identity"), ("content-length", "7")];
+        assert_eq!(announced_by(&full), Ok(7));
+    }
+
+    #[test]
+    fn anything_else_is_not() {
+        for other in ["text/json", "application/json; charset=gbk", "application/json-seq", "", "application/jsonp"] {
+            assert_eq!(announced_by(&[("content-type", other)]), Err(Code::UnsupportedMediaType), "{other}");
+        }
+        assert_eq!(announced_by(&[]), Err(Code::UnsupportedMediaType));
+        let zipped = [("content-type", "application/json"), ("content-encoding", "gzip")];
+        assert_eq!(announced_by(&zipped), Err(Code::UnsupportedMediaType));
+    }
+
+    #[test]
+    fn a_body_announced_too_large_is_not_even_begun() {
+        let of = |length: &str| announced_by(&[("content-type", "application/json"), ("content-length", length)]);
+        assert_eq!(of("262144"), Ok(MAX_BODY));
+        assert_eq!(of("262145"), Err(Code::TooLarge));
+        assert_eq!(of("99999999999999999999999"), Err(Code::MalformedRequest));
+    }
+}

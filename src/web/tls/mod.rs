@@ -1,0 +1,205 @@
+//! TLS of the one listener: who we are, whom we trust, and both exchangeable while serving.
+//!
+//! A client certificate is optional at the handshake, since people will come through the same
+//! listener; one that is presented must verify. Invariant: a client whose certificate is not good
+//! *now* (by the files as they are now) is not served, on a connection however old. To that end
+//! nothing resumes (no tickets, no session storage), and [`peer::Peer`] verifies again whenever
+//! the files changed or a date passed. This module must not know who a key belongs to.
+
+mod key;
+mod material;
+pub mod peer;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::time_provider::TimeProvider;
+use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
+
+use self::material::Material;
+use self::watch::Watch;
+use crate::base::{Clock, Finding, Timestamp};
+use crate::config::TlsSection;
+
+pub use self::key::key_of_certificate;
+
+/// The TLS side of the gateway. Cheap to share; swapped as a whole when files change.
+pub struct Tls {
+    config: TlsSection,
+    provider: Arc<CryptoProvider>,
+    clock: Arc<dyn Clock>,
+    material: ArcSwap<Material>,
+    watch: Watch,
+}
+
+/// What operators want to know about the certificates in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TlsStatus {
+    /// When the gateway's own certificate ends.
+    pub certificate_ends: Timestamp,
+    /// When the oldest revocation list was issued; none without a list.
+    pub crl_issued: Option<Timestamp>,
+    /// When the first revocation list becomes stale; none without a list.
+    pub crl_ends: Option<Timestamp>,
+}
+
+impl TlsStatus {
+    /// Has a revocation list become stale by `now`? Then its clients are refused.
+    pub fn crl_is_stale(&self, now: Timestamp) -> bool {
+        self.crl_ends.is_some_and(|ends| ends <= now)
+    }
+}
+
+impl Tls {
+    /// Reads the files of `config`.
+    ///
+    /// # Errors
+    /// The first file that cannot be used, why, and what to do.
+    pub fn load(config: TlsSection, clock: Arc<dyn Clock>) -> Result<Arc<Self>, Finding> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let watch = Watch::new(&config);
+        let material = ArcSwap::from_pointee(Material::load(&config, &provider, 0)?);
+        if config.client_crls.is_empty() {
+            tracing::warn!("no revocation list is configured: a client is shut out by its registration only");
+        }
+        Ok(Arc::new(Self { config, provider, clock, material, watch }))
+    }
+
+    /// Takes up changed files; to be called about once a second, on a thread that may block.
+    ///
+    /// Files that cannot be used change nothing: the reason is logged once, and the material in
+    /// force stays.
+    pub fn refresh(&self) {
+        if !self.watch.changed(&self.config) {
+            return;
+        }
+        let generation = self.material.load().generation + 1;
+        match Material::load(&self.config, &self.provider, generation) {
+            Ok(material) => {
+                self.material.store(Arc::new(material));
+                tracing::info!("TLS certificates and revocation lists taken up");
+            }
+            Err(finding) => {
+                tracing::error!(tls.fault = %finding, "changed TLS files are not usable; those before stay in force");
+            }
+        }
+    }
+
+    /// The dates that matter to operators.
+    pub fn status(&self) -> TlsStatus {
+        let material = self.material.load();
+        TlsStatus {
+            certificate_ends: material.server_ends,
+            crl_issued: material.lists.iter().map(|list| list.issued).min(),
+            crl_ends: material.lists.iter().map(|list| list.ends).min(),
+        }
+    }
+
+    /// The configuration of the listener: TLS 1.2 and 1.3, HTTP/1.1, nothing resumable.
+    ///
+    /// # Errors
+    /// Never with the provider used here; the signature is rustls's.
+    pub fn server_config(self: &Arc<Self>) -> Result<ServerConfig, rustls::Error> {
+        let time = Arc::new(Time(Arc::clone(&self.clock)));
+        let live = Arc::new(Live(Arc::clone(self)));
+        let mut config = ServerConfig::builder_with_details(Arc::clone(&self.provider), time)
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+            .with_client_cert_verifier(Arc::clone(&live) as Arc<dyn ClientCertVerifier>)
+            .with_cert_resolver(live);
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // A resumed session would skip the verifier: a revocation must not be outlived.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        config.max_early_data_size = 0;
+        Ok(config)
+    }
+}
+
+/// The material in force at each handshake, for rustls.
+struct Live(Arc<Tls>);
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Live")
+    }
+}
+
+impl ResolvesServerCert for Live {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.material.load().server))
+    }
+}
+
+impl ClientCertVerifier for Live {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    /// No hints: the list of CAs changes with the files, and systems know their certificate.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        self.0.material.load().clients.verify_client_cert(end_entity, intermediates, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.material.load().clients.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.material.load().clients.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// The gateway's clock, for rustls.
+struct Time(Arc<dyn Clock>);
+
+impl std::fmt::Debug for Time {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Time")
+    }
+}
+
+impl TimeProvider for Time {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(unix(self.0.now()))
+    }
+}
+
+fn unix(now: Timestamp) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(now.seconds().unsigned_abs()))
+}
+
+#[cfg(test)]
+pub(crate) mod pki;
+#[cfg(test)]
+mod tests;
