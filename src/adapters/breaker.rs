@@ -103,92 +103,64 @@ mod tests {
         use Admission::{Pass, Probe};
         use Outcome::{Failure, Success, Unknown};
         use Step::{End, In, Out};
-        let opened = || vec![In(0, Pass), In(0, Pass), End(0, Pass, Failure), End(0, Pass, Failure)];
-        let table: Vec<(&str, Vec<Step>)> = vec![
-            ("one failure of two leaves it closed", vec![In(0, Pass), End(0, Pass, Failure), In(1, Pass)]),
-            ("a success in between starts the count anew", vec![
-                End(0, Pass, Failure),
-                End(1, Pass, Success),
-                End(2, Pass, Failure),
-                In(3, Pass),
-            ]),
-            ("two in a row open it for the pause", [opened(), vec![Out(0, 5), Out(3, 2)]].concat_steps()),
-            ("after the pause one call probes, and only one", [opened(), vec![
-                In(5, Probe),
-                Out(5, 5),
-                Out(60, 5),
-            ]]
-            .concat_steps()),
-            ("a probe that succeeds closes it", [opened(), vec![
-                In(5, Probe),
-                End(6, Probe, Success),
-                In(6, Pass),
-                End(6, Pass, Failure),
-                In(6, Pass),
-            ]]
-            .concat_steps()),
-            ("a probe that fails opens it again", [opened(), vec![
-                In(5, Probe),
-                End(6, Probe, Failure),
-                Out(6, 5),
-                In(11, Probe),
-            ]]
-            .concat_steps()),
-            ("a probe given up lets the next call probe", [opened(), vec![
-                In(5, Probe),
-                End(6, Probe, Unknown),
-                In(6, Probe),
-            ]]
-            .concat_steps()),
-            ("a late success of an old call does not close it", [opened(), vec![
-                End(1, Pass, Success),
-                Out(1, 4),
-                In(5, Probe),
-                End(5, Pass, Success),
-                Out(5, 5),
-            ]]
-            .concat_steps()),
-            ("a late failure of an old call does not prolong it", [opened(), vec![
-                End(4, Pass, Failure),
-                In(5, Probe),
-            ]]
-            .concat_steps()),
-            ("faults of our own do not count", vec![
-                End(0, Pass, Unknown),
-                End(0, Pass, Unknown),
-                End(0, Pass, Unknown),
-                In(0, Pass),
-            ]),
+        const FAILED: Step = End(0, Pass, Failure);
+        let table: &[(&str, &[Step])] = &[
+            ("one failure of two leaves it closed", &[In(0, Pass), FAILED, In(1, Pass)]),
+            (
+                "a success in between starts the count anew",
+                &[FAILED, End(1, Pass, Success), FAILED, In(3, Pass)],
+            ),
+            ("two in a row open it for the pause", &[FAILED, FAILED, Out(0, 5), Out(3, 2)]),
+            ("after the pause one call probes", &[FAILED, FAILED, In(5, Probe), Out(5, 5), Out(60, 5)]),
+            (
+                "a probe that succeeds closes it, and the count starts anew",
+                &[FAILED, FAILED, In(5, Probe), End(6, Probe, Success), In(6, Pass), FAILED, In(6, Pass)],
+            ),
+            (
+                "a probe that fails opens it again",
+                &[FAILED, FAILED, In(5, Probe), End(6, Probe, Failure), Out(6, 5), In(11, Probe)],
+            ),
+            (
+                "a probe given up lets the next call probe",
+                &[FAILED, FAILED, In(5, Probe), End(6, Probe, Unknown), In(6, Probe)],
+            ),
+            (
+                "a late success of an old call does not close it",
+                &[
+                    FAILED,
+                    FAILED,
+                    End(1, Pass, Success),
+                    Out(1, 4),
+                    In(5, Probe),
+                    End(5, Pass, Success),
+                    Out(5, 5),
+                ],
+            ),
+            (
+                "a late failure of an old call does not prolong it",
+                &[FAILED, FAILED, End(4, Pass, Failure), In(5, Probe)],
+            ),
+            (
+                "faults of our own do not count",
+                &[End(0, Pass, Unknown), End(0, Pass, Unknown), End(0, Pass, Unknown), In(0, Pass)],
+            ),
         ];
         for (name, steps) in table {
             let start = Instant::now();
             let at = |second| start + Duration::from_secs(second);
             let mut breaker = Breaker::new(2, PAUSE);
-            for (number, step) in steps.into_iter().enumerate() {
-                match step {
-                    In(second, as_what) => {
-                        assert_eq!(breaker.admit(at(second)), Ok(as_what), "{name}, step {number}")
+            for (number, step) in steps.iter().enumerate() {
+                match *step {
+                    In(second, admission) => {
+                        assert_eq!(breaker.admit(at(second)), Ok(admission), "{name}, step {number}");
                     }
                     Out(second, wait) => {
-                        assert_eq!(
-                            breaker.admit(at(second)),
-                            Err(Duration::from_secs(wait)),
-                            "{name}, step {number}"
-                        )
+                        let wait = Duration::from_secs(wait);
+                        assert_eq!(breaker.admit(at(second)), Err(wait), "{name}, step {number}");
                     }
-                    End(second, as_what, outcome) => breaker.report(as_what, outcome, at(second)),
+                    End(second, admission, outcome) => breaker.report(admission, outcome, at(second)),
                 }
             }
-        }
-    }
-
-    trait ConcatSteps {
-        fn concat_steps(self) -> Vec<Step>;
-    }
-
-    impl ConcatSteps for [Vec<Step>; 2] {
-        fn concat_steps(self) -> Vec<Step> {
-            self.into_iter().flatten().collect()
         }
     }
 }

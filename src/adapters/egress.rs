@@ -78,11 +78,7 @@ mod tests {
             (&["10.0.0.0/8"], "192.168.0.1:443", false),
             (&["0.0.0.0/0", "::/0"], "203.0.113.9:443", true),
         ] {
-            assert_eq!(
-                permits(&networks(allow), address.parse().unwrap()),
-                permitted,
-                "{allow:?} {address}"
-            );
+            assert_eq!(permits(&networks(allow), address.parse().unwrap()), permitted, "{allow:?} {address}");
         }
     }
 

@@ -87,7 +87,8 @@ async fn fields_that_were_not_asked_for_go_no_further() {
 
 #[tokio::test]
 async fn an_answer_that_is_not_the_protocol_is_invalid() {
-    for body in ["", "<html>", "{}", r#"{"records":[]}"#, r#"{"records":[null,null]}"#, r#"{"records":[{}]}"#] {
+    for body in ["", "<html>", "{}", r#"{"records":[]}"#, r#"{"records":[null,null]}"#, r#"{"records":[{}]}"#]
+    {
         assert_eq!(outcome(move || ok(body)).await, (Code::ProviderInvalid, 1), "{body}");
     }
     let deep = format!(r#"{{"records":[{{"status":{}"#, "[".repeat(20_000));
@@ -140,8 +141,7 @@ async fn a_redirect_is_not_followed() {
     let target = elsewhere.port;
     for status in ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"] {
         let location = format!("location: https://127.0.0.1:{target}/v1/fetch\r\n");
-        let redirecting =
-            Provider::tls(&pki, move |_, _| Act::Answer(with(status, &location, ""))).await;
+        let redirecting = Provider::tls(&pki, move |_, _| Act::Answer(with(status, &location, ""))).await;
         assert_eq!(code(&worker(pki.sluice(redirecting.port, ""))).await, Code::ProviderInvalid, "{status}");
     }
     assert_eq!(elsewhere.connections(), 0);
@@ -166,7 +166,9 @@ async fn an_address_not_on_the_allow_list_is_not_connected_to() {
     let pki = Pki::new();
     let provider = Provider::tls(&pki, |_, _| ok(RECEIVING)).await;
     // `localhost` is a name like any other: what counts is where it leads.
-    for (url, allow) in [("127.0.0.1", "10.0.0.0/8"), ("localhost", "0.0.0.0/0"), ("localhost", "127.0.0.1:1")] {
+    for (url, allow) in
+        [("127.0.0.1", "10.0.0.0/8"), ("localhost", "0.0.0.0/0"), ("localhost", "127.0.0.1:1")]
+    {
         let mut config = pki.sluice(provider.port, "");
         config.url = format!("https://{url}:{}", provider.port);
         config.allow = vec![allow.parse().unwrap()];
@@ -282,6 +284,7 @@ fn a_configuration_that_would_not_be_safe_is_refused() {
     assert!(refused(&|c| c.url = "127.0.0.1".into()).contains("`url`"));
     assert!(refused(&|c| c.tls = None).contains("[adapter.tls]"));
     assert!(refused(&|c| c.tls.as_mut().unwrap().ca = "/nowhere.pem".into()).contains("/nowhere.pem"));
-    let twice = Adapters::new("gateway.toml", &[pki.sluice(1, ""), pki.sluice(2, "")]).map(|_| ()).unwrap_err();
+    let twice =
+        Adapters::new("gateway.toml", &[pki.sluice(1, ""), pki.sluice(2, "")]).map(|_| ()).unwrap_err();
     assert!(twice.to_string().contains("has a source already"), "{twice}");
 }

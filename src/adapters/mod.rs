@@ -130,7 +130,9 @@ impl WorkerAdapters {
         let found = self.shared.by_dataset.get(dataset);
         let (provider, link) = found
             .and_then(|&index| Some((self.shared.providers.get(index)?, self.links.get(index)?)))
-            .ok_or_else(|| Error::new(Code::ProviderFailed).because("no adapter is configured for the dataset"))?;
+            .ok_or_else(|| {
+                Error::new(Code::ProviderFailed).because("no adapter is configured for the dataset")
+            })?;
         provider.fetch(link, &query).await
     }
 
@@ -146,8 +148,15 @@ impl Provider {
         let url = Url::parse(&config.url).map_err(|error| {
             wrong(&format!("`url`: {error}"), "write it as https://host:port, without a path")
         })?;
-        if url.path() != "/" || url.query().is_some() || !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("`url` is more than an origin", "write it as https://host:port, without a path"));
+        if url.path() != "/"
+            || url.query().is_some()
+            || !url.username().is_empty()
+            || url.password().is_some()
+        {
+            return Err(wrong(
+                "`url` is more than an origin",
+                "write it as https://host:port, without a path",
+            ));
         }
         let plaintext = matches!(&config.source, Source::Rest(rest) if rest.plaintext);
         let tls = match (url.scheme(), &config.tls) {
@@ -163,7 +172,8 @@ impl Provider {
                 ));
             }
         };
-        let target = Target::new(config, &url, tls).map_err(|what| wrong(what, "name a host or an address"))?;
+        let target =
+            Target::new(config, &url, tls).map_err(|what| wrong(what, "name a host or an address"))?;
         let kind = match &config.source {
             Source::Sluice(_) => Kind::Sluice,
             Source::Rest(rest) => Kind::Rest(Rest::new(rest).map_err(|(what, fix)| wrong(&what, fix))?),

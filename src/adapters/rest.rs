@@ -68,7 +68,8 @@ impl Rest {
         subject: &str,
     ) -> Result<Option<Record>> {
         let path = dataset.path.replace(SUBJECT, &percent_encoded(subject));
-        let uri: Uri = path.parse().map_err(|_| Error::new(Code::Internal).because("the path is not a URI"))?;
+        let uri: Uri =
+            path.parse().map_err(|_| Error::new(Code::Internal).because("the path is not a URI"))?;
         let mut request = Request::new(Full::default());
         *request.headers_mut() = self.headers.clone();
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -81,7 +82,8 @@ impl Rest {
         }
         let answer = link.call(request).await?;
         super::check_status(answer.status)?;
-        let body: Json = serde_json::from_slice(&answer.body).map_err(|_| invalid("the answer is not JSON"))?;
+        let body: Json =
+            serde_json::from_slice(&answer.body).map_err(|_| invalid("the answer is not JSON"))?;
         read(dataset, query, &body)
     }
 }
@@ -151,7 +153,10 @@ fn check(dataset: &RestDataset) -> Result<(), (String, &'static str)> {
     const TEMPLATE: &str = "write {subject} where the identifier goes";
     const POINTER: &str = "write a JSON Pointer (RFC 6901), such as /data/0";
     if !dataset.path.starts_with('/') {
-        return Err(("`path` does not begin with /".into(), "write path and query, such as /query?id={subject}"));
+        return Err((
+            "`path` does not begin with /".into(),
+            "write path and query, such as /query?id={subject}",
+        ));
     }
     let probe = dataset.path.replace(SUBJECT, "0");
     if probe.parse::<Uri>().is_err() {
@@ -163,7 +168,10 @@ fn check(dataset: &RestDataset) -> Result<(), (String, &'static str)> {
     }
     // A bare `x` is JSON nowhere but inside a string: elsewhere an identifier could add members.
     if dataset.body.is_some() && serde_json::from_str::<Json>(&body.replace(SUBJECT, "x")).is_err() {
-        return Err(("`body` is not JSON with the subject inside a string".into(), "write it as {\"id\": \"{subject}\"}"));
+        return Err((
+            "`body` is not JSON with the subject inside a string".into(),
+            "write it as {\"id\": \"{subject}\"}",
+        ));
     }
     let matches = [&dataset.absent, &dataset.success].into_iter().flatten().map(|equals| &equals.pointer);
     let fields = dataset.fields.values().map(|field| &field.pointer);
@@ -176,7 +184,8 @@ fn check(dataset: &RestDataset) -> Result<(), (String, &'static str)> {
 /// `Name: value` lines. Neither names nor values are repeated in the error: they are secret.
 fn read_headers(file: &Path) -> Result<HeaderMap, (String, &'static str)> {
     const FIX: &str = "write one `Name: value` a line";
-    let text = std::fs::read_to_string(file).map_err(|error| (format!("{}: {error}", file.display()), FIX))?;
+    let text =
+        std::fs::read_to_string(file).map_err(|error| (format!("{}: {error}", file.display()), FIX))?;
     let mut headers = HeaderMap::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let header = line.split_once(':').and_then(|(name, value)| {

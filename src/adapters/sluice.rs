@@ -61,8 +61,11 @@ fn records(body: &[u8], fields: &[&FieldName], count: usize) -> Result<Vec<Optio
         .and_then(|records| parser.end().map(|()| records))
         // The parser's message can quote the answer: only where it stopped may be told.
         .map_err(|error| {
-            Error::new(Code::ProviderInvalid)
-                .because(format!("answer not as the protocol has it, at line {} column {}", error.line(), error.column()))
+            Error::new(Code::ProviderInvalid).because(format!(
+                "answer not as the protocol has it, at line {} column {}",
+                error.line(),
+                error.column()
+            ))
         })?;
     Ok(records)
 }
@@ -202,7 +205,8 @@ mod tests {
 
     #[test]
     fn fields_that_were_not_asked_for_are_dropped() {
-        let answer = read(r#"{"note":{"a":[1]},"records":[{"name":"x","status":null,"y":{"z":[]}}]}"#, 1).unwrap();
+        let answer =
+            read(r#"{"note":{"a":[1]},"records":[{"name":"x","status":null,"y":{"z":[]}}]}"#, 1).unwrap();
         assert_eq!(serde_json::to_string(&answer).unwrap(), r#"[{"status":null}]"#);
     }
 

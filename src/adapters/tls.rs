@@ -25,13 +25,12 @@ pub fn client(tls: &ClientTls) -> Result<Arc<ClientConfig>, Finding> {
     }
     let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| fault(&tls.key, &error))?;
     // The provider is named: two in one process would make rustls panic when asked for a default.
-    let mut config =
-        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(|error| fault(&tls.certificate, &error))?
-            .with_root_certificates(roots)
-            .with_client_auth_cert(certificates(&tls.certificate)?, key)
-            .map_err(|error| fault(&tls.certificate, &error))?;
+    let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(|error| fault(&tls.certificate, &error))?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(certificates(&tls.certificate)?, key)
+        .map_err(|error| fault(&tls.certificate, &error))?;
     // A resumed session would not show its certificate again; connections are pooled anyway.
     config.resumption = Resumption::disabled();
     Ok(Arc::new(config))

@@ -30,8 +30,11 @@ pub struct Readiness {
 impl Gateway {
     /// Looks at what the gateway stands on.
     pub async fn readiness(&self) -> Readiness {
-        let (state, audit, last) = (self.state.clone(), self.log.clone(), self.log.stats().size.saturating_sub(1));
-        let looked = tokio::task::spawn_blocking(move || (state.revision().is_ok(), audit.reader().record(last).is_ok()));
+        let (state, audit, last) =
+            (self.state.clone(), self.log.clone(), self.log.stats().size.saturating_sub(1));
+        let looked = tokio::task::spawn_blocking(move || {
+            (state.revision().is_ok(), audit.reader().record(last).is_ok())
+        });
         let (database, log) = looked.await.unwrap_or_default();
         let (world, stats) = (self.world(), self.log.stats());
         Readiness {

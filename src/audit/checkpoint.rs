@@ -70,7 +70,9 @@ mod tests {
         let key = key("sluice.test/log");
         let root = Hash::of_empty();
         let note = Checkpoint::sign(7, &root, &key, &[]);
-        assert!(note.starts_with("sluice.test/log\n7\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n\u{2014} sluice.test/log "));
+        assert!(note.starts_with(
+            "sluice.test/log\n7\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n\u{2014} sluice.test/log "
+        ));
         let checkpoint = Checkpoint::open(&note, key.public()).unwrap();
         assert_eq!(checkpoint, Checkpoint { origin: "sluice.test/log".into(), size: 7, root });
     }

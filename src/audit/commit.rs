@@ -55,7 +55,8 @@ impl std::fmt::Debug for SubjectKey {
 impl SubjectKey {
     /// Derives both keys from one secret of 32 bytes.
     pub fn new(secret: &Secret<[u8; 32]>) -> Result<Self, SealError> {
-        let derived = hkdf::Salt::new(hkdf::HKDF_SHA256, b"sluice audit subjects v1").extract(secret.reveal());
+        let derived =
+            hkdf::Salt::new(hkdf::HKDF_SHA256, b"sluice audit subjects v1").extract(secret.reveal());
         let seal = derived.expand(&[b"opening"], &CHACHA20_POLY1305).map_err(|_| SealError)?;
         let token = derived.expand(&[b"token"], hmac::HMAC_SHA256).map_err(|_| SealError)?;
         Ok(Self {

@@ -83,7 +83,11 @@ impl ExportCheck {
                 check.checkpoint = Some(checkpoint);
             }
             Err(_) => {
-                check.report.add(Kind::BadSignature, Place::Head, "the checkpoint is not signed by the given key");
+                check.report.add(
+                    Kind::BadSignature,
+                    Place::Head,
+                    "the checkpoint is not signed by the given key",
+                );
             }
         }
         check
@@ -272,7 +276,10 @@ mod tests {
         let torn = spoil(&|l| l[6].truncate(20));
         assert_eq!(torn, ["torn: record 5: the line is not a record with its proof"]);
         let forged = spoil(&|l| l[0] = l[0].replace("\\n6\\n", "\\n7\\n"));
-        assert_eq!(forged, ["bad-signature: head: the newest checkpoint: the checkpoint is not signed by the given key"]);
+        assert_eq!(
+            forged,
+            ["bad-signature: head: the newest checkpoint: the checkpoint is not signed by the given key"]
+        );
     }
 
     #[test]
@@ -284,7 +291,9 @@ mod tests {
         let mut draft = Draft::new("query");
         draft.members().text("operator", "=HYPERLINK(\"x\")").text("outcome", "ok");
         let row = csv_row(&leaf(&mut draft.into_parts().0, 4, Timestamp::default()));
-        assert!(row.starts_with("\"4\",\"1970-01-01T00:00:00.000000Z\",\"query\",\"\",\"\",\"\",\"'=HYPERLINK(\"\"x\"\")\","));
+        assert!(row.starts_with(
+            "\"4\",\"1970-01-01T00:00:00.000000Z\",\"query\",\"\",\"\",\"\",\"'=HYPERLINK(\"\"x\"\")\","
+        ));
     }
 
     #[test]
@@ -292,7 +301,10 @@ mod tests {
         let mut draft = Draft::new("query");
         draft.members().text("outcome", "refused").text("dataset", "civil.subsistence");
         let event = ocsf("log", &leaf(&mut draft.into_parts().0, 4, Timestamp::from_micros(5_000_000)));
-        assert_eq!((&event["type_uid"], &event["status_id"], &event["time"]), (&json!(600_302), &json!(2), &json!(5000)));
+        assert_eq!(
+            (&event["type_uid"], &event["status_id"], &event["time"]),
+            (&json!(600_302), &json!(2), &json!(5000))
+        );
         assert_eq!(event["api"]["service"]["name"], "civil.subsistence");
     }
 }

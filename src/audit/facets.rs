@@ -67,7 +67,8 @@ mod tests {
 
     #[test]
     fn facets_are_read_where_they_stand_and_empty_where_not() {
-        let facets = Facets::of(br#"{"caller":{"department":"housing","system":"s"},"fields":[1],"outcome":"ok"}"#);
+        let facets =
+            Facets::of(br#"{"caller":{"department":"housing","system":"s"},"fields":[1],"outcome":"ok"}"#);
         assert_eq!((&*facets.caller.department, &*facets.outcome, &*facets.dataset), ("housing", "ok", ""));
         assert_eq!(Facets::of(b"no record"), Facets::default());
     }

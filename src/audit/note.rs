@@ -269,7 +269,13 @@ mod tests {
 
     #[test]
     fn a_key_with_a_wrong_id_is_no_key() {
-        for bad in [&VERIFIER.replace("c74f20a3", "c74f20a4"), "", "a+b", "a b+c74f20a3+AA==", &format!("{VERIFIER}A")] {
+        for bad in [
+            &VERIFIER.replace("c74f20a3", "c74f20a4"),
+            "",
+            "a+b",
+            "a b+c74f20a3+AA==",
+            &format!("{VERIFIER}A"),
+        ] {
             assert_eq!(VerifyingKey::parse(bad), Err(NoteError::MalformedKey), "{bad}");
         }
     }

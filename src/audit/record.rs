@@ -88,11 +88,7 @@ impl Object {
     }
 
     /// Adds a list of strings.
-    pub fn texts<'a>(
-        &mut self,
-        name: &'static str,
-        values: impl IntoIterator<Item = &'a str>,
-    ) -> &mut Self {
+    pub fn texts<'a>(&mut self, name: &'static str, values: impl IntoIterator<Item = &'a str>) -> &mut Self {
         self.member(name, |out| write_list(out, values, write_string))
     }
 
@@ -247,8 +243,7 @@ pub struct LeafSubject<'a> {
 impl<'a> LeafHead<'a> {
     /// Reads a leaf; the error says where the text ends to be JSON, and quotes nothing of it.
     pub fn parse(leaf: &'a [u8]) -> Result<Self, LeafError> {
-        serde_json::from_slice(leaf)
-            .map_err(|e| LeafError { column: e.column(), cut_short: e.is_eof() })
+        serde_json::from_slice(leaf).map_err(|e| LeafError { column: e.column(), cut_short: e.is_eof() })
     }
 }
 
@@ -328,7 +323,10 @@ mod tests {
         let odd = "姓名\"\\\n\u{0}\u{7f}\u{85}\u{202e}\u{feff}\u{1f600}";
         let mut object = Object::new();
         object.text("a", odd);
-        assert_eq!(text(&object), "{\"a\":\"姓名\\\"\\\\\\u000a\\u0000\\u007f\\u0085\\u202e\\ufeff\u{1f600}\"}");
+        assert_eq!(
+            text(&object),
+            "{\"a\":\"姓名\\\"\\\\\\u000a\\u0000\\u007f\\u0085\\u202e\\ufeff\u{1f600}\"}"
+        );
         let back: serde_json::Value = serde_json::from_str(&text(&object)).unwrap();
         assert_eq!(back, serde_json::json!({ "a": odd }));
     }

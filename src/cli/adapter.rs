@@ -92,7 +92,10 @@ mod tests {
     }
 
     fn gateway(pki: &Pki, bound: &Bound) -> WorkerAdapters {
-        Adapters::new("gateway.toml", &[pki.sluice(bound.address.port(), "")]).map_err(|_| ()).unwrap().for_worker()
+        Adapters::new("gateway.toml", &[pki.sluice(bound.address.port(), "")])
+            .map_err(|_| ())
+            .unwrap()
+            .for_worker()
     }
 
     async fn ask(gateway: &WorkerAdapters, subjects: &[&str]) -> Result<serde_json::Value, Code> {
@@ -170,7 +173,8 @@ mod tests {
             (post("/v1/fetch", "", &ASK.replace("civil.", "other.")), 404, "not-found"),
             (post("/v1/fetch", "", &big), 413, "too-large"),
             (post("/v2/fetch", "", ASK), 404, "not-found"),
-            (post("/v1/health", "", ""), 405, ""),
+            (post("/v1/health", "", ""), 405, "allow: GET"),
+            (post("/v1/health", "", ""), 405, "method-not-allowed"),
         ] {
             let answer = pki.exchange(address, &request).await.unwrap();
             assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(code), "{answer}");
@@ -186,7 +190,10 @@ mod tests {
         let trace = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
         let answer = pki.exchange(address, &post("/v1/fetch", trace, ASK)).await.unwrap();
         assert!(answer.contains(trace), "{answer}");
-        assert!(answer.ends_with(r#"{"protocol":"sluice-adapter/1","records":[{"status":"receiving"}]}"#), "{answer}");
+        assert!(
+            answer.ends_with(r#"{"protocol":"sluice-adapter/1","records":[{"status":"receiving"}]}"#),
+            "{answer}"
+        );
         let health = "GET /v1/health HTTP/1.1\r\nhost: adapter\r\nconnection: close\r\n\r\n";
         let answer = pki.exchange(address, health).await.unwrap();
         assert!(answer.ends_with(r#"{"protocol":"sluice-adapter/1","status":"ok"}"#), "{answer}");

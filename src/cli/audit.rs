@@ -141,7 +141,8 @@ fn verify_database(dir: &Path, key: &VerifyingKey, seen: &[PathBuf]) -> Result<R
 
     let mut pinned = Vec::new();
     for path in seen {
-        let notes = checkpoints_in_copy(&std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?);
+        let notes =
+            checkpoints_in_copy(&std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?);
         let opened: Vec<_> = notes.iter().filter_map(|note| Checkpoint::open(note, key).ok()).collect();
         if opened.is_empty() {
             return Err(format!("{}: no checkpoint signed by the given key", path.display()).into());
@@ -164,7 +165,8 @@ fn verify_database(dir: &Path, key: &VerifyingKey, seen: &[PathBuf]) -> Result<R
 }
 
 fn verify_export(file: &Path, key: &VerifyingKey) -> Result<Report, Failure> {
-    let mut lines = BufReader::new(File::open(file).map_err(|e| format!("{}: {e}", file.display()))?).split(b'\n');
+    let mut lines =
+        BufReader::new(File::open(file).map_err(|e| format!("{}: {e}", file.display()))?).split(b'\n');
     let text = |line: Vec<u8>| String::from_utf8_lossy(&line).into_owned();
     let mut check = ExportCheck::new(&text(lines.next().unwrap_or(Ok(Vec::new()))?), key);
     let mut progress = Progress::new("verified");
@@ -181,7 +183,8 @@ fn run_prove(args: &Prove) -> Result<ExitCode, Failure> {
     let mut database = Database::open(&args.db)?;
     let (size, checkpoint) = database.head()?.ok_or("the log is empty")?;
     let leaf = database.leaf(args.index)?.filter(|_| args.index < size);
-    let leaf = leaf.ok_or_else(|| format!("the log has {size} records, from 0; there is no {}", args.index))?;
+    let leaf =
+        leaf.ok_or_else(|| format!("the log has {size} records, from 0; there is no {}", args.index))?;
     let proof = database.proofs(args.index, 1, size)?.pop().unwrap_or_default();
     let record = SignedRecord { index: args.index, leaf: String::from_utf8(leaf)?, proof, checkpoint };
     println!("{}", serde_json::to_string_pretty(&record)?);
@@ -227,7 +230,9 @@ fn run_export(args: &Export) -> Result<ExitCode, Failure> {
         let stop = end.min(start + CHUNK);
         let records = database.records(start, stop)?;
         if records.len() as u64 != stop - start {
-            return Err(format!("records are missing between {start} and {stop}: run `sluice audit verify`").into());
+            return Err(
+                format!("records are missing between {start} and {stop}: run `sluice audit verify`").into()
+            );
         }
         let proofs = match args.format {
             Format::Jsonl => database.proofs(start, stop - start, size)?,
@@ -258,8 +263,9 @@ fn public_key(given: &str) -> Result<VerifyingKey, Failure> {
     match VerifyingKey::parse(given) {
         Ok(key) => Ok(key),
         Err(_) => {
-            let text = std::fs::read_to_string(given)
-                .map_err(|e| format!("--pubkey is neither a verifier key nor a file that can be read: {e}"))?;
+            let text = std::fs::read_to_string(given).map_err(|e| {
+                format!("--pubkey is neither a verifier key nor a file that can be read: {e}")
+            })?;
             Ok(VerifyingKey::parse(&text).map_err(|e| format!("{given}: {e}"))?)
         }
     }

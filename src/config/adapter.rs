@@ -271,7 +271,10 @@ mod tests {
     #[test]
     fn an_entry_needs_little_and_is_bounded_by_default() {
         let config: AdapterConfig = toml::from_str(SLUICE).unwrap();
-        assert_eq!((config.timeout_ms, config.concurrency.get(), config.breaker.failures.get()), (3_000, 64, 5));
+        assert_eq!(
+            (config.timeout_ms, config.concurrency.get(), config.breaker.failures.get()),
+            (3_000, 64, 5)
+        );
         assert_eq!(config.max_answer_bytes, 1_048_576);
     }
 

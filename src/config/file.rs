@@ -72,8 +72,8 @@ fn finding(file: &str, text: &str, error: &toml::de::Error) -> Finding {
     let line = error.span().map_or(0, |span| line_at(text, span.start));
     let message = error.message();
     let fix = suggestion(message).map_or_else(
-        || "deploy/sluice.example.toml explains every key".to_owned(),
-        |near| format!("did you mean `{near}`? deploy/sluice.example.toml explains every key"),
+        || "the annotated examples in deploy/ explain every key".to_owned(),
+        |near| format!("did you mean `{near}`? The annotated examples in deploy/ explain every key"),
     );
     Finding::error("config", file, line, message, fix)
 }
@@ -83,9 +83,9 @@ fn suggestion(message: &str) -> Option<&str> {
     let mut quoted = message.strip_prefix("unknown field")?.split('`').skip(1).step_by(2);
     let unknown = quoted.next()?;
     quoted
-        .map(|known| (strsim::damerau_levenshtein(unknown, known), known))
-        .min()
-        .filter(|(distance, known)| *distance <= known.len().div_ceil(2))
+        .map(|known| (strsim::jaro_winkler(unknown, known), known))
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .filter(|(likeness, _)| *likeness > 0.8)
         .map(|(_, known)| known)
 }
 

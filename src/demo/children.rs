@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -21,19 +21,24 @@ const START: Duration = Duration::from_secs(20);
 const STOP: Duration = Duration::from_secs(25);
 
 /// The processes that were started, in order.
-#[derive(Default)]
 pub struct Children {
+    program: PathBuf,
     running: Vec<(String, Child)>,
 }
 
 impl Children {
-    /// Starts this program with `arguments`; its output goes to `log`.
+    /// Children that run `program`: this one, or in a test the one under test.
+    pub fn of(program: PathBuf) -> Self {
+        Self { program, running: Vec::new() }
+    }
+
+    /// Starts the program with `arguments`; its output goes to `log`.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn start(&mut self, name: &str, arguments: &[&str], dir: &Path, log: &Path) -> io::Result<()> {
         let log = File::options().create(true).append(true).open(log)?;
-        let child = Command::new(std::env::current_exe()?)
+        let child = Command::new(&self.program)
             .args(arguments)
             .arg("--leash")
             .current_dir(dir)

@@ -73,6 +73,11 @@ pub(super) fn describe(world: &World) -> io::Result<()> {
     fs::write(world.dir.join("demo.json"), serde_json::to_vec_pretty(&description)?)
 }
 
+/// How to run this program from anywhere.
+fn program() -> String {
+    std::env::current_exe().map_or_else(|_| "sluice".to_owned(), |path| path.display().to_string())
+}
+
 fn base_url(world: &World) -> String {
     format!("https://localhost:{}", world.ports.gateway)
 }
@@ -85,19 +90,20 @@ pub(super) fn invitation(world: &World, dir: &Path) -> String {
         format!("  ask {system} {base}/v1/datasets/{dataset}/query --json '{body}'")
     };
     let good = query("service.onestop", "civil.subsistence", subsistence(&["status", "monthly_income"]));
-    let refused = query("service.onestop", "civil.subsistence", subsistence(&["status", "bank_card"]));
+    let refused = query("service.onestop", "hrss.employment", subsistence(&["status", "employer_name"]));
     let custody = query("civil.benefits", "justice.custody", custody());
     format!(
         "Sluice serves {base} (operators: http://127.0.0.1:{ops}). Stop with Ctrl-C. In another shell:
   cd {dir}; ask() {{ c=$1; shift; curl -sS --cacert ca/systems/ca.pem --cert clients/$c.pem --key clients/$c.key \"$@\"; echo; }}
 # Is this person on the list, and is the income below the line? A predicate, not the income:
 {good}
-# A bank card is given to nobody: refused, with the rule that says so:
+# Whom somebody works for is no business of housing aid: refused, with the rule that says so:
 {refused}
 # Civil affairs learns who is in prison, and nothing else of a secret list:
 {custody}
 # Nothing in the log was changed or removed; demo.json has more to try:
-  sluice audit verify --db data --pubkey keys/audit.vkey",
+  {program} audit verify --db data --pubkey keys/audit.vkey",
+        program = program(),
         ops = world.ports.ops,
     )
 }
@@ -184,7 +190,13 @@ fn examples() -> Vec<Example> {
             with("subjects", json!([{ "id_number": cast::OWNER }])),
             200,
         ),
-        query("A field that a rule denies to everybody", DESK, LIST, subsistence(&["bank_card"]), 403),
+        query(
+            "A field that a rule denies for good",
+            DESK,
+            "hrss.employment",
+            subsistence(&["status", "employer_name"]),
+            403,
+        ),
         query(
             "A form that reveals more than is permitted",
             DESK,

@@ -74,7 +74,7 @@ url = "https://localhost:{port}"
 allow = ["127.0.0.1/32:{port}"]
 [adapter.tls]
 ca = "ca/adapters/ca.pem"
-cert = "tls/to-adapters.pem"
+certificate = "tls/to-adapters.pem"
 key = "tls/to-adapters.key"
 [adapter.source.sluice]
 datasets = {datasets:?}
@@ -114,7 +114,7 @@ pub fn adapter_config(port: u16, client: &str, tables: &[Table]) -> String {
     let mut text = format!(
         r#"# Written anew at each start of the demo. docs/adapter-protocol.md explains every key.
 listen = "127.0.0.1:{port}"
-cert = "adapter.pem"
+certificate = "adapter.pem"
 key = "adapter.key"
 client_ca = "../../ca/adapters/ca.pem"
 clients = ["{client}"]

@@ -25,7 +25,7 @@ pub use world::{Recipe, World};
 /// # Errors
 /// When a process cannot be started, or ends while starting.
 pub async fn start(world: &World) -> io::Result<Children> {
-    let mut children = Children::default();
+    let mut children = Children::of(std::env::current_exe()?);
     let logs = world.dir.join("logs");
     std::fs::create_dir_all(&logs)?;
     let log = |name: &str| logs.join(format!("{name}.log"));

@@ -29,9 +29,7 @@ pub fn start(config: &LogSection) -> Result<LogGuard, Finding> {
         LogFormat::Json => true,
     };
     let subscriber = subscriber(&config.level, json, background.lines())?;
-    subscriber
-        .try_init()
-        .map_err(|e| fault("log-started", e, "start logging once in a process"))?;
+    subscriber.try_init().map_err(|e| fault("log-started", e, "start logging once in a process"))?;
     tell_panics_without_their_message();
     Ok(LogGuard { _background: background })
 }
@@ -45,13 +43,17 @@ fn tell_panics_without_their_message() {
     }));
 }
 
-fn subscriber<W>(level: &str, json: bool, writer: W) -> Result<Box<dyn tracing::Subscriber + Send + Sync>, Finding>
+fn subscriber<W>(
+    level: &str,
+    json: bool,
+    writer: W,
+) -> Result<Box<dyn tracing::Subscriber + Send + Sync>, Finding>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::builder()
-        .parse(level)
-        .map_err(|e| fault("log-level", e, "give `level` as in \"info\" or \"info,sluice::adapters=debug\""))?;
+    let filter = EnvFilter::builder().parse(level).map_err(|e| {
+        fault("log-level", e, "give `level` as in \"info\" or \"info,sluice::adapters=debug\"")
+    })?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     Ok(if json {
         Box::new(lines.json().flatten_event(true).with_current_span(false).with_span_list(false).finish())

@@ -211,7 +211,12 @@ mod tests {
     fn what_happened_can_be_read_back() {
         let metrics = Metrics::default();
         metrics.request_began();
-        metrics.answered("/v1/datasets/{dataset}/query", 403, Code::Refused.as_str(), Duration::from_millis(3));
+        metrics.answered(
+            "/v1/datasets/{dataset}/query",
+            403,
+            Code::Refused.as_str(),
+            Duration::from_millis(3),
+        );
         metrics.field_refused(Code::GrantRequired);
         let provider = DepartmentId::parse("civil").unwrap();
         metrics.adapter_answered(&provider, Code::ProviderTimeout, Duration::from_secs(2));

@@ -38,7 +38,8 @@ impl Background {
         let (sender, receiver) = sync_channel(WAITING);
         let lost = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&lost);
-        let thread = thread::Builder::new().name("log".into()).spawn(move || write_all(out, &receiver, &counted))?;
+        let thread =
+            thread::Builder::new().name("log".into()).spawn(move || write_all(out, &receiver, &counted))?;
         Ok(Self { lines: Lines { sender, lost }, thread: Some(thread) })
     }
 
@@ -76,7 +77,8 @@ fn write_all(out: impl Write, lines: &Receiver<Message>, lost: &AtomicU64) {
         }
         let missing = lost.swap(0, Ordering::Relaxed);
         if missing > 0 {
-            writeln!(out, "{{\"level\":\"WARN\",\"message\":\"log lines lost\",\"log.lost\":{missing}}}").ok();
+            writeln!(out, "{{\"level\":\"WARN\",\"message\":\"log lines lost\",\"log.lost\":{missing}}}")
+                .ok();
         }
         out.flush().ok();
         if ended {

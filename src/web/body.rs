@@ -102,13 +102,16 @@ mod tests {
         for json in ["application/json", "Application/JSON", "application/json; charset=UTF-8"] {
             assert_eq!(announced_by(&[("content-type", json)]), Ok(0), "{json}");
         }
-        let full = [("content-type", "application/json"), ("content-encoding", "identity"), ("content-length", "7")];
+        let full =
+            [("content-type", "application/json"), ("content-encoding", "identity"), ("content-length", "7")];
         assert_eq!(announced_by(&full), Ok(7));
     }
 
     #[test]
     fn anything_else_is_not() {
-        for other in ["text/json", "application/json; charset=gbk", "application/json-seq", "", "application/jsonp"] {
+        for other in
+            ["text/json", "application/json; charset=gbk", "application/json-seq", "", "application/jsonp"]
+        {
             assert_eq!(announced_by(&[("content-type", other)]), Err(Code::UnsupportedMediaType), "{other}");
         }
         assert_eq!(announced_by(&[]), Err(Code::UnsupportedMediaType));
@@ -118,7 +121,8 @@ mod tests {
 
     #[test]
     fn a_body_announced_too_large_is_not_even_begun() {
-        let of = |length: &str| announced_by(&[("content-type", "application/json"), ("content-length", length)]);
+        let of =
+            |length: &str| announced_by(&[("content-type", "application/json"), ("content-length", length)]);
         assert_eq!(of("262144"), Ok(MAX_BODY));
         assert_eq!(of("262145"), Err(Code::TooLarge));
         assert_eq!(of("99999999999999999999999"), Err(Code::MalformedRequest));

@@ -118,7 +118,11 @@ fn tell<B: MessageBody + 'static>(
     };
     if let Some(cause) = error.cause() {
         let (id, code) = (arrival.request_id, error.code.as_str());
-        tracing::warn!(request.id = %id, code, error.cause = %cause, "request failed");
+        if error.code.status() >= 500 {
+            tracing::warn!(request.id = %id, code, error.cause = %cause, "request failed");
+        } else {
+            tracing::debug!(request.id = %id, code, error.cause = %cause, "request refused");
+        }
     }
     let code = error.code;
     let mut answer: HttpResponse = problem::render(error, &arrival.request_id, arrival.lang);

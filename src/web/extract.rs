@@ -40,7 +40,10 @@ impl FromRequest for System {
                     // Set once: a request has one caller.
                     arrival.system.get_or_init(|| Arc::clone(&caller.system));
                     let trace = arrival.trace.to_string();
-                    Ok(Self { call: Call { request_id: arrival.request_id, trace, caller }, lang: arrival.lang })
+                    Ok(Self {
+                        call: Call { request_id: arrival.request_id, trace, caller },
+                        lang: arrival.lang,
+                    })
                 }
                 Err(code) => {
                     let (certificate, route) = (peer.map(|p| p.certificate), Template::of(&req).path);

@@ -16,7 +16,9 @@ pub fn configure(app: &mut web::ServiceConfig) {
     app.route("/livez", web::get().to(livez))
         .route("/readyz", web::get().to(readyz))
         .route("/metrics", web::get().to(metrics))
-        .default_service(web::to(|| async { HttpResponse::NotFound().body("see /livez, /readyz, /metrics\n") }));
+        .default_service(web::to(|| async {
+            HttpResponse::NotFound().body("see /livez, /readyz, /metrics\n")
+        }));
 }
 
 /// The process runs. Whether it can work is another question.
@@ -27,7 +29,7 @@ async fn livez() -> &'static str {
 /// What `/readyz` answers.
 #[derive(Serialize)]
 struct Ready {
-    ready: bool,
+    /// Of the gateway; its `ready` is of the whole.
     #[serde(flatten)]
     gateway: Readiness,
     certificate_ends: Timestamp,
@@ -40,11 +42,10 @@ struct Ready {
 /// 200 when queries can be answered, 503 otherwise; the body says which part cannot.
 async fn readyz(req: HttpRequest) -> Result<HttpResponse> {
     let house = house(&req)?;
-    let (gateway, tls, now) = (house.gateway.readiness().await, house.tls.status(), house.gateway.now());
-    let ready = gateway.ready && !tls.crl_is_stale(now) && now < tls.certificate_ends;
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let (mut gateway, tls, now) = (house.gateway.readiness().await, house.tls.status(), house.gateway.now());
+    gateway.ready &= !tls.crl_is_stale(now) && now < tls.certificate_ends;
+    let status = if gateway.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let told = Ready {
-        ready,
         gateway,
         certificate_ends: tls.certificate_ends,
         crl_issued: tls.crl_issued,

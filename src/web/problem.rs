@@ -3,8 +3,8 @@
 //! Invariant: this is the only place that renders an [`Error`], and it renders the code's texts,
 //! pointers and names of the catalogue: never the internal cause, a value or a stack.
 
-use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -115,7 +115,10 @@ pub fn render(error: &Error, request_id: &RequestId, lang: Lang) -> HttpResponse
 
 /// Was the body possibly left unread?
 fn body_unread(code: Code) -> bool {
-    matches!(code, Code::TooLarge | Code::RequestTimeout | Code::UnsupportedMediaType | Code::MalformedRequest)
+    matches!(
+        code,
+        Code::TooLarge | Code::RequestTimeout | Code::UnsupportedMediaType | Code::MalformedRequest
+    )
 }
 
 fn status(code: Code) -> StatusCode {
@@ -150,11 +153,15 @@ mod tests {
         let id = RequestId::parse("00112233445566778899aabbccddeeff").unwrap();
         let answer = render(error, &id, lang);
         let mut text = format!("{}\n", answer.status().as_u16());
-        let mut headers: Vec<_> =
-            answer.headers().iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        let mut headers: Vec<_> = answer
+            .headers()
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect();
         headers.sort();
         headers.iter().for_each(|line| writeln!(text, "{line}").unwrap());
-        let body = actix_web::rt::System::new().block_on(to_bytes(answer.into_body())).map_err(|_| "body").unwrap();
+        let body =
+            actix_web::rt::System::new().block_on(to_bytes(answer.into_body())).map_err(|_| "body").unwrap();
         let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
         text.push_str(&serde_json::to_string_pretty(&json).unwrap());
         text
@@ -228,8 +235,8 @@ mod tests {
         429
         content-language: en
         content-type: application/problem+json
-        ratelimit: "grant";r=0;t=3600
         ratelimit-policy: "grant";q=500;w=86400
+        ratelimit: "grant";r=0;t=3600
         retry-after: 3600
         vary: Accept-Language
         {

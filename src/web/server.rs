@@ -3,10 +3,9 @@
 //! Invariant: what a client can take without being known is bounded: connections, time for the
 //! handshake, for headers and for the body. Nothing here looks at what a request says.
 
-use std::future::Future;
+use std::future::{Ready, ready};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::num::NonZeroUsize;
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,7 +15,6 @@ use actix_web::dev::{Payload, Server};
 use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
 use actix_web::{App, FromRequest, HttpRequest, HttpServer};
-use std::future::{Ready, ready};
 
 use super::tls::Tls;
 use super::tls::peer::Peer;
@@ -63,14 +61,9 @@ pub struct Bound {
 /// # Errors
 /// An address that cannot be bound.
 pub fn bind(house: &House, section: &GatewaySection, limits: &LimitsSection) -> io::Result<Bound> {
-    let (listener, ops_listener) = (listen(section.listen)?, listen(section.ops_listen)?);
-    let (address, ops_address) = (listener.local_addr()?, ops_listener.local_addr()?);
-    Ok(Bound {
-        address,
-        ops_address,
-        api: serve_api(house.clone(), listener, section.workers, limits)?,
-        ops: serve_ops(house.clone(), ops_listener)?,
-    })
+    let (address, api) = bind_api(house.clone(), section, limits)?;
+    let (ops_address, ops) = bind_ops(house.clone(), section.ops_listen)?;
+    Ok(Bound { address, ops_address, api, ops })
 }
 
 impl Bound {
@@ -80,32 +73,28 @@ impl Bound {
     /// When a listener fails for good.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let (api, ops) = (self.api.handle(), self.ops.handle());
-        let serving = actix_web::rt::spawn(self.api);
-        let operating = actix_web::rt::spawn(self.ops);
-        stop.await;
+        let mut serving = actix_web::rt::spawn(self.api);
+        let mut operating = actix_web::rt::spawn(self.ops);
+        tokio::select! {
+            () = stop => {}
+            failed = &mut serving => return failed.map_err(io::Error::other)?,
+            failed = &mut operating => return failed.map_err(io::Error::other)?,
+        }
         // Operators can watch the stop: their listener goes last.
         api.stop(true).await;
         ops.stop(true).await;
-        for ended in [serving.await, operating.await] {
-            ended.map_err(io::Error::other)??;
-        }
-        Ok(())
+        serving.await.map_err(io::Error::other)??;
+        operating.await.map_err(io::Error::other)?
     }
 }
 
-/// A listener that takes its address over from a predecessor still closing its connections.
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address)
-        .map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {address}: {e}")))
-}
-
-fn serve_api(
+fn bind_api(
     house: House,
-    listener: TcpListener,
-    workers: NonZeroUsize,
+    section: &GatewaySection,
     limits: &LimitsSection,
-) -> io::Result<Server> {
+) -> io::Result<(SocketAddr, Server)> {
     let tls = house.tls.server_config().map_err(io::Error::other)?;
+    let workers = section.workers.get();
     let body_time = seconds(limits.body_seconds.get());
     let server = HttpServer::new(move || {
         App::new()
@@ -119,9 +108,9 @@ fn serve_api(
                 data.insert(peer);
             }
         })
-        .workers(workers.get())
+        .workers(workers)
         .backlog(BACKLOG)
-        .max_connections(limits.connections.get().div_ceil(workers.get()))
+        .max_connections(limits.connections.get().div_ceil(workers))
         .tcp_nodelay(true)
         .tls_handshake_timeout(HANDSHAKE)
         .client_request_timeout(seconds(limits.header_seconds.get()))
@@ -129,13 +118,29 @@ fn serve_api(
         .keep_alive(KeepAlive::Timeout(seconds(limits.keep_alive_seconds.get())))
         .shutdown_timeout(u64::from(limits.shutdown_seconds.get()))
         .disable_signals()
-        .listen_rustls_0_23(listener, tls)?;
-    Ok(server.run())
+        .bind_rustls_0_23(section.listen, tls)
+        .map_err(|e| cannot_listen(section.listen, &e))?;
+    Ok((first(&server.addrs())?, server.run()))
 }
 
-fn serve_ops(house: House, listener: TcpListener) -> io::Result<Server> {
-    let server = HttpServer::new(move || App::new().app_data(house.clone()).configure(ops::configure));
-    Ok(server.workers(1).max_connections(64).shutdown_timeout(1).disable_signals().listen(listener)?.run())
+fn bind_ops(house: House, address: SocketAddr) -> io::Result<(SocketAddr, Server)> {
+    let server = HttpServer::new(move || App::new().app_data(house.clone()).configure(ops::configure))
+        .workers(1)
+        .max_connections(64)
+        .shutdown_timeout(1)
+        .disable_signals()
+        .bind(address)
+        .map_err(|e| cannot_listen(address, &e))?;
+    Ok((first(&server.addrs())?, server.run()))
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+}
+
+/// The address that was bound: the port is chosen by the machine where 0 was asked for.
+fn first(addresses: &[SocketAddr]) -> io::Result<SocketAddr> {
+    addresses.first().copied().ok_or_else(|| io::Error::other("no address was bound"))
 }
 
 fn seconds(number: u32) -> Duration {
@@ -161,7 +166,7 @@ pub struct Shared {
 }
 
 impl Worker {
-    fn new(house: &House, body_time: Duration) -> Self {
+    pub(super) fn new(house: &House, body_time: Duration) -> Self {
         Self(Rc::new(Shared {
             gateway: Arc::clone(&house.gateway),
             adapters: house.adapters.for_worker(),

@@ -87,7 +87,11 @@ mod tests {
 
     fn field(kind: Option<FieldType>, map: &[(&str, &str)]) -> RestField {
         let map = map.iter().map(|(from, to)| ((*from).into(), (*to).into())).collect();
-        RestField { pointer: String::new(), kind, map: Some(map).filter(|map: &std::collections::BTreeMap<_, _>| !map.is_empty()) }
+        RestField {
+            pointer: String::new(),
+            kind,
+            map: Some(map).filter(|map: &std::collections::BTreeMap<_, _>| !map.is_empty()),
+        }
     }
 
     #[test]

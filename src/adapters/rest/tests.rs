@@ -57,7 +57,9 @@ async fn the_mapped_fields_come_out_in_their_types_and_nothing_else() {
 
 #[tokio::test]
 async fn no_record_is_what_the_mapping_says_it_is() {
-    for body in [r#"{"code":"404"}"#, r#"{"code":"0","data":{"rows":[]}}"#, r#"{"code":0,"data":{"rows":null}}"#] {
+    for body in
+        [r#"{"code":"404"}"#, r#"{"code":"0","data":{"rows":[]}}"#, r#"{"code":0,"data":{"rows":null}}"#]
+    {
         assert_eq!(outcome(body).await, Ok(json!([null])), "{body}");
     }
 }
@@ -86,7 +88,9 @@ async fn an_identifier_is_percent_encoded_in_the_url() {
     let request = provider.requests().remove(0);
     assert_eq!(
         request.lines().next(),
-        Some("GET /queryHouse.do?zjhm=a%20b%26admin%3D1%23%2F..%2F%3F%25%E5%BC%A0%0D%0Ax%3A%20y&v=1 HTTP/1.1")
+        Some(
+            "GET /queryHouse.do?zjhm=a%20b%26admin%3D1%23%2F..%2F%3F%25%E5%BC%A0%0D%0Ax%3A%20y&v=1 HTTP/1.1"
+        )
     );
 }
 
@@ -145,7 +149,10 @@ async fn secret_headers_are_sent_and_never_printed() {
     assert!(!format!("{rest:?}").contains("canary"));
     ask(&worker(config.clone()), &["A"]).await.unwrap();
     let request = provider.requests().remove(0);
-    assert!(request.contains("x-app-key: canary-key\r\n") && request.contains("x-app-id: sluice\r\n"), "{request}");
+    assert!(
+        request.contains("x-app-key: canary-key\r\n") && request.contains("x-app-id: sluice\r\n"),
+        "{request}"
+    );
     std::fs::write(&file, "canary without a colon").unwrap();
     let refused = Adapters::new("gateway.toml", &[config]).map(|_| ()).unwrap_err().to_string();
     assert!(refused.contains(":1: not a header") && !refused.contains("canary"), "{refused}");

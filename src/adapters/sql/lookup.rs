@@ -53,7 +53,10 @@ impl Source {
         match database {
             Database::Sqlite(file) => {
                 let path = file.path.to_str().ok_or("the path is not UTF-8")?;
-                let url = format!("file:{}?mode=ro", path.replace('%', "%25").replace('?', "%3f").replace('#', "%23"));
+                let url = format!(
+                    "file:{}?mode=ro",
+                    path.replace('%', "%25").replace('?', "%3f").replace('#', "%23")
+                );
                 let session = format!(
                     "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = {millis};"
                 );
@@ -64,9 +67,8 @@ impl Source {
             Database::Postgres(file) => {
                 let url = std::fs::read_to_string(&file.url_file)
                     .map_err(|error| format!("{}: {error}", file.url_file.display()))?;
-                let session = format!(
-                    "SET default_transaction_read_only = on; SET statement_timeout = {millis};"
-                );
+                let session =
+                    format!("SET default_transaction_read_only = on; SET statement_timeout = {millis};");
                 pool(url.trim().to_owned(), session, connections, timeout, true).map(Self::Postgres)
             }
             #[cfg(not(feature = "postgres"))]
@@ -129,7 +131,9 @@ fn pool<C: R2D2Connection + 'static>(
 fn free<C: R2D2Connection + 'static>(
     pool: &Pool<ConnectionManager<C>>,
 ) -> Result<r2d2::PooledConnection<ConnectionManager<C>>> {
-    pool.get().map_err(|_| Error::new(Code::ProviderBusy).because("no connection became free in time").retry_after(1))
+    pool.get().map_err(|_| {
+        Error::new(Code::ProviderBusy).because("no connection became free in time").retry_after(1)
+    })
 }
 
 /// What kind of error it is, without the database's own words.

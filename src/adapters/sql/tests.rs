@@ -127,15 +127,23 @@ fn an_unknown_dataset_or_field_is_refused() {
 
 #[test]
 fn a_boolean_that_is_neither_0_nor_1_is_left_for_the_schema_to_refuse() {
-    let source = World::new("CREATE TABLE people (id TEXT, status TEXT, income REAL, disabled INTEGER);
-        INSERT INTO people VALUES ('A', 'x', 1, 2);").open(VIEW).unwrap();
+    let source = World::new(
+        "CREATE TABLE people (id TEXT, status TEXT, income REAL, disabled INTEGER);
+        INSERT INTO people VALUES ('A', 'x', 1, 2);",
+    )
+    .open(VIEW)
+    .unwrap();
     assert_eq!(fetch(&source, &["disabled"], &["A"]).unwrap(), r#"[{"disabled":2}]"#);
 }
 
 #[test]
 fn a_key_equal_only_by_collation_is_an_error_rather_than_no_record() {
-    let source = World::new("CREATE TABLE people (id TEXT COLLATE NOCASE, status TEXT, income REAL, disabled INTEGER);
-        INSERT INTO people VALUES ('11010519491231002X', 'x', 1, 1);").open(VIEW).unwrap();
+    let source = World::new(
+        "CREATE TABLE people (id TEXT COLLATE NOCASE, status TEXT, income REAL, disabled INTEGER);
+        INSERT INTO people VALUES ('11010519491231002X', 'x', 1, 1);",
+    )
+    .open(VIEW)
+    .unwrap();
     assert_eq!(fetch(&source, &["status"], &["11010519491231002x"]), Err(Code::ProviderInvalid));
 }
 
@@ -161,13 +169,12 @@ fn a_missing_file_table_or_column_is_told_at_the_start() {
 fn the_database_cannot_be_written() {
     let world = World::new(PEOPLE);
     let source = world.open(VIEW).unwrap();
-    let pool = match &source.source {
-        Source::Sqlite(pool) => pool,
-        #[cfg(feature = "postgres")]
-        Source::Postgres(_) => unreachable!("the configuration names a SQLite file"),
-    };
+    #[allow(irrefutable_let_patterns, reason = "there is a second kind with the feature `postgres`")]
+    let Source::Sqlite(pool) = &source.source else { unreachable!("the configuration names a SQLite file") };
     let mut connection = pool.get().unwrap();
-    for statement in ["DELETE FROM people", "CREATE TABLE x (y)", "PRAGMA query_only = OFF; DELETE FROM people"] {
+    for statement in
+        ["DELETE FROM people", "CREATE TABLE x (y)", "PRAGMA query_only = OFF; DELETE FROM people"]
+    {
         assert!(connection.batch_execute(statement).is_err(), "{statement}");
     }
 }

@@ -34,7 +34,11 @@ pub fn verify<S: Stored>(
     let size = Checkpoint::open(&head, key).map_or(noted, |checkpoint| checkpoint.size);
     let mut walk = Walk::new(stored, key, size)?;
     if noted != size {
-        walk.report.add(Kind::Altered, Place::Head, "the size noted beside it is not the one that was signed");
+        walk.report.add(
+            Kind::Altered,
+            Place::Head,
+            "the size noted beside it is not the one that was signed",
+        );
     }
     for checkpoint in seen {
         if checkpoint.size > size {
@@ -243,7 +247,8 @@ impl<'s, S: Stored> Walk<'s, S> {
         last: Option<&LeafHead<'_>>,
         seen: &[Checkpoint],
     ) -> Result<(), S::Error> {
-        let next_key = last.filter(|head| head.kind == kind::ROTATION).and_then(|head| head.log.key.as_deref());
+        let next_key =
+            last.filter(|head| head.kind == kind::ROTATION).and_then(|head| head.log.key.as_deref());
         let kept = self.anchors.remove(&size);
         if size.is_multiple_of(ANCHOR) || next_key.is_some() || kept.is_some() {
             self.kept_checkpoint(size, kept.as_deref(), next_key)?;
@@ -347,7 +352,11 @@ impl<'s, S: Stored> Walk<'s, S> {
             let above = self.stored.tile(tile)?.as_deref().and_then(tile_hashes).unwrap_or_default();
             if above.get((block % BLOCK) as usize).is_some_and(|kept| *kept != root) {
                 let place = Place::Records(block * BLOCK, block * BLOCK + BLOCK - 1);
-                self.report.add(Kind::Altered, place, "a record among them was changed together with its hash");
+                self.report.add(
+                    Kind::Altered,
+                    place,
+                    "a record among them was changed together with its hash",
+                );
                 found = true;
             }
         }
@@ -385,7 +394,11 @@ impl<'s, S: Stored> Walk<'s, S> {
                 self.settle(&checkpoint, "the newest checkpoint covers other records than those stored")?;
             }
             Ok(_) if noted == self.size => {
-                self.report.add(Kind::Altered, Place::Head, "the size noted beside it is not the one that was signed");
+                self.report.add(
+                    Kind::Altered,
+                    Place::Head,
+                    "the size noted beside it is not the one that was signed",
+                );
             }
             Ok(_) => {}
             Err(_) => {

@@ -68,9 +68,7 @@ fn parse(text: &str) -> Option<Network> {
 fn masked(ip: IpAddr, prefix: u8) -> IpAddr {
     let prefix = u32::from(prefix);
     match ip {
-        IpAddr::V4(ip) => {
-            IpAddr::V4((ip.to_bits() & u32::MAX.checked_shl(32 - prefix).unwrap_or(0)).into())
-        }
+        IpAddr::V4(ip) => IpAddr::V4((ip.to_bits() & u32::MAX.checked_shl(32 - prefix).unwrap_or(0)).into()),
         IpAddr::V6(ip) => {
             IpAddr::V6((ip.to_bits() & u128::MAX.checked_shl(128 - prefix).unwrap_or(0)).into())
         }
@@ -123,7 +121,8 @@ mod tests {
 
     #[test]
     fn what_is_not_a_network_is_refused() {
-        for bad in ["", "10.2.0.7/24", "10.0.0.0/33", "10.0.0.0/", "localhost", "10.0.0.1:", "10.0.0.1:99999"] {
+        for bad in ["", "10.2.0.7/24", "10.0.0.0/33", "10.0.0.0/", "localhost", "10.0.0.1:", "10.0.0.1:99999"]
+        {
             assert!(bad.parse::<Network>().is_err(), "{bad}");
         }
     }

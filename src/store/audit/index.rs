@@ -63,7 +63,13 @@ impl Indexer {
     }
 
     /// Files the records with `from <= index < to`.
-    fn chunk(&self, log: &mut SqliteConnection, index: &mut SqliteConnection, from: u64, to: u64) -> QueryResult<()> {
+    fn chunk(
+        &self,
+        log: &mut SqliteConnection,
+        index: &mut SqliteConnection,
+        from: u64,
+        to: u64,
+    ) -> QueryResult<()> {
         let leaves = rows::leaves(log, from, to)?;
         let openings: Vec<(i64, Vec<u8>)> = opening::table
             .filter(opening::id.ge(opening_id(from, 0)).and(opening::id.lt(opening_id(to, 0))))
@@ -75,13 +81,23 @@ impl Indexer {
             }
             let last = leaves.last().map_or(Hash::of_empty(), |(_, leaf)| Hash::of_leaf(leaf));
             diesel::replace_into(progress::table)
-                .values((progress::id.eq(0), progress::size.eq(key(to)), progress::leaf_hash.eq(last.0.as_slice())))
+                .values((
+                    progress::id.eq(0),
+                    progress::size.eq(key(to)),
+                    progress::leaf_hash.eq(last.0.as_slice()),
+                ))
                 .execute(index)?;
             Ok(())
         })
     }
 
-    fn file(&self, index: &mut SqliteConnection, at: u64, leaf: &[u8], openings: &[(i64, Vec<u8>)]) -> QueryResult<()> {
+    fn file(
+        &self,
+        index: &mut SqliteConnection,
+        at: u64,
+        leaf: &[u8],
+        openings: &[(i64, Vec<u8>)],
+    ) -> QueryResult<()> {
         let facets = Facets::of(leaf);
         let time = Timestamp::parse(&facets.time).unwrap_or_default();
         diesel::insert_into(entry::table)
@@ -101,7 +117,8 @@ impl Indexer {
         let Ok(head) = LeafHead::parse(leaf) else { return Ok(()) };
         for (position, named) in (0u64..).zip(&head.subjects) {
             let id = opening_id(at, position);
-            let found = openings.binary_search_by_key(&id, |(id, _)| *id).ok().and_then(|found| openings.get(found));
+            let found =
+                openings.binary_search_by_key(&id, |(id, _)| *id).ok().and_then(|found| openings.get(found));
             // Erased, or sealed under another key: not found by anybody.
             let opened = found.and_then(|(_, sealed)| self.key.open(&decode_hex(named.commitment)?, sealed));
             if let Some(opened) = opened {
@@ -124,8 +141,11 @@ impl Indexer {
 /// replaced by an empty one.
 fn open(path: &Path, log: &mut SqliteConnection) -> Result<(SqliteConnection, u64), SqliteError> {
     let found = sqlite::open_index(path).and_then(|mut index| {
-        let done: Option<(i64, Vec<u8>)> =
-            progress::table.find(0).select((progress::size, progress::leaf_hash)).first(&mut index).optional()?;
+        let done: Option<(i64, Vec<u8>)> = progress::table
+            .find(0)
+            .select((progress::size, progress::leaf_hash))
+            .first(&mut index)
+            .optional()?;
         Ok((index, done))
     });
     match found {

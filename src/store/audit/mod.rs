@@ -38,13 +38,13 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
 
+use self::index::Indexer;
+use self::progress::Shared;
 pub use self::read::{Consistency, Filter, Page, ReadError, Reader, StoredRecord};
 pub use self::second_place::slots as checkpoints_in_copy;
 pub use self::sqlite::SqliteError;
 pub use self::start::OpenError;
 pub use self::stored::Database;
-use self::index::Indexer;
-use self::progress::Shared;
 use self::writer::{Job, Writer};
 use crate::audit::record::{MAX_LEAF, MAX_SUBJECTS, kind};
 use crate::audit::{Draft, Object, Receipt, SigningKey, SubjectKey};
@@ -104,6 +104,12 @@ pub enum AppendError {
 #[derive(Clone)]
 pub struct AuditLog(Arc<Inner>);
 
+impl std::fmt::Debug for AuditLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AuditLog({})", self.0.shared.origin)
+    }
+}
+
 struct Inner {
     queue: Option<mpsc::Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
@@ -130,7 +136,8 @@ pub struct Stats {
 impl AuditLog {
     /// Checks the log, takes it for this process alone, and starts to write. Blocks.
     pub fn open(options: Options) -> Result<Self, OpenError> {
-        let Options { data_dir, checkpoint_copy, signing_key, previous_key, subject_key, clock, queue } = options;
+        let Options { data_dir, checkpoint_copy, signing_key, previous_key, subject_key, clock, queue } =
+            options;
         let io = |source| OpenError::Io { path: data_dir.clone(), source };
         std::fs::create_dir_all(&data_dir).map_err(io)?;
         let lock = lock(&data_dir)?;
@@ -155,8 +162,12 @@ impl AuditLog {
         }
 
         let subjects = Arc::new(subject_key);
-        let indexer =
-            Indexer { log: database.clone(), index: index.clone(), key: subjects.clone(), shared: shared.clone() };
+        let indexer = Indexer {
+            log: database.clone(),
+            index: index.clone(),
+            key: subjects.clone(),
+            shared: shared.clone(),
+        };
         let reader = Reader::new(&database, &index, subjects.clone(), shared.clone())?;
         let (sender, receiver) = mpsc::channel(queue.max(1));
         let mut inner =
@@ -227,7 +238,8 @@ impl AuditLog {
         if subjects.len() > MAX_SUBJECTS {
             return Err(AppendError::TooLarge);
         }
-        let sealed = subjects.iter().map(|subject| self.0.subjects.seal(subject)).collect::<Result<Vec<_>, _>>();
+        let sealed =
+            subjects.iter().map(|subject| self.0.subjects.seal(subject)).collect::<Result<Vec<_>, _>>();
         let sealed = sealed.map_err(|_| AppendError::Seal)?;
         if !sealed.is_empty() {
             let named: Vec<_> = subjects

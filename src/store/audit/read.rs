@@ -262,8 +262,10 @@ impl Reader {
         found.truncate(limit);
         let rows: Vec<(i64, Vec<u8>)> =
             record::table.filter(record::idx.eq_any(&found)).order(record::idx).load(&mut *self.log()?)?;
-        let records =
-            rows.into_iter().map(|(index, leaf)| stored(number(index), leaf)).collect::<Result<Vec<_>, _>>()?;
+        let records = rows
+            .into_iter()
+            .map(|(index, leaf)| stored(number(index), leaf))
+            .collect::<Result<Vec<_>, _>>()?;
         let next = records.last().map(|last| last.index).filter(|_| more);
         Ok(Page { records, next, lag })
     }

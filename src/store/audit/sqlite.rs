@@ -86,13 +86,14 @@ pub type Readers = Pool<ConnectionManager<SqliteConnection>>;
 
 /// One read-only connection, as for a verification beside a running gateway.
 pub fn open_read_only(path: &Path) -> Result<SqliteConnection, SqliteError> {
-    let mut conn = match SqliteConnection::establish(&uri(path, "ro")).map_err(SqliteError::from).and_then(probe) {
-        Ok(conn) => conn,
-        // On a read-only medium SQLite can make no shared memory for the WAL; without a WAL none
-        // is needed.
-        Err(e) if has_wal(path) => return Err(e),
-        Err(_) => SqliteConnection::establish(&format!("{}&immutable=1", uri(path, "ro")))?,
-    };
+    let mut conn =
+        match SqliteConnection::establish(&uri(path, "ro")).map_err(SqliteError::from).and_then(probe) {
+            Ok(conn) => conn,
+            // On a read-only medium SQLite can make no shared memory for the WAL; without a WAL none
+            // is needed.
+            Err(e) if has_wal(path) => return Err(e),
+            Err(_) => SqliteConnection::establish(&format!("{}&immutable=1", uri(path, "ro")))?,
+        };
     conn.batch_execute(READ_ONLY)?;
     Ok(conn)
 }
@@ -115,7 +116,7 @@ pub fn unsound(conn: &mut SqliteConnection) -> Result<Option<&'static str>, Sqli
         return Ok(Some("its tables are not those of a log"));
     }
     let check: Vec<Line> =
-        diesel::sql_query("SELECT integrity_check AS line FROM pragma_integrity_check(1)").load(conn)?;
+        diesel::sql_query("SELECT quick_check AS line FROM pragma_quick_check").load(conn)?;
     let sound = check.iter().all(|line| line.line == "ok");
     Ok((!sound).then_some("the database's pages do not hold together"))
 }
@@ -149,7 +150,9 @@ fn version(conn: &mut SqliteConnection) -> Result<i64, diesel::result::Error> {
         #[diesel(sql_type = BigInt)]
         user_version: i64,
     }
-    diesel::sql_query("SELECT user_version FROM pragma_user_version").get_result(conn).map(|v: Version| v.user_version)
+    diesel::sql_query("SELECT user_version FROM pragma_user_version")
+        .get_result(conn)
+        .map(|v: Version| v.user_version)
 }
 
 fn probe(mut conn: SqliteConnection) -> Result<SqliteConnection, SqliteError> {

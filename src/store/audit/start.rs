@@ -70,7 +70,9 @@ pub enum OpenError {
     #[error("the checkpoint copy {0} holds no checkpoint that the configured key has signed")]
     CopyUnreadable(PathBuf),
     /// The clock.
-    #[error("the clock is {0} s behind the last record. Set the clock right; the log does not go back in time")]
+    #[error(
+        "the clock is {0} s behind the last record. Set the clock right; the log does not go back in time"
+    )]
     ClockBack(i64),
     /// The log could not write its own first records.
     #[error("the audit log cannot be written: {0}")]
@@ -186,8 +188,11 @@ fn newest_seen(
     key: &SigningKey,
     previous: Option<&SigningKey>,
 ) -> Result<Option<Checkpoint>, OpenError> {
-    let newest =
-        slots.iter().filter_map(|note| open_head(note, key, previous).ok()).map(|(seen, _)| seen).max_by_key(|c| c.size);
+    let newest = slots
+        .iter()
+        .filter_map(|note| open_head(note, key, previous).ok())
+        .map(|(seen, _)| seen)
+        .max_by_key(|c| c.size);
     match newest {
         None if !slots.is_empty() => Err(OpenError::CopyUnreadable(path.into())),
         newest => Ok(newest),
@@ -205,7 +210,8 @@ fn edge(conn: &mut SqliteConnection, head: &Checkpoint) -> Result<Tree, OpenErro
     let start = head.size - head.size % 256;
     let leaves = rows::leaves(conn, start, u64::MAX).map_err(SqliteError::from)?;
     let hashes: Vec<_> = leaves.iter().map(|(_, leaf)| Hash::of_leaf(leaf)).collect();
-    let stored = tree.partial().find(|(tile, _)| tile.level == 0).map(|(_, hashes)| hashes).unwrap_or_default();
+    let stored =
+        tree.partial().find(|(tile, _)| tile.level == 0).map(|(_, hashes)| hashes).unwrap_or_default();
     if hashes != stored {
         return Err(OpenError::Damaged("the last records are not those that were signed"));
     }

@@ -10,7 +10,9 @@ use diesel::prelude::*;
 use diesel::result::QueryResult;
 
 use super::rows::{self, TileReader};
-use super::schema::{checkpoint, head, key, number, opening, opening_id, opening_of, record, tile, tile_id, tile_of};
+use super::schema::{
+    checkpoint, head, key, number, opening, opening_id, opening_of, record, tile, tile_id, tile_of,
+};
 use super::sqlite::{self, SqliteError};
 use super::{DATABASE, OpenError};
 use crate::audit::proof::{self, ProofError};

@@ -139,7 +139,11 @@ impl Writer {
     }
 
     /// Hash, extend, sign, check, commit. On any failure what is known of the end is forgotten.
-    fn commit(&mut self, parts: &mut [Part<'_>], beside: &[&SigningKey]) -> Result<Vec<Receipt>, CommitError> {
+    fn commit(
+        &mut self,
+        parts: &mut [Part<'_>],
+        beside: &[&SigningKey],
+    ) -> Result<Vec<Receipt>, CommitError> {
         let (mut conn, mut next) = self.end.take().ok_or(CommitError::End("it has not been read"))?;
         next.time = self.clock.now().max(next.time);
         let mut batch = Batch { before: next.tree.size(), ..Batch::default() };

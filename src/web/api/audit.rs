@@ -78,7 +78,11 @@ pub async fn records(
     params(("index" = u64, Path, description = "The record's index in the log")),
     responses((status = 200, description = "The record", body = RecordLine)),
 )]
-pub async fn record(System { call, .. }: System, worker: Worker, index: web::Path<String>) -> Result<HttpResponse> {
+pub async fn record(
+    System { call, .. }: System,
+    worker: Worker,
+    index: web::Path<String>,
+) -> Result<HttpResponse> {
     let index = number(&index)?;
     let record = to_its_end(async move { records::record(&worker.gateway, &call, index).await }).await?;
     json(&RecordLine { index: record.index, leaf: record.leaf })
@@ -93,7 +97,11 @@ pub async fn record(System { call, .. }: System, worker: Worker, index: web::Pat
     params(("index" = u64, Path, description = "The record's index in the log")),
     responses((status = 200, description = "The signed audit record", body = SignedAuditRecord)),
 )]
-pub async fn proof(System { call, .. }: System, worker: Worker, index: web::Path<String>) -> Result<HttpResponse> {
+pub async fn proof(
+    System { call, .. }: System,
+    worker: Worker,
+    index: web::Path<String>,
+) -> Result<HttpResponse> {
     let index = number(&index)?;
     json(&to_its_end(async move { records::record(&worker.gateway, &call, index).await }).await?)
 }

@@ -31,3 +31,39 @@ async fn to_its_end<T: 'static>(story: impl Future<Output = Result<T>> + 'static
     let told = actix_web::rt::spawn(story).await;
     told.unwrap_or_else(|e| Err(Error::new(Code::Internal).because(e)))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::future::{Either, select};
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn a_story_goes_on_when_nobody_waits_for_it_any_more() {
+        let (go_on, may_go_on) = oneshot::channel::<()>();
+        let (tell, told) = oneshot::channel();
+        let (begin, begun) = oneshot::channel();
+        let story = to_its_end(async move {
+            begin.send(()).unwrap();
+            may_go_on.await.unwrap();
+            tell.send("ended").unwrap();
+            Ok(())
+        });
+        {
+            let waiting = pin!(story);
+            let Either::Right(_) = select(waiting, begun).await else { panic!("the story waits") };
+        }
+        go_on.send(()).unwrap();
+        assert_eq!(told.await, Ok("ended"));
+    }
+
+    #[actix_web::test]
+    async fn a_story_that_panics_is_an_internal_error() {
+        let told = to_its_end::<()>(async { panic!("a fault") }).await;
+        assert_eq!(told.unwrap_err().code, Code::Internal);
+    }
+}

@@ -88,7 +88,7 @@ fn wrong(pointer: &str, code: Code, expected: Option<&str>) -> Error {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use serde_json::{Value as Json, json};
 
@@ -126,7 +126,10 @@ mod tests {
         let at = |pointer: &str| (Code::InvalidRequest, Some(pointer.to_owned()));
         assert_eq!(fault(|b| b["protocol"] = json!("sluice-adapter/2")), at("/protocol"));
         assert_eq!(fault(|b| b["request_id"] = json!("x")), at("/request_id"));
-        assert_eq!(fault(|b| b["fields"] = json!((0..65).map(|n| format!("f{n}")).collect::<Vec<_>>())), at("/fields"));
+        assert_eq!(
+            fault(|b| b["fields"] = json!((0..65).map(|n| format!("f{n}")).collect::<Vec<_>>())),
+            at("/fields")
+        );
         assert_eq!(fault(|b| b["fields"] = json!(["a", "b", "a"])), at("/fields/2"));
         assert_eq!(fault(|b| b["subjects"] = json!([])), at("/subjects"));
         assert_eq!(fault(|b| b["subjects"] = json!(vec!["A"; 101])), at("/subjects"));
@@ -141,7 +144,7 @@ mod tests {
         for (text, code) in [
             ("", Code::MalformedJson),
             ("{", Code::MalformedJson),
-            ("{}}", Code::MalformedJson),
+            (r#"{"dataset":"a" "#, Code::MalformedJson),
             ("[]", Code::InvalidRequest),
             (r#"{"dataset":"a","dataset":"b"}"#, Code::InvalidRequest),
         ] {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::KeepAlive;
-use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, dev, web};
 use futures_util::StreamExt;
 use ring::rand::SystemRandom;
@@ -115,8 +115,10 @@ impl Bound {
 }
 
 fn routes(app: &mut web::ServiceConfig) {
-    app.route("/v1/fetch", web::post().to(fetch))
-        .route("/v1/health", web::get().to(health))
+    let post = |request| other_method(request, "POST");
+    let get = |request| other_method(request, "GET");
+    app.service(web::resource("/v1/fetch").route(web::post().to(fetch)).default_service(web::to(post)))
+        .service(web::resource("/v1/health").route(web::get().to(health)).default_service(web::to(get)))
         .default_service(web::to(nothing));
 }
 
@@ -197,6 +199,13 @@ async fn health(request: HttpRequest) -> HttpResponse {
             .body(format!("{{\"protocol\":\"{PROTOCOL}\",\"status\":\"ok\"}}")),
         Err(error) => problem::render(&error, &unnamed(), language(request.headers())),
     }
+}
+
+async fn other_method(request: HttpRequest, allowed: &'static str) -> HttpResponse {
+    let error = Code::MethodNotAllowed.into();
+    let mut response = problem::render(&error, &unnamed(), language(request.headers()));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 async fn nothing(request: HttpRequest) -> HttpResponse {

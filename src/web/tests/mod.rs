@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod faults;
 mod framing;
 mod requests;
 
@@ -56,10 +57,8 @@ impl Served {
         let pki = Pki::new();
         let housing = pki.identity("housing.aid", 2, "2030-01-01T00:00:00Z");
         let stranger = pki.identity("stranger", 3, "2030-01-01T00:00:00Z");
-        let tls = pki.load();
-        let metrics = Arc::new(Metrics::default());
-        let gateway = Arc::new(gateway(&pki, &housing, &limits, &metrics));
-        let house = House { gateway, adapters: Adapters::default(), tls: Arc::clone(&tls), metrics };
+        let house = house(&pki, &housing, &limits);
+        let tls = Arc::clone(&house.tls);
         let section = GatewaySection {
             listen: ([127, 0, 0, 1], 0).into(),
             ops_listen: ([127, 0, 0, 1], 0).into(),
@@ -107,11 +106,17 @@ impl Drop for Served {
     }
 }
 
+/// A house whose one registered system is `housing.aid`, and which reaches no provider.
+fn house(pki: &Pki, housing: &Identity, limits: &LimitsSection) -> House {
+    let metrics = Arc::new(Metrics::default());
+    let gateway = Arc::new(gateway(pki, housing, limits, &metrics));
+    House { gateway, adapters: Adapters::default(), tls: pki.load(), metrics }
+}
+
 fn gateway(pki: &Pki, housing: &Identity, limits: &LimitsSection, metrics: &Arc<Metrics>) -> Gateway {
     let clock = Arc::clone(&pki.clock) as Arc<dyn Clock>;
     keys::make(&pki.path("keys"), "test.example/log").unwrap();
     let audit = AuditSection {
-        origin: "test.example/log".into(),
         signing_key_file: pki.path("keys/audit.key"),
         subject_key_file: pki.path("keys/subjects.key"),
         checkpoint_copy_file: pki.path("checkpoint"),
@@ -149,7 +154,9 @@ impl Client {
 
     /// Sends a request without a body; the answer.
     fn ask(&mut self, line: &str, headers: &str) -> Answer {
-        self.send(format!("{line} HTTP/1.1\r\nHost: localhost\r\nAccept-Language: en\r\n{headers}\r\n").as_bytes());
+        self.send(
+            format!("{line} HTTP/1.1\r\nHost: localhost\r\nAccept-Language: en\r\n{headers}\r\n").as_bytes(),
+        );
         self.answer()
     }
 
@@ -157,7 +164,8 @@ impl Client {
     fn post(&mut self, path: &str, body: &str) -> Answer {
         let headers = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
         self.send(
-            format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nAccept-Language: en\r\n{headers}\r\n{body}").as_bytes(),
+            format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nAccept-Language: en\r\n{headers}\r\n{body}")
+                .as_bytes(),
         );
         self.answer()
     }

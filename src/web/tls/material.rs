@@ -48,21 +48,31 @@ impl Material {
     ///
     /// # Errors
     /// The first file that cannot be used, why, and what to do.
-    pub fn load(config: &TlsSection, provider: &Arc<CryptoProvider>, generation: u64) -> Result<Self, Finding> {
+    pub fn load(
+        config: &TlsSection,
+        provider: &Arc<CryptoProvider>,
+        generation: u64,
+    ) -> Result<Self, Finding> {
         let chain = certificates(&config.certificate)?;
         let server_ends = end_of(&config.certificate, &chain)?;
-        let key = PrivateKeyDer::from_pem_slice(&read(&config.key)?)
-            .map_err(|e| fault("tls-key", &config.key, e, "give a private key as PEM: PKCS#8, PKCS#1 or SEC1"))?;
+        let key = PrivateKeyDer::from_pem_slice(&read(&config.key)?).map_err(|e| {
+            fault("tls-key", &config.key, e, "give a private key as PEM: PKCS#8, PKCS#1 or SEC1")
+        })?;
         let server = CertifiedKey::from_der(chain, key, provider).map_err(|e| {
-            fault("tls-key", &config.key, e, "give the key that belongs to [tls] certificate: RSA, P-256, P-384 or Ed25519")
+            fault(
+                "tls-key",
+                &config.key,
+                e,
+                "give the key that belongs to [tls] certificate: RSA, P-256, P-384 or Ed25519",
+            )
         })?;
 
         let authorities = certificates(&config.client_ca)?;
         let mut roots = RootCertStore::empty();
         for authority in &authorities {
-            roots
-                .add(authority.clone())
-                .map_err(|e| fault("tls-client-ca", &config.client_ca, e, "give the CA's certificates as PEM"))?;
+            roots.add(authority.clone()).map_err(|e| {
+                fault("tls-client-ca", &config.client_ca, e, "give the CA's certificates as PEM")
+            })?;
         }
         let mut clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
             .allow_unauthenticated()
@@ -74,15 +84,16 @@ impl Material {
                 clients = clients.with_crls([list]);
             }
         }
-        let clients = clients
-            .build()
-            .map_err(|e| fault("tls-client-ca", &config.client_ca, e, "check the client CA and its revocation lists"))?;
+        let clients = clients.build().map_err(|e| {
+            fault("tls-client-ca", &config.client_ca, e, "check the client CA and its revocation lists")
+        })?;
         Ok(Self { generation, server: Arc::new(server), clients, server_ends, lists })
     }
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Finding> {
-    fs::read(file).map_err(|e| fault("tls-unreadable", file, e, "name an existing file that the gateway may read"))
+    fs::read(file)
+        .map_err(|e| fault("tls-unreadable", file, e, "name an existing file that the gateway may read"))
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Finding> {
@@ -131,7 +142,12 @@ fn check_list(file: &Path, list: &[u8], authorities: &[CertificateDer<'_>]) -> R
     let (_, parsed) = CertificateRevocationList::from_der(list)
         .map_err(|e| fault("tls-crl", file, e, "publish the revocation list again"))?;
     let ends = parsed.next_update().ok_or_else(|| {
-        fault("tls-crl", file, "has no nextUpdate", "publish a revocation list that says until when it holds (RFC 5280)")
+        fault(
+            "tls-crl",
+            file,
+            "has no nextUpdate",
+            "publish a revocation list that says until when it holds (RFC 5280)",
+        )
     })?;
     let issuers: Vec<X509Certificate<'_>> = authorities
         .iter()
@@ -140,7 +156,12 @@ fn check_list(file: &Path, list: &[u8], authorities: &[CertificateDer<'_>]) -> R
         .filter(|ca| ca.subject().as_raw() == parsed.issuer().as_raw())
         .collect();
     if !issuers.is_empty() && !issuers.iter().any(|ca| parsed.verify_signature(ca.public_key()).is_ok()) {
-        return Err(fault("tls-crl", file, "is not signed by the CA it names", "publish the revocation list again"));
+        return Err(fault(
+            "tls-crl",
+            file,
+            "is not signed by the CA it names",
+            "publish the revocation list again",
+        ));
     }
     Ok(ListDates { issued: moment(parsed.last_update().timestamp()), ends: moment(ends.timestamp()) })
 }

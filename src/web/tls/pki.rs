@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, ExtendedKeyUsagePurpose,
-    IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -104,17 +104,27 @@ pub(crate) fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
 
-pub(crate) fn identity(ca: &CertifiedIssuer<'static, KeyPair>, name: &str, serial: u64, until: &str) -> Identity {
+pub(crate) fn identity(
+    ca: &CertifiedIssuer<'static, KeyPair>,
+    name: &str,
+    serial: u64,
+    until: &str,
+) -> Identity {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.serial_number = Some(SerialNumber::from(serial));
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
     (params.not_before, params.not_after) = (at("2020-01-01T00:00:00Z"), at(until));
     let key = KeyPair::generate().unwrap();
     let cert = params.signed_by(&key, ca).unwrap();
     Identity { cert: cert.pem(), key: key.serialize_pem() }
 }
 
-pub(crate) fn revocation_list(ca: &CertifiedIssuer<'static, KeyPair>, serials: &[u64], until: &str) -> String {
+pub(crate) fn revocation_list(
+    ca: &CertifiedIssuer<'static, KeyPair>,
+    serials: &[u64],
+    until: &str,
+) -> String {
     let revoked = |serial: &u64| RevokedCertParams {
         serial_number: SerialNumber::from(*serial),
         revocation_time: at("2026-11-01T00:00:00Z"),
@@ -133,7 +143,11 @@ pub(crate) fn revocation_list(ca: &CertifiedIssuer<'static, KeyPair>, serials: &
 }
 
 /// A client that trusts the CA. Keep one to see whether it can resume.
-pub(crate) fn client(pki: &Pki, identity: Option<&Identity>, version: &'static rustls::SupportedProtocolVersion) -> Arc<ClientConfig> {
+pub(crate) fn client(
+    pki: &Pki,
+    identity: Option<&Identity>,
+    version: &'static rustls::SupportedProtocolVersion,
+) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(pki.ca.der().clone()).unwrap();
     let builder = ClientConfig::builder_with_details(

@@ -3,8 +3,8 @@
 use std::fs;
 
 use rcgen::{CertificateParams, KeyPair, SerialNumber};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, ProtocolVersion, ServerConnection};
 
@@ -170,7 +170,11 @@ fn a_renewed_server_certificate_is_shown_to_the_next_client() {
     let renewed = pki.identity("localhost", 7, "2035-01-01T00:00:00Z");
     pki.write("server.pem", &renewed.cert);
     tls.refresh();
-    assert_eq!(tls.status().certificate_ends, Timestamp::parse("2030-01-01T00:00:00Z").unwrap(), "half replaced");
+    assert_eq!(
+        tls.status().certificate_ends,
+        Timestamp::parse("2030-01-01T00:00:00Z").unwrap(),
+        "half replaced"
+    );
     pki.write("server.key", &renewed.key);
     tls.refresh();
     assert_eq!(tls.status().certificate_ends, Timestamp::parse("2035-01-01T00:00:00Z").unwrap());

@@ -1,0 +1,116 @@
+//! Records, people and tiles are found; erased people are not.
+
+use super::*;
+
+#[tokio::test]
+async fn a_person_is_found_and_once_erased_found_no_more_while_all_proofs_stay() {
+    let place = Site::new();
+    let log = place.open().unwrap();
+    for i in 0..6 {
+        let mut draft = about(i, "Zhang");
+        draft.subject("id_number", &format!("other {i}"));
+        log.append(draft).await.unwrap();
+    }
+    let history = |who: &'static str| {
+        let log = log.clone();
+        async move { log.read(move |reader| reader.subject_history("id_number", who, None, 4)).await.unwrap() }
+    };
+    let page = history("Zhang").await;
+    assert_eq!(page.records.iter().map(|r| r.index).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    let rest = log.reader().subject_history("id_number", "Zhang", page.next, 4).unwrap();
+    assert_eq!((rest.records.len(), rest.next), (2, None));
+    assert!(history("nobody").await.records.is_empty());
+    let before = log.reader().signed_record(3).unwrap().unwrap();
+
+    let mut order = Draft::new("erasure");
+    order.members().text("operator", "official-1");
+    let receipts = log.erase_subject("id_number", "Zhang", order).await.unwrap();
+    assert_eq!(receipts.len(), 1);
+    assert!(history("Zhang").await.records.is_empty());
+    assert_eq!(history("other 3").await.records.len(), 1, "nobody else is erased with them");
+    before.check(&place.public()).unwrap();
+    let again = log.erase_subject("id_number", "Zhang", Draft::new("erasure")).await.unwrap();
+    assert!(again.is_empty());
+    drop(log);
+    assert_eq!(place.damage(), [""; 0]);
+
+    // An index that is built anew does not know the erased person either.
+    std::fs::remove_file(place.data().join("audit-index.db")).unwrap();
+    let log = place.open().unwrap();
+    assert!(log.reader().subject_history("id_number", "Zhang", None, 9).unwrap().records.is_empty());
+    assert_eq!(log.reader().subject_history("id_number", "other 3", None, 9).unwrap().records.len(), 1);
+}
+
+#[tokio::test]
+async fn no_file_of_the_log_holds_an_identifier() {
+    let place = Site::new();
+    let log = place.open().unwrap();
+    log.append(about(1, "CANARY-11010519491231002X")).await.unwrap();
+    assert_eq!(
+        log.reader()
+            .subject_history("id_number", "CANARY-11010519491231002X", None, 9)
+            .unwrap()
+            .records
+            .len(),
+        1
+    );
+    drop(log);
+    for file in std::fs::read_dir(place.data()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(6).any(|window| window == b"CANARY"));
+    }
+}
+
+#[tokio::test]
+async fn records_are_searched_by_facets_page_by_page() {
+    let place = Site::new();
+    let log = place.open().unwrap();
+    for i in 0..10 {
+        place.clock.set(NOON.plus_seconds(i as i64));
+        log.append(query(i)).await.unwrap();
+    }
+    let reader = log.reader();
+    let housing = Filter { department: Some("housing".into()), ..Filter::default() };
+    let page = reader.records(&housing, None, 3).unwrap();
+    assert_eq!(page.records.iter().map(|r| r.index).collect::<Vec<_>>(), [1, 3, 5]);
+    let rest = reader.records(&housing, page.next, 3).unwrap();
+    assert_eq!((rest.records.len(), rest.next, rest.lag), (2, None, 0));
+    let span =
+        Filter { from: Some(NOON.plus_seconds(2)), until: Some(NOON.plus_seconds(4)), ..Filter::default() };
+    assert_eq!(reader.records(&span, None, 1000).unwrap().records.len(), 2);
+    let none = Filter { datasets: vec!["other".into()], ..Filter::default() };
+    assert!(reader.records(&none, None, 10).unwrap().records.is_empty());
+    assert_eq!(reader.find_request(&format!("{:032x}", 4)).unwrap().unwrap().index, 5);
+    assert_eq!(reader.find_request("").unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_record_too_large_or_with_too_many_subjects_is_refused_alone() {
+    let place = Site::new();
+    let log = place.open().unwrap();
+    let mut long = query(1);
+    long.members().text("case", &"x".repeat(MAX_LEAF));
+    assert_eq!(log.append(long).await, Err(AppendError::TooLarge));
+    let mut many = query(1);
+    for i in 0..=MAX_SUBJECTS {
+        many.subject("id_number", &i.to_string());
+    }
+    assert_eq!(log.append(many).await, Err(AppendError::TooLarge));
+    log.append(query(1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn tiles_are_served_as_wide_as_the_log_is() {
+    let place = Site::new();
+    let log = place.open().unwrap();
+    fill(&log, 300).await;
+    let reader = log.reader();
+    let width = |level, index, width| {
+        reader.tile(crate::audit::Tile { level, index, width }).unwrap().map(|bytes| bytes.len() / 32)
+    };
+    assert_eq!(width(0, 0, 256), Some(256));
+    assert_eq!(width(0, 1, 45), Some(45));
+    assert_eq!(width(0, 1, 46), None);
+    assert_eq!(width(1, 0, 1), Some(1));
+    assert_eq!(width(2, 0, 1), None);
+}

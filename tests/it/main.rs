@@ -1,0 +1,14 @@
+//! The stories that the gateway must live up to, told with real parts: real processes, real TLS,
+//! real databases. A file for each story; `support` is the stage.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
+mod support;
+
+mod house;
+mod query;
