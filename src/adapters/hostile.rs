@@ -1,6 +1,6 @@
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 //! Providers that misbehave, over real connections: nothing they do hurts more than their own
 //! answers.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::sync::Arc;
 

@@ -214,10 +214,14 @@ impl Provider {
     }
 }
 
-/// The provider says that our request was wrong (4xx).
+/// What went wrong is not for the provider to mend.
 #[derive(Debug, thiserror::Error)]
-#[error("the provider refused the request with status {0}")]
-struct OurFault(StatusCode);
+enum OurFault {
+    #[error("the provider refused the request with status {0}")]
+    Refused(StatusCode),
+    #[error("field `{0}` is not mapped")]
+    Unmapped(FieldName),
+}
 
 /// Only 200 is an answer. A redirect is not followed: the allow list names where data comes from.
 fn check_status(status: StatusCode) -> Result<()> {
@@ -226,7 +230,9 @@ fn check_status(status: StatusCode) -> Result<()> {
         status if status.is_server_error() => {
             Err(Error::new(Code::ProviderFailed).because(format!("status {status}")))
         }
-        status if status.is_client_error() => Err(Error::new(Code::ProviderFailed).because(OurFault(status))),
+        status if status.is_client_error() => {
+            Err(Error::new(Code::ProviderFailed).because(OurFault::Refused(status)))
+        }
         status => Err(Error::new(Code::ProviderInvalid).because(format!("status {status}"))),
     }
 }

@@ -16,9 +16,9 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Uri};
 use serde_json::{Map, Value as Json};
 
-use super::Record;
 use super::link::Link;
 use super::query::Query;
+use super::{OurFault, Record};
 use crate::base::ids::DatasetId;
 use crate::base::{Code, Error, Result};
 use crate::config::adapter::{Equals, RestDataset, RestSource};
@@ -112,7 +112,7 @@ fn read(dataset: &RestDataset, query: &Query<'_>, body: &Json) -> Result<Option<
     let mut reduced = Map::with_capacity(query.fields.len());
     for &field in query.fields {
         let Some(mapping) = dataset.fields.get(field) else {
-            return Err(Error::new(Code::ProviderFailed).because(format!("field `{field}` is not mapped")));
+            return Err(Error::new(Code::ProviderFailed).because(OurFault::Unmapped(field.clone())));
         };
         let value = convert::value(mapping, record.pointer(&mapping.pointer))
             .ok_or_else(|| invalid(format!("field `{field}` does not have its type")))?;

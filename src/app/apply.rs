@@ -89,24 +89,28 @@ impl Gateway {
     /// # Errors
     /// Why not. Everything stays as it was, and the next call tries again.
     pub async fn take_up_changes(&self, seen: i64) -> Result<i64, NotTaken> {
-        let state = self.state.clone();
+        let (state, old) = (self.state.clone(), self.world());
         // The revision is read first: a change after that moment is found by the next call.
         let read = blocking(move || {
             let revision = state.revision()?;
             if revision == seen {
                 return Ok(None);
             }
+            let keys = state.keys()?;
+            if state.newest_seq()? == Some(old.seq) {
+                return Ok(Some((revision, old.rekeyed(&keys))));
+            }
             let version = state.newest_version()?.ok_or(NotTaken::Nothing)?;
-            Ok(Some((revision, version, state.keys()?)))
+            let new = World::build(&version, &keys, Some(&old)).map_err(NotTaken::Broken)?;
+            Ok(Some((revision, new)))
         });
-        let Some((revision, version, keys)) = read.await? else { return Ok(seen) };
-        let new = blocking(move || World::build(&version, &keys).map_err(NotTaken::Broken)).await?;
+        let Some((revision, new)) = read.await? else { return Ok(seen) };
         self.record_acts().await?;
         tracing::info!(
             catalogue.version = new.catalogue_version,
             policy.version = new.policy_version,
             systems = new.registry.systems().count(),
-            "a new version is in force"
+            "what changed is in force"
         );
         self.metrics.versions(new.catalogue_version, new.policy_version);
         self.world.store(Arc::new(new));

@@ -2,8 +2,6 @@
 //!
 //! Invariant: what a caller reads here is what the decision would say: it is asked, not guessed.
 
-use std::sync::Arc;
-
 use super::call::Call;
 use super::gateway::Gateway;
 use super::view::{
@@ -12,9 +10,9 @@ use super::view::{
 use super::world::World;
 use crate::base::ids::PurposeId;
 use crate::base::{Code, Lang, Result, Timestamp};
-use crate::catalogue::{Ask, AskedField, Class, Dataset, Field, Form, Level, OnRefusal};
+use crate::catalogue::{Dataset, Field, Level};
 use crate::identity::System;
-use crate::policy::FieldVerdict;
+use crate::policy::Offer;
 
 /// The datasets that the caller may know of.
 pub fn list(gateway: &Gateway, call: &Call, lang: Lang) -> DatasetList {
@@ -42,8 +40,8 @@ pub fn view(gateway: &Gateway, call: &Call, id: &str, lang: Lang) -> Result<Data
     let (world, now) = (gateway.world(), gateway.now());
     let system = &call.caller.system;
     let dataset = world.dataset(id).filter(|d| may_know(&world, system, d, now)).ok_or(Code::NotFound)?;
-    let permitted: Vec<(&PurposeId, Vec<FieldVerdict>)> =
-        dataset.entry.purposes.iter().map(|p| (p, probe(&world, system, dataset, p, now))).collect();
+    let purposes = dataset.entry.purposes.iter();
+    let offered: Vec<_> = purposes.map(|p| (p, world.policy.offers(system, dataset, p, now))).collect();
     let entry = &dataset.entry;
     Ok(DatasetView {
         catalogue_version: world.catalogue_version,
@@ -62,50 +60,23 @@ pub fn view(gateway: &Gateway, call: &Call, id: &str, lang: Lang) -> Result<Data
             identifier: entry.subject.identifier.as_str().to_owned(),
         },
         purposes: entry.purposes.iter().filter_map(|p| purpose_view(&world, p, lang)).collect(),
-        fields: dataset.fields.iter().map(|f| field_view(f, &permitted, lang)).collect(),
+        fields: dataset.fields.iter().map(|f| field_view(f, &offered, lang)).collect(),
         request_schema: dataset.request_schema.clone(),
     })
 }
 
 /// May the system know that the dataset exists? A core list is secret: only its owner, and who
 /// may ask something of it, sees it at all.
-pub(super) fn may_know(world: &World, system: &System, dataset: &Arc<Dataset>, now: Timestamp) -> bool {
+pub(super) fn may_know(world: &World, system: &System, dataset: &Dataset, now: Timestamp) -> bool {
     dataset.level() < Level::Core
         || dataset.entry.provider == system.department
         || may_ask(world, system, dataset, now)
 }
 
-fn may_ask(world: &World, system: &System, dataset: &Arc<Dataset>, now: Timestamp) -> bool {
+fn may_ask(world: &World, system: &System, dataset: &Dataset, now: Timestamp) -> bool {
     dataset.entry.purposes.iter().any(|purpose| {
-        probe(world, system, dataset, purpose, now).iter().any(|v| matches!(v, FieldVerdict::Given { .. }))
+        world.policy.offers(system, dataset, purpose, now).iter().any(|offer| matches!(offer, Offer::UpTo { .. }))
     })
-}
-
-/// What the decision says of every field for one purpose, when each is asked in no form of its
-/// own: the ceiling. It is memoised like any other decision.
-fn probe(
-    world: &World,
-    system: &System,
-    dataset: &Arc<Dataset>,
-    purpose: &PurposeId,
-    now: Timestamp,
-) -> Vec<FieldVerdict> {
-    let fields = dataset.fields.iter().map(|f| AskedField { name: f.name.clone(), form: None, predicate: first(f) });
-    let ask = Ask {
-        dataset: Arc::clone(dataset),
-        purpose: purpose.clone(),
-        case: String::new(),
-        operator: String::new(),
-        subjects: Vec::new(),
-        fields: fields.collect(),
-        on_refusal: OnRefusal::Omit,
-    };
-    world.policy.decide(system, &ask, now).fields
-}
-
-/// Any comparison that the owner fixed: which one does not matter to a probe.
-fn first(field: &Field) -> Option<crate::catalogue::Predicate> {
-    field.sharing.forms.get(&Form::Predicate).and_then(|terms| terms.compare.first().cloned())
 }
 
 fn purpose_view(world: &World, id: &PurposeId, lang: Lang) -> Option<PurposeView> {
@@ -116,29 +87,26 @@ fn purpose_view(world: &World, id: &PurposeId, lang: Lang) -> Option<PurposeView
     })
 }
 
-fn field_view(field: &Field, permitted: &[(&PurposeId, Vec<FieldVerdict>)], lang: Lang) -> FieldView {
-    let mut given = Vec::new();
+fn field_view(field: &Field, offered: &[(&PurposeId, Vec<Offer>)], lang: Lang) -> FieldView {
+    let mut permitted = Vec::new();
     let mut apply = None;
-    for (purpose, verdicts) in permitted {
-        for verdict in verdicts {
-            match verdict {
-                FieldVerdict::Given { name, form, rule, .. } if *name == field.name => given.push(PermittedView {
+    for (purpose, offer) in offered.iter().flat_map(|(purpose, offers)| offers.iter().map(move |o| (purpose, o))) {
+        match offer {
+            Offer::UpTo { name, form, forms, compare, rule, .. } if *name == field.name => {
+                permitted.push(PermittedView {
                     purpose: purpose.to_string(),
                     form: form.as_str().to_owned(),
+                    forms: forms.iter().map(|form| form.as_str().to_owned()).collect(),
                     rule: rule.to_string(),
-                    compare: match form {
-                        Form::Predicate => field.sharing.forms.get(form).map(|t| t.compare.clone()).unwrap_or_default(),
-                        _ => Vec::new(),
-                    },
-                }),
-                FieldVerdict::Refused(refusal) if refusal.field == field.name => {
-                    apply = apply.or_else(|| refusal.apply.clone());
-                }
-                _ => {}
+                    compare: compare.clone(),
+                });
             }
+            Offer::Refused(refusal) if refusal.field == field.name => {
+                apply = apply.or_else(|| refusal.apply.clone());
+            }
+            _ => {}
         }
     }
-    let withheld = field.sharing.class == Class::Withheld && given.is_empty();
     FieldView {
         field: field.name.to_string(),
         title: field.title.lang(lang).to_owned(),
@@ -146,7 +114,7 @@ fn field_view(field: &Field, permitted: &[(&PurposeId, Vec<FieldVerdict>)], lang
         class: field.sharing.class.as_str().to_owned(),
         level: field.sharing.level.as_str().to_owned(),
         basis: field.sharing.basis.clone(),
-        permitted: given,
-        apply: apply.filter(|_| !withheld),
+        permitted,
+        apply,
     }
 }

@@ -95,7 +95,7 @@ impl Gateway {
     /// Measures the log.
     pub fn measure(&self) {
         let stats = self.log.stats();
-        self.metrics.audit_state(stats.waiting as u64, stats.size, stats.lag);
+        self.metrics.audit_state(stats.waiting as u64, stats.size, stats.batches, stats.lag);
     }
 
     /// Where measurements go.

@@ -21,6 +21,8 @@ use crate::privacy::PseudonymKey;
 pub struct Keys {
     /// Signs checkpoints.
     pub signing: SigningKey,
+    /// Signed them before, when keys are being changed.
+    pub previous: Option<SigningKey>,
     /// Seals openings and names people in the search index.
     pub subjects: SubjectKey,
     /// Makes pseudonyms.
@@ -33,9 +35,8 @@ impl Keys {
     /// # Errors
     /// The file that is missing, open to others, or not a key.
     pub fn read(config: &AuditSection) -> Result<Keys, Finding> {
-        let signing = read_private(&config.signing_key_file)?;
-        let signing = SigningKey::parse(signing.trim())
-            .map_err(|_| fault(&config.signing_key_file, "not a signing key", "make one with `sluice keys`"))?;
+        let signing = read_signing(&config.signing_key_file)?;
+        let previous = config.previous_signing_key_file.as_deref().map(read_signing).transpose()?;
         let master = read_private(&config.subject_key_file)?;
         let master = decode_hex::<32>(master.trim())
             .ok_or_else(|| fault(&config.subject_key_file, "not 64 lower-case hex digits", "make one with `sluice keys`"))?;
@@ -44,6 +45,7 @@ impl Keys {
         };
         Ok(Keys {
             signing,
+            previous,
             subjects: SubjectKey::new(&derive(b"sluice subjects v1")?)
                 .map_err(|_| fault(&config.subject_key_file, "cannot be used", "make another"))?,
             pseudonyms: PseudonymKey::new(&derive(b"sluice pseudonyms v1")?),
@@ -101,6 +103,11 @@ fn derive(master: &[u8; 32], purpose: &[u8]) -> Option<Secret<[u8; 32]>> {
     Some(Secret::new(bytes))
 }
 
+fn read_signing(path: &Path) -> Result<SigningKey, Finding> {
+    SigningKey::parse(read_private(path)?.trim())
+        .map_err(|_| fault(path, "not a signing key", "make one with `sluice keys`"))
+}
+
 fn read_private(path: &Path) -> Result<String, Finding> {
     let unreadable = |e: io::Error| fault(path, &e.to_string(), "make it with `sluice keys`");
     let mode = fs::metadata(path).map_err(unreadable)?.permissions().mode();
@@ -140,6 +147,7 @@ mod tests {
     fn section(dir: &Path) -> AuditSection {
         AuditSection {
             signing_key_file: dir.join("audit.key"),
+            previous_signing_key_file: None,
             subject_key_file: dir.join("subjects.key"),
             checkpoint_copy_file: dir.join("checkpoint"),
             queue: std::num::NonZeroUsize::MIN,

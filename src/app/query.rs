@@ -5,6 +5,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::FutureExt;
 use ring::digest::{SHA256, digest};
@@ -17,7 +18,7 @@ use super::view::{FieldProblem, QueryAnswer, ReceiptView, SubjectResult};
 use super::world::World;
 use crate::adapters::WorkerAdapters;
 use crate::base::ids::{FieldName, RuleId};
-use crate::base::{Code, Error, FieldRefusal, Result, Timestamp};
+use crate::base::{Bound, Code, Error, FieldRefusal, Result, Timestamp};
 use crate::catalogue::{Ask, Dataset, OnRefusal, Predicate, request};
 use crate::policy::{FieldVerdict, Grant, Verdict};
 use crate::privacy::{self, Context, Disclosure, Recipient};
@@ -67,12 +68,17 @@ async fn answer(
     let verdict = world.policy.decide(system, &ask, now);
     trail.verdict(&verdict);
     let Split { given, refused } = split(verdict);
+    refused.iter().for_each(|field| gateway.metrics.field_refused(field.code));
     if given.is_empty() || (!refused.is_empty() && ask.on_refusal == OnRefusal::Reject) {
         return Err(Error::refused(refused));
     }
 
     charge(gateway, &given, &ask, now).await?;
-    let rows = fetch(adapters, call, &ask, &given, trail).await?;
+    let began = Instant::now();
+    let rows = fetch(adapters, call, &ask, &given, trail).await;
+    let code = rows.as_ref().map_or_else(|error| error.code, |_| Code::Ok);
+    gateway.metrics.adapter_answered(&dataset.entry.provider, code, began.elapsed());
+    let rows = rows?;
     let results = disclose(gateway, call, &ask, &given, rows, now)?;
     trail.count("found", results.iter().filter(|r| r.found).count() as u64);
     Ok(compose(call, &world, dataset, &given, refused, results))
@@ -133,18 +139,21 @@ async fn charge(gateway: &Gateway, given: &[Given], ask: &Ask, now: Timestamp) -
     }
     let state = gateway.state.clone();
     let (day, subjects) = (now.day(), u32::try_from(ask.subjects.len()).unwrap_or(u32::MAX));
-    let charged = tokio::task::spawn_blocking(move || {
-        charges.into_iter().try_fold(true, |all, (grant, limit)| {
-            Ok::<_, crate::store::state::StateError>(
-                all && matches!(state.charge(&grant, day, subjects, limit)?, Charge::Charged { .. }),
-            )
-        })
+    let reached = tokio::task::spawn_blocking(move || {
+        for (grant, limit) in charges {
+            if let Charge::Exhausted { remaining } = state.charge(&grant, day, subjects, limit)? {
+                let quota = u64::from(limit);
+                return Ok(Some(Bound { name: "grant-day", quota, remaining, window_seconds: 86_400 }));
+            }
+        }
+        Ok::<_, crate::store::state::StateError>(None)
     });
-    let charged = charged.await.map_err(|e| Error::new(Code::NotReady).because(e))?;
-    if charged.map_err(|e| Error::new(Code::NotReady).because(e))? {
-        Ok(())
-    } else {
-        Err(Error::new(Code::QuotaExhausted).retry_after(seconds_to_midnight(now)))
+    let reached = reached.await.map_err(|e| Error::new(Code::NotReady).because(e))?;
+    match reached.map_err(|e| Error::new(Code::NotReady).because(e))? {
+        None => Ok(()),
+        Some(bound) => {
+            Err(Error::new(Code::QuotaExhausted).retry_after(seconds_to_midnight(now)).bound(bound))
+        }
     }
 }
 

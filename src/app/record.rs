@@ -3,6 +3,8 @@
 //! Invariant: an error of the log is never swallowed. A success that could not be recorded is
 //! no success, and a refusal that could not be recorded says that instead.
 
+use std::time::Instant;
+
 use super::gateway::Gateway;
 use super::refusals::Surplus;
 use super::trail::Trail;
@@ -18,7 +20,10 @@ impl Gateway {
     /// # Errors
     /// `audit-unavailable`: nothing may be answered on the strength of it.
     pub(super) async fn record(&self, draft: Draft) -> Result<Receipt> {
-        self.log.append(draft).await.map_err(|e| Error::new(Code::AuditUnavailable).retry_after(1).because(e))
+        let began = Instant::now();
+        let receipt = self.log.append(draft).await;
+        self.metrics.audit_appended(began.elapsed());
+        receipt.map_err(|e| Error::new(Code::AuditUnavailable).retry_after(1).because(e))
     }
 
     /// Records a story that failed, within the caller's budget; gives the error to answer with.
@@ -28,7 +33,7 @@ impl Gateway {
             return error;
         }
         if !self.refusals.take(Some(system), self.now()) {
-            return Error::new(Code::TooManyRefusals).retry_after(60);
+            return Error::new(Code::TooManyRefusals).retry_after(60).bound(self.refusals.bound());
         }
         match self.record(trail.end(error.code)).await {
             Ok(_) => error,
@@ -46,7 +51,7 @@ impl Gateway {
         code: Code,
     ) -> Error {
         if !self.refusals.take(None, self.now()) {
-            return Error::new(Code::TooManyRefusals).retry_after(60);
+            return Error::new(Code::TooManyRefusals).retry_after(60).bound(self.refusals.bound());
         }
         let mut draft = Draft::new("refused-at-door");
         let members = draft.members();

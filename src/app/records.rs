@@ -66,8 +66,12 @@ pub struct Search {
 ///
 /// # Errors
 /// `forbidden`, `invalid-request`, `audit-unavailable`.
-pub async fn search(gateway: &Gateway, call: &Call, mut search: Search) -> Result<RecordPage> {
+pub async fn search(gateway: &Gateway, call: &Call, search: Result<Search>) -> Result<RecordPage> {
     let trail = Trail::new("audit-search", call);
+    let mut search = match search {
+        Ok(search) => search,
+        Err(error) => return fail(gateway, call, trail, error).await,
+    };
     let system = &call.caller.system;
     let policy = &gateway.world().policy;
     if !policy.may(system, Action::AuditReadAll) {

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 
-use crate::base::Timestamp;
 use crate::base::ids::SystemId;
+use crate::base::{Bound, Timestamp};
 
 const MINUTE: i64 = 60_000_000;
 
@@ -61,6 +61,12 @@ impl Refusals {
             budget.surplus += 1;
             false
         }
+    }
+
+    /// The bound that a caller has reached when [`Refusals::take`] says no.
+    pub fn bound(&self) -> Bound {
+        let quota = u64::try_from(self.per_minute).unwrap_or_default();
+        Bound { name: "refusals-minute", quota, remaining: 0, window_seconds: 60 }
     }
 
     /// Counts `count` requests without a record of their own: turned away to protect the gateway

@@ -198,11 +198,13 @@ pub struct FieldView {
 pub struct PermittedView {
     /// The purpose.
     pub purpose: String,
-    /// The most revealing form permitted.
+    /// The form that is given when none is asked for: the most revealing permitted.
     pub form: String,
+    /// All forms that may be asked for.
+    pub forms: Vec<String>,
     /// The rule or grant that permits it.
     pub rule: String,
-    /// For `predicate`: the comparisons to choose from.
+    /// The comparisons to choose from, where `predicate` is among the forms.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
     pub compare: Vec<crate::catalogue::Predicate>,

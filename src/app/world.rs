@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::base::ids::DatasetId;
-use crate::base::{Finding, Findings, Sources};
+use crate::base::{Findings, Sources};
 use crate::catalogue::{Catalogue, Dataset};
 use crate::identity::{self, Registry};
 use crate::policy::Policy;
@@ -14,6 +14,8 @@ use crate::store::state::{RegisteredKey, Version};
 
 /// One version of catalogue, policies and registered keys.
 pub struct World {
+    /// The number of the stored version.
+    pub seq: i64,
     /// What can be asked.
     pub catalogue: Arc<Catalogue>,
     /// Who may ask for it.
@@ -27,37 +29,53 @@ pub struct World {
 }
 
 impl World {
-    /// Builds the world of a stored version.
+    /// Builds the world of a stored version. What did not change since `previous` is taken from
+    /// there, so that one changed rule among very many is in force at once.
     ///
     /// # Errors
     /// When the stored files do not hold together, as another version of this program might
     /// have stored them.
-    pub fn build(version: &Version, keys: &[RegisteredKey]) -> Result<World, Findings> {
-        let Checked { catalogue, policy, mut registry, .. } = check(&version.sources)?;
-        let mut findings = Findings::default();
-        for key in keys {
-            // A key of a system that the files no longer name stays registered but names nobody.
-            if registry.system(key.system.as_str()).is_some() && !registry.register(key.fingerprint, &key.system) {
-                let what = format!("key {} belongs to two systems", key.fingerprint);
-                findings.push(Finding::error("key-twice", "state.db", 0, what, "revoke the key"));
-            }
-        }
-        if findings.has_errors() {
-            return Err(findings);
-        }
+    pub fn build(
+        version: &Version,
+        keys: &[RegisteredKey],
+        previous: Option<&World>,
+    ) -> Result<World, Findings> {
+        let Checked { catalogue, policy, registry, .. } =
+            check_after(previous.map(|p| &*p.policy), &version.sources)?;
         Ok(World {
+            seq: version.seq,
             catalogue: Arc::new(catalogue),
             policy: Arc::new(policy),
-            registry: Arc::new(registry),
+            registry: Arc::new(with_keys(registry, keys)),
             catalogue_version: version.catalogue,
             policy_version: version.policy,
         })
+    }
+
+    /// This world with other keys.
+    pub fn rekeyed(&self, keys: &[RegisteredKey]) -> World {
+        World {
+            catalogue: Arc::clone(&self.catalogue),
+            policy: Arc::clone(&self.policy),
+            registry: Arc::new(with_keys(self.registry.without_keys(), keys)),
+            ..*self
+        }
     }
 
     /// The dataset of that id.
     pub fn dataset(&self, id: &str) -> Option<&Arc<Dataset>> {
         DatasetId::parse(id).and_then(|id| self.catalogue.datasets.get(&id))
     }
+}
+
+fn with_keys(mut registry: Registry, keys: &[RegisteredKey]) -> Registry {
+    for key in keys {
+        // A key of a system that the files no longer name stays registered but names nobody.
+        if !registry.register(key.fingerprint, &key.system) {
+            tracing::warn!(system = %key.system, key = %key.fingerprint, "a registered key names no system");
+        }
+    }
+    registry
 }
 
 /// Files that hold together.
@@ -77,6 +95,10 @@ pub struct Checked {
 /// # Errors
 /// Every fault found, with file and line.
 pub fn check(sources: &Sources) -> Result<Checked, Findings> {
+    check_after(None, sources)
+}
+
+fn check_after(previous: Option<&Policy>, sources: &Sources) -> Result<Checked, Findings> {
     let catalogue = Catalogue::load(sources);
     let systems = identity::load(sources);
     let (catalogue, mut warnings, systems) = match (catalogue, systems) {
@@ -89,7 +111,7 @@ pub fn check(sources: &Sources) -> Result<Checked, Findings> {
         }
     };
     let registry = Registry::new(systems);
-    let (policy, more) = Policy::load(sources, &catalogue, &registry)?;
+    let (policy, more) = Policy::load_after(previous, sources, &catalogue, &registry)?;
     warnings.0.extend(more.0);
     Ok(Checked { catalogue, policy, registry, warnings })
 }

@@ -36,6 +36,8 @@ pub struct Bound {
     pub name: &'static str,
     /// How much is allowed in the window.
     pub quota: u64,
+    /// How much of it is left: less than was asked for.
+    pub remaining: u64,
     /// The length of the window.
     pub window_seconds: u32,
 }

@@ -3,7 +3,6 @@
 //! Invariant: all or nothing. One fault refuses the whole, so a gateway never serves half of a
 //! catalogue; and every fault is found in one run, so an operator mends them in one go.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -42,7 +41,7 @@ impl Catalogue {
                 catalogue.datasets.insert(dataset.id().clone(), Arc::new(dataset));
             }
         }
-        if catalogue.datasets.is_empty() {
+        if catalogue.datasets.is_empty() && !findings.has_errors() {
             findings.push(Finding::error(
                 "catalogue-empty",
                 "schemas",
@@ -271,7 +270,12 @@ fn kind_of(property: &Json) -> String {
     }
 }
 
-/// Sources made of the files below a folder, for tests and for the demo.
-pub fn sources_of(files: &[(&str, &str)]) -> Sources {
-    Sources(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect::<BTreeMap<_, _>>())
+/// Sources made of these files.
+#[cfg(test)]
+pub(crate) fn sources_of(files: &[(&str, &str)]) -> Sources {
+    Sources(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(super) mod tests;

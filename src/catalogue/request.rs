@@ -35,7 +35,7 @@ pub(super) fn schema(entry: &Entry, fields: &[Field], catalogue: &Catalogue) -> 
     let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
     let purposes: Vec<&str> =
         entry.purposes.iter().filter(|p| catalogue.purposes.contains_key(*p)).map(PurposeId::as_str).collect();
-    let reference = json!({ "type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9._:/-]+$" });
+    let reference = json!({ "type": "string", "maxLength": 64, "pattern": "^[A-Za-z0-9._:/-]+$" });
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": entry.title.zh,
@@ -234,3 +234,7 @@ fn is_field_name(pointer: &str) -> bool {
     let rest = rest.strip_suffix("/field").unwrap_or(rest);
     rest.bytes().all(|b| b.is_ascii_digit())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests;

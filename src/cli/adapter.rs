@@ -9,6 +9,7 @@ use crate::base::ids::FieldName;
 use crate::base::{Findings, Result};
 use crate::config::adapter::ProcessConfig;
 use crate::config::file;
+use crate::telemetry;
 use crate::web::provider::{self, Bound, Source};
 
 /// Options of `sluice adapter`.
@@ -24,28 +25,36 @@ pub struct Args {
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(args: &Args) -> ExitCode {
-    let outcome = actix_rt::System::new().block_on(async {
-        let bound = bind(args).map_err(|findings| findings.to_string())?;
-        if args.leash {
-            let stop = bound.stopper();
-            super::leash::hold(stop);
-        }
-        eprintln!("ready on {}", bound.address);
-        bound.serve().await.map_err(|error| error.to_string())
-    });
-    match outcome {
+    match serve(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => super::fail(why),
     }
 }
 
-fn bind(args: &Args) -> Result<Bound, Findings> {
+fn serve(args: &Args) -> Result<(), String> {
+    let config = read(args).map_err(|findings| findings.to_string())?;
+    let _log = telemetry::log::start(&config.log).map_err(|finding| finding.to_string())?;
+    actix_rt::System::new().block_on(async {
+        let bound = bind(args, &config).map_err(|findings| findings.to_string())?;
+        if args.leash {
+            super::leash::hold(bound.stopper());
+        }
+        eprintln!("ready on {}", bound.address);
+        bound.serve().await.map_err(|error| error.to_string())
+    })
+}
+
+fn read(args: &Args) -> Result<ProcessConfig, Findings> {
     let mut config: ProcessConfig = file::read(&args.config, &[])?;
     if let Some(dir) = args.config.parent() {
         config.resolve(dir);
     }
-    let source = SqlSource::open(&args.config.display().to_string(), &config)?;
-    provider::bind(&config, Arc::new(Database(source)))
+    Ok(config)
+}
+
+fn bind(args: &Args, config: &ProcessConfig) -> Result<Bound, Findings> {
+    let source = SqlSource::open(&args.config.display().to_string(), config)?;
+    provider::bind(config, Arc::new(Database(source)))
 }
 
 /// The department's database as the entrance knows it.
@@ -60,11 +69,10 @@ impl Source for Database {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use diesel::connection::SimpleConnection;
-    use diesel::{Connection, SqliteConnection};
     use serde_json::json;
 
     use super::*;
+    use crate::adapters::sql::tests::database;
     use crate::adapters::testing::Pki;
     use crate::adapters::{Adapters, WorkerAdapters};
     use crate::base::ids::{DatasetId, RequestId};
@@ -74,21 +82,19 @@ mod tests {
 
     /// An adapter process within this one, over a database of two people.
     fn start(pki: &Pki, more: &str) -> Bound {
-        let database = pki.path("civil.db");
-        SqliteConnection::establish(database.to_str().unwrap())
-            .unwrap()
-            .batch_execute(
-                "CREATE TABLE people (id TEXT PRIMARY KEY, status TEXT, disabled INTEGER);
-                 INSERT INTO people VALUES ('A', 'receiving', 1), ('B', 'stopped', 0);",
-            )
-            .unwrap();
+        database(
+            &pki.path("civil.db"),
+            "CREATE TABLE people (id TEXT PRIMARY KEY, status TEXT, disabled INTEGER);
+             INSERT INTO people VALUES ('A', 'receiving', 1), ('B', 'stopped', 0);",
+        );
         let config = format!(
             "listen = '127.0.0.1:0'\ncertificate = 'server.pem'\nkey = 'server.key'\nclient_ca = 'ca.pem'\n{more}\n\
              [database.sqlite]\npath = 'civil.db'\n[dataset.'civil.subsistence']\ntable = 'people'\nkey = 'id'\n\
              fields.status = {{ column = 'status' }}\nfields.disabled = {{ column = 'disabled', type = 'boolean' }}"
         );
         std::fs::write(pki.path("adapter.toml"), config).unwrap();
-        bind(&Args { config: pki.path("adapter.toml"), leash: false }).unwrap()
+        let args = Args { config: pki.path("adapter.toml"), leash: false };
+        bind(&args, &read(&args).unwrap()).unwrap()
     }
 
     fn gateway(pki: &Pki, bound: &Bound) -> WorkerAdapters {
@@ -203,7 +209,7 @@ mod tests {
     fn a_configuration_with_an_unknown_key_is_refused_by_name() {
         let pki = Pki::new();
         std::fs::write(pki.path("adapter.toml"), "listen = '127.0.0.1:0'\nlisten_on = 1").unwrap();
-        let refused = bind(&Args { config: pki.path("adapter.toml"), leash: false }).map(|_| ()).unwrap_err();
+        let refused = read(&Args { config: pki.path("adapter.toml"), leash: false }).unwrap_err();
         assert!(refused.to_string().contains("listen_on"), "{refused}");
     }
 }

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::audit::export::{CSV_HEADER, ExportCheck, Header, Line, csv_row, ocsf};
-use crate::audit::verify::{Report, Stored, verify};
+use crate::audit::verify::{Kind, Place, Report, Stored, Unreadable, verify};
 use crate::audit::{Checkpoint, SignedRecord, VerifyingKey};
-use crate::store::audit::{Database, checkpoints_in_copy};
+use crate::store::audit::{Database, OpenError, SqliteError, checkpoints_in_copy};
 
 /// Verify, prove, check and export the log.
 #[derive(Debug, Subcommand)]
@@ -137,8 +137,6 @@ fn run_verify(args: &Verify) -> Result<ExitCode, Failure> {
 }
 
 fn verify_database(dir: &Path, key: &VerifyingKey, seen: &[PathBuf]) -> Result<Report, Failure> {
-    use crate::audit::verify::{Kind, Place};
-
     let mut pinned = Vec::new();
     for path in seen {
         let notes =
@@ -149,14 +147,22 @@ fn verify_database(dir: &Path, key: &VerifyingKey, seen: &[PathBuf]) -> Result<R
         }
         pinned.extend(opened);
     }
-    let mut database = Database::open(dir)?;
+    let mut database = match Database::open(dir) {
+        Ok(database) => database,
+        // It is there, but no longer a database, or not this one's.
+        Err(OpenError::Sqlite(SqliteError::Query(_))) => {
+            let mut report = Report { origin: key.name().into(), ..Report::default() };
+            report.add(Kind::Torn, Place::Store, "the database cannot be read");
+            return Ok(report);
+        }
+        Err(e) => return Err(e.into()),
+    };
     let mut progress = Progress::new("verified");
     let verified = verify(&mut database, key, &pinned, &mut |done, of| progress.show(done, of));
     progress.end();
-    let mut report = verified.unwrap_or_else(|_| {
-        let mut report = Report { origin: key.name().into(), ..Report::default() };
-        report.add(Kind::Torn, Place::Store, "the database cannot be read any further");
-        report
+    let mut report = verified.unwrap_or_else(|Unreadable { place, mut report, .. }| {
+        report.add(Kind::Torn, place, "the database cannot be read here, nor any further");
+        *report
     });
     if let Some(what) = database.unsound().unwrap_or(Some("the database's pages cannot be read")) {
         report.add(Kind::Torn, Place::Store, what);

@@ -82,7 +82,7 @@ fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Resul
         data_dir: config.gateway.data_dir.clone(),
         checkpoint_copy: config.audit.checkpoint_copy_file.clone(),
         signing_key: keys.signing,
-        previous_key: None,
+        previous_key: keys.previous,
         subject_key: keys.subjects,
         queue: config.audit.queue.get(),
         clock: Arc::clone(&clock),
@@ -94,7 +94,7 @@ fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Resul
     }
     warn_when_files_differ(&state, config);
     let version = state.newest_version().map_err(text)?.ok_or("no version of the catalogue could be stored")?;
-    let world = World::build(&version, &state.keys().map_err(text)?).map_err(text)?;
+    let world = World::build(&version, &state.keys().map_err(text)?, None).map_err(text)?;
     Ok(Gateway::new(Parts {
         clock,
         log,

@@ -30,7 +30,7 @@ pub struct AdapterConfig {
     /// The only addresses the gateway connects to for it, each as `network[:port]`, such as
     /// `10.2.0.0/24` or `127.0.0.1/32:9000`. Nothing is allowed by default.
     pub allow: Vec<Network>,
-    /// Milliseconds for a whole fetch: waiting, connecting, asking, reading. Default 3000.
+    /// Milliseconds for a whole fetch: connecting, asking, reading. Default 3000.
     #[serde(default = "timeout_ms")]
     pub timeout_ms: u64,
     /// Milliseconds to resolve, connect and shake hands. Default 1000.
@@ -303,5 +303,24 @@ mod tests {
     fn no_address_is_allowed_by_default() {
         let text = SLUICE.replace("allow = [\"127.0.0.1/32\"]", "");
         assert!(toml::from_str::<AdapterConfig>(&text).unwrap_err().message().contains("allow"));
+    }
+
+    #[test]
+    fn the_documented_examples_are_accepted_and_the_same_in_both_languages() {
+        #[derive(Deserialize)]
+        struct Gateway {
+            adapter: Vec<AdapterConfig>,
+        }
+        let examples = |page: &str| -> Vec<String> {
+            let blocks = page.split("```toml\n").skip(1);
+            blocks.filter_map(|block| block.split_once("```").map(|(text, _)| text.to_owned())).collect()
+        };
+        let english = examples(include_str!("../../docs/adapter-protocol.md"));
+        let [process, sluice, rest] = english.as_slice() else { panic!("three examples") };
+        toml::from_str::<ProcessConfig>(process).unwrap();
+        for gateway in [sluice, rest] {
+            assert_eq!(toml::from_str::<Gateway>(gateway).unwrap().adapter.len(), 1);
+        }
+        assert_eq!(english, examples(include_str!("../../docs/adapter-protocol.zh-CN.md")));
     }
 }

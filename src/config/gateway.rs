@@ -30,6 +30,10 @@ pub struct AuditSection {
     /// The Ed25519 key that signs checkpoints, and with it the log's name (`sluice keys` makes
     /// it). Readable by the gateway alone.
     pub signing_key_file: PathBuf,
+    /// To change keys: the key before, of the same log name. At the first start with both, a
+    /// record that both have signed makes the new one the log's key; afterwards this line and
+    /// the old key can go.
+    pub previous_signing_key_file: Option<PathBuf>,
     /// 32 random bytes as 64 hex digits, from which the keys for subject indexes, openings and
     /// pseudonyms are derived. Readable by the gateway alone.
     pub subject_key_file: PathBuf,

@@ -64,7 +64,8 @@ impl Config {
             &mut self.audit.subject_key_file,
             &mut self.audit.checkpoint_copy_file,
         ];
-        for path in paths.into_iter().chain(&mut self.tls.client_crls) {
+        let lists = self.tls.client_crls.iter_mut().chain(&mut self.audit.previous_signing_key_file);
+        for path in paths.into_iter().chain(lists) {
             *path = dir.join(&*path);
         }
         for adapter in &mut self.adapter {

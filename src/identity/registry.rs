@@ -62,6 +62,11 @@ impl Registry {
         Self { systems, keys: HashMap::new() }
     }
 
+    /// The same systems, none of which has a key.
+    pub fn without_keys(&self) -> Self {
+        Self { systems: self.systems.clone(), keys: HashMap::new() }
+    }
+
     /// Registers a key; false when the system is unknown or the key belongs to another.
     pub fn register(&mut self, key: Fingerprint, system: &SystemId) -> bool {
         let Some(known) = self.systems.get(system) else { return false };

@@ -89,7 +89,10 @@ impl Groups {
             } else if self.climb(group).iter().any(|above| &**above == member) {
                 error("group-circle", format!("`{group}` already belongs to `{member}`"), "remove one of the two");
             } else {
-                self.parents.entry(member.into()).or_default().push(group.into());
+                let parents = self.parents.entry(member.into()).or_default();
+                if !parents.iter().any(|known| **known == *group) {
+                    parents.push(group.into());
+                }
             }
         }
     }

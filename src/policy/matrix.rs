@@ -16,12 +16,13 @@ const HEADING: &str = "\
 # 披露矩阵 · Who gets what
 #
 # 本文件由程序生成，请勿手工修改。每行：某系统为某用途可取得某数据项，最多到何种披露形式，依据哪条规则或授权。
-# 未列出的一律不提供。授权按有效期内计；形式由少到多：exists < predicate < band < mask < pseudonym < plain。
+# 未列出的一律不提供。授权按有效期内计，已中止的不列；形式由少到多：exists < predicate < band < mask < pseudonym < plain。
 #
 # Generated: do not edit. A line says: this system, for this purpose, may have this field, in this
-# form at most, by this rule or grant. What is not listed is not given. Grants are shown as while
-# they are in force. Forms from least to most revealing: exists (is there a record), predicate (a
-# comparison), band (a range), mask (part of the characters), pseudonym (a token), plain (the value).
+# form at most, by this rule or grant. What is not listed is not given. Grants are shown as between
+# their first and last day, suspended ones not at all. Forms from least to most revealing: exists (is
+# there a record), predicate (a comparison), band (a range), mask (part of the characters), pseudonym
+# (a token), plain (the value).
 #
 # cargo run -- check --matrix > policies/matrix.txt
 ";

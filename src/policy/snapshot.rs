@@ -122,7 +122,8 @@ impl Policy {
         dataset.fields.iter().map(|f| decide::offer(f, &about.standing(f), dataset, purpose)).collect()
     }
 
-    /// What stands while all grants are in force: for readers of the policies as they are written.
+    /// What stands within the days of every grant that is not suspended: for readers of the
+    /// policies as they are written.
     pub(super) fn written(&self, system: &System, dataset: &Dataset, purpose: &PurposeId) -> Vec<Offer> {
         let about = self.about(system, dataset, purpose, None);
         dataset.fields.iter().map(|f| decide::offer(f, &about.standing(f), dataset, purpose)).collect()
@@ -152,7 +153,8 @@ impl Policy {
     ) -> About<'a> {
         let key = (system.id.clone(), dataset.id().clone(), purpose.clone());
         let usable = self.usable.get(&key).map(Vec::as_slice).unwrap_or_default();
-        let lapsed = usable.iter().enumerate().filter(|(_, g)| now.is_some_and(|now| !g.in_force(now)));
+        let out_of_force = |grant: &Grant| now.map_or(grant.suspended, |now| !grant.in_force(now));
+        let lapsed = usable.iter().enumerate().filter(|(_, grant)| out_of_force(grant));
         About { policy: self, system, dataset, purpose, usable, lapsed: lapsed.map(|(at, _)| at).collect() }
     }
 }

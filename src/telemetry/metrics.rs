@@ -26,7 +26,7 @@ pub struct Metrics {
     adapter_answers: Family<Answer, Counter>,
     adapter_durations: Family<Provider, Histogram, fn() -> Histogram>,
     audit_appends: Histogram,
-    audit_batches: Histogram,
+    audit_batches: Gauge,
     audit_queue: Gauge,
     audit_size: Gauge,
     audit_index_lag: Gauge,
@@ -76,7 +76,7 @@ impl Default for Metrics {
             adapter_answers: Family::default(),
             adapter_durations: Family::new_with_constructor(latencies),
             audit_appends: latencies(),
-            audit_batches: Histogram::new(exponential_buckets(1.0, 2.0, 11)),
+            audit_batches: Gauge::default(),
             audit_queue: Gauge::default(),
             audit_size: Gauge::default(),
             audit_index_lag: Gauge::default(),
@@ -111,10 +111,10 @@ impl Metrics {
         r.register_with_unit("adapter_duration", help, Unit::Seconds, self.adapter_durations.clone());
         let help = "From handing a record to the log until it is durable";
         r.register_with_unit("audit_append_duration", help, Unit::Seconds, self.audit_appends.clone());
-        let help = "Records that became durable under one checkpoint";
-        r.register("audit_batch_records", help, self.audit_batches.clone());
         r.register("audit_queue_records", "Records waiting for the log's writer", self.audit_queue.clone());
         r.register("audit_log_records", "Records in the log", self.audit_size.clone());
+        let help = "Batches written to the log since the start, each under one checkpoint";
+        r.register("audit_batches", help, self.audit_batches.clone());
         let help = "Records in the log that its search index has yet to take up";
         r.register("audit_index_lag_records", help, self.audit_index_lag.clone());
         r.register("policy_version", "The version of the policies in force", self.policy_version.clone());
@@ -162,16 +162,12 @@ impl Metrics {
         self.audit_appends.observe(after.as_secs_f64());
     }
 
-    /// The log committed `records` under one checkpoint.
-    pub fn audit_batch(&self, records: usize) {
-        self.audit_batches.observe(f64::from(u32::try_from(records).unwrap_or(u32::MAX)));
-    }
-
-    /// The state of the log: records waiting for its writer, records in it, and records that the
-    /// search index has yet to take up.
-    pub fn audit_state(&self, waiting: u64, size: u64, index_lag: u64) {
+    /// The state of the log: records waiting for its writer, records in it, batches since the
+    /// start, and records that the search index has yet to take up.
+    pub fn audit_state(&self, waiting: u64, size: u64, batches: u64, index_lag: u64) {
         self.audit_queue.set(count(waiting));
         self.audit_size.set(count(size));
+        self.audit_batches.set(count(batches));
         self.audit_index_lag.set(count(index_lag));
     }
 
@@ -221,8 +217,7 @@ mod tests {
         let provider = DepartmentId::parse("civil").unwrap();
         metrics.adapter_answered(&provider, Code::ProviderTimeout, Duration::from_secs(2));
         metrics.audit_appended(Duration::from_micros(800));
-        metrics.audit_batch(12);
-        metrics.audit_state(3, 1_000, 2);
+        metrics.audit_state(3, 1_000, 90, 2);
         metrics.versions(7, 41);
         metrics.certificates(60, -1, 86_400);
         let text = metrics.text();
@@ -234,7 +229,7 @@ mod tests {
             "sluice_fields_refused_total{code=\"grant-required\"} 1",
             "sluice_adapter_answers_total{provider=\"civil\",code=\"provider-timeout\"} 1",
             "sluice_audit_append_duration_seconds_count 1",
-            "sluice_audit_batch_records_sum 12.0",
+            "sluice_audit_batches 90",
             "sluice_audit_queue_records 3",
             "sluice_audit_log_records 1000",
             "sluice_audit_index_lag_records 2",

@@ -97,12 +97,13 @@ pub fn render(error: &Error, request_id: &RequestId, lang: Lang) -> HttpResponse
         answer.insert_header((header::RETRY_AFTER, seconds));
     }
     if let Some(bound) = &error.bound {
-        // draft-ietf-httpapi-ratelimit-headers: nothing remains of the quota until it is renewed.
-        let (name, quota, window) = (bound.name, bound.quota, bound.window_seconds);
+        // draft-ietf-httpapi-ratelimit-headers: what remains of the quota until it is renewed.
+        let (name, quota, remaining, window) =
+            (bound.name, bound.quota, bound.remaining, bound.window_seconds);
         let left = error.retry_after.unwrap_or(window);
         answer
             .insert_header(("RateLimit-Policy", format!("\"{name}\";q={quota};w={window}")))
-            .insert_header(("RateLimit", format!("\"{name}\";r=0;t={left}")));
+            .insert_header(("RateLimit", format!("\"{name}\";r={remaining};t={left}")));
     }
     if body_unread(error.code) {
         // What remains of the body must not be read as the next request.
@@ -229,14 +230,15 @@ mod tests {
 
     #[test]
     fn a_spent_quota_says_when_to_come_again() {
-        let bound = crate::base::Bound { name: "grant", quota: 500, window_seconds: 86_400 };
+        let bound =
+            crate::base::Bound { name: "grant-day", quota: 500, remaining: 3, window_seconds: 86_400 };
         let error = Error::new(Code::QuotaExhausted).retry_after(3_600).bound(bound);
         assert_snapshot!(rendered(&error, Lang::En), @r#"
         429
         content-language: en
         content-type: application/problem+json
-        ratelimit-policy: "grant";q=500;w=86400
-        ratelimit: "grant";r=0;t=3600
+        ratelimit-policy: "grant-day";q=500;w=86400
+        ratelimit: "grant-day";r=3;t=3600
         retry-after: 3600
         vary: Accept-Language
         {

@@ -10,5 +10,10 @@
 
 mod support;
 
+#[cfg(feature = "postgres")]
+mod adapter_postgres;
+mod demo;
+mod examples;
 mod house;
+mod kill;
 mod query;

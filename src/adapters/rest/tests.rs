@@ -1,5 +1,5 @@
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 //! An old interface and its mapping, over real connections.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use serde_json::json;
 

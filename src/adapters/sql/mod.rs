@@ -116,4 +116,4 @@ fn in_order(subjects: &[&str], rows: Vec<Row>) -> Result<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

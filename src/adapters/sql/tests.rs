@@ -1,11 +1,16 @@
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 //! The SQL source against real SQLite files.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use tempfile::TempDir;
 
 use super::*;
+
+/// Makes a SQLite file.
+pub(crate) fn database(path: &std::path::Path, sql: &str) {
+    SqliteConnection::establish(path.to_str().unwrap()).unwrap().batch_execute(sql).unwrap();
+}
 
 struct World {
     dir: TempDir,
@@ -18,7 +23,7 @@ impl World {
         let path = dir.path().join("civil?mode=rw#%41.db");
         // Made under a plain name first, since SQLite would take this one as a URI.
         let plain = dir.path().join("plain.db");
-        SqliteConnection::establish(plain.to_str().unwrap()).unwrap().batch_execute(sql).unwrap();
+        database(&plain, sql);
         std::fs::rename(plain, path).unwrap();
         Self { dir }
     }

@@ -175,6 +175,18 @@ impl Report {
     }
 }
 
+/// The store could not be read to its end. What that means depends on the store: a database has
+/// been damaged, a network may only be down.
+#[derive(Debug)]
+pub struct Unreadable<E> {
+    /// Why.
+    pub error: E,
+    /// What was being read.
+    pub place: Place,
+    /// What had been found until then.
+    pub report: Box<Report>,
+}
+
 /// An opening as it is stored: index of its record, position among the subjects, sealed bytes.
 pub type StoredOpening = (u64, u64, Vec<u8>);
 

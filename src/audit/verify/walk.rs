@@ -7,7 +7,7 @@ use super::super::note::VerifyingKey;
 use super::super::record::{LeafError, LeafHead, kind};
 use super::super::tile::Tile;
 use super::super::tree::{Hash, Tree, root_of, tile_bytes, tile_hashes};
-use super::{ANCHOR, Kind, Place, Report, Stored};
+use super::{ANCHOR, Kind, Place, Report, Stored, Unreadable};
 use crate::base::ids::hex;
 
 const BLOCK: u64 = 256;
@@ -25,35 +25,22 @@ pub fn verify<S: Stored>(
     key: &VerifyingKey,
     seen: &[Checkpoint],
     progress: Progress<'_>,
-) -> Result<Report, S::Error> {
-    let Some((noted, head)) = stored.head()? else {
-        let mut report = Report { origin: key.name().into(), ..Report::default() };
+) -> Result<Report, Unreadable<S::Error>> {
+    let mut report = Report { origin: key.name().into(), ..Report::default() };
+    let head = match stored.head() {
+        Ok(head) => head,
+        Err(error) => return Err(Unreadable { error, place: Place::Head, report: report.into() }),
+    };
+    let Some((noted, head)) = head else {
         report.add(Kind::Missing, Place::Head, "there is no signed checkpoint");
         return Ok(report);
     };
-    let size = Checkpoint::open(&head, key).map_or(noted, |checkpoint| checkpoint.size);
-    let mut walk = Walk::new(stored, key, size)?;
-    if noted != size {
-        walk.report.add(
-            Kind::Altered,
-            Place::Head,
-            "the size noted beside it is not the one that was signed",
-        );
+    report.size = Checkpoint::open(&head, key).map_or(noted, |checkpoint| checkpoint.size);
+    let mut walk = Walk::new(stored, key, report);
+    match walk.all(&head, noted, seen, progress) {
+        Ok(()) => Ok(walk.report),
+        Err(error) => Err(Unreadable { error, place: walk.place, report: walk.report.into() }),
     }
-    for checkpoint in seen {
-        if checkpoint.size > size {
-            walk.report.add(
-                Kind::RolledBack,
-                Place::Head,
-                "the log is behind a checkpoint that was seen elsewhere: an older state was put back",
-            );
-        }
-    }
-    for start in (0..size).step_by(BLOCK as usize) {
-        walk.block(start, size.min(start + BLOCK), seen)?;
-        progress(size.min(start + BLOCK), size);
-    }
-    walk.finish(&head, noted)
 }
 
 /// A record whose leaf and stored hash disagree, until a checkpoint settles which is right.
@@ -67,6 +54,8 @@ struct Walk<'s, S: Stored> {
     stored: &'s mut S,
     report: Report,
     size: u64,
+    /// What is being read.
+    place: Place,
     /// From the records.
     tree: Tree,
     /// From the stored hashes, where they differ from the records since the last checkpoint.
@@ -89,16 +78,12 @@ struct Walk<'s, S: Stored> {
 }
 
 impl<'s, S: Stored> Walk<'s, S> {
-    fn new(stored: &'s mut S, key: &VerifyingKey, size: u64) -> Result<Self, S::Error> {
-        let mut report = Report { origin: key.name().into(), size, ..Report::default() };
-        for place in stored.strays(size)? {
-            report.add(Kind::Extra, place, "it is not part of the log that was signed");
-        }
-        let anchors = stored.checkpoints()?.into_iter().collect();
-        Ok(Self {
+    fn new(stored: &'s mut S, key: &VerifyingKey, report: Report) -> Self {
+        Self {
             stored,
+            size: report.size,
             report,
-            size,
+            place: Place::Store,
             tree: Tree::new(),
             other: None,
             disputed: Vec::new(),
@@ -106,12 +91,47 @@ impl<'s, S: Stored> Walk<'s, S> {
             above_other: Vec::new(),
             blocks: BTreeMap::new(),
             lost: false,
-            anchors,
+            anchors: BTreeMap::new(),
             current: key.clone(),
             given: key.clone(),
             trusted: true,
             gone: BTreeSet::new(),
-        })
+        }
+    }
+
+    fn all(
+        &mut self,
+        head: &str,
+        noted: u64,
+        seen: &[Checkpoint],
+        progress: Progress<'_>,
+    ) -> Result<(), S::Error> {
+        for place in self.stored.strays(self.size)? {
+            self.report.add(Kind::Extra, place, "it is not part of the log that was signed");
+        }
+        self.anchors = self.stored.checkpoints()?.into_iter().collect();
+        if noted != self.size {
+            self.report.add(
+                Kind::Altered,
+                Place::Head,
+                "the size noted beside it is not the one that was signed",
+            );
+        }
+        if seen.iter().any(|checkpoint| checkpoint.size > self.size) {
+            self.report.add(
+                Kind::RolledBack,
+                Place::Head,
+                "the log is behind a checkpoint that was seen elsewhere: an older state was put back",
+            );
+        }
+        for start in (0..self.size).step_by(BLOCK as usize) {
+            let end = self.size.min(start + BLOCK);
+            self.place = Place::Records(start, end - 1);
+            self.block(start, end, seen)?;
+            progress(end, self.size);
+        }
+        self.place = Place::Store;
+        self.finish(head, noted)
     }
 
     /// One tile's worth of records.
@@ -388,7 +408,7 @@ impl<'s, S: Stored> Walk<'s, S> {
     }
 
     /// The newest checkpoint, and what only the end can tell.
-    fn finish(mut self, head: &str, noted: u64) -> Result<Report, S::Error> {
+    fn finish(&mut self, head: &str, noted: u64) -> Result<(), S::Error> {
         match Checkpoint::open(head, &self.current) {
             Ok(checkpoint) if checkpoint.size == self.size => {
                 self.settle(&checkpoint, "the newest checkpoint covers other records than those stored")?;
@@ -428,6 +448,6 @@ impl<'s, S: Stored> Walk<'s, S> {
             self.report.add(Kind::Extra, place, "no checkpoint is kept at this size");
         }
         self.report.root = Some(self.tree.root());
-        Ok(self.report)
+        Ok(())
     }
 }

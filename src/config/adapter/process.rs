@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::base::ids::{DatasetId, FieldName, Fingerprint};
+use crate::config::LogSection;
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -37,6 +38,9 @@ pub struct ProcessConfig {
     /// Milliseconds for one statement. Default 2000. SQLite applies it to waiting for locks only.
     #[serde(default = "statement_timeout_ms")]
     pub statement_timeout_ms: u64,
+    /// What it says about its own running.
+    #[serde(default)]
+    pub log: LogSection,
     /// Where the data is.
     pub database: Database,
     /// The datasets it answers.

@@ -98,8 +98,8 @@ fn a_grant_that_cannot_hold_is_found_on_its_line() {
     ] {
         assert_eq!(of(&good.replace(from, to)), [format!("grants.toml:1 {code}")], "{to}");
     }
-    assert_eq!(of(&format!("{good}\n{good}")), ["grants.toml:12 grant-twice"]);
-    assert_eq!(of(&good.replace("basis", "bases")), ["grants.toml:10 toml-syntax"]);
+    assert_eq!(of(&format!("{good}\n{good}")), ["grants.toml:13 grant-twice"]);
+    assert_eq!(of(&good.replace("basis", "bases")), ["grants.toml:11 toml-syntax"]);
 }
 
 #[test]
@@ -167,7 +167,8 @@ fn roles_and_actions_that_nobody_knows_are_found() {
         ("p, auditor", "roles.csv:1 csv-syntax"),
         ("", "roles.csv:0 no-rules"),
     ] {
-        assert_eq!(faults(&[(RULES, OK), ("policies/roles.csv", roles)])[0], fault, "{roles}");
+        let found = faults(&[(RULES, OK), ("policies/roles.csv", roles)]);
+        assert!(found.iter().any(|f| f == fault), "{roles}: {found:?}");
     }
 }
 

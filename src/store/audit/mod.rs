@@ -125,6 +125,8 @@ struct Inner {
 pub struct Stats {
     /// Durable records.
     pub size: u64,
+    /// Batches in which they were written, since the start.
+    pub batches: u64,
     /// Records that the search index has not seen yet.
     pub lag: u64,
     /// Records waiting to be written.
@@ -229,7 +231,8 @@ impl AuditLog {
     pub fn stats(&self) -> Stats {
         let now = self.0.shared.now();
         let waiting = self.0.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity());
-        Stats { size: now.size, lag: now.size.saturating_sub(now.indexed), waiting, copied: now.copied }
+        let lag = now.size.saturating_sub(now.indexed);
+        Stats { size: now.size, batches: now.batches, lag, waiting, copied: now.copied }
     }
 
     /// Seals the subjects here, on the caller's thread, and queues the record.

@@ -19,6 +19,8 @@ pub struct Shared {
 pub struct Progress {
     /// Durable records.
     pub size: u64,
+    /// Batches that made it grow, since the start.
+    pub batches: u64,
     /// The newest checkpoint.
     pub note: Arc<str>,
     /// Records in the search index.
@@ -32,7 +34,7 @@ pub struct Progress {
 impl Shared {
     /// Nothing written, nothing indexed.
     pub fn new(origin: &str) -> Self {
-        let state = Progress { size: 0, note: "".into(), indexed: 0, copied: true, closing: false };
+        let state = Progress { size: 0, batches: 0, note: "".into(), indexed: 0, copied: true, closing: false };
         Self { origin: origin.into(), state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -44,6 +46,7 @@ impl Shared {
     /// A batch is durable.
     pub fn publish(&self, size: u64, note: Arc<str>, copied: bool) {
         let mut state = self.lock();
+        state.batches += u64::from(size > state.size);
         (state.size, state.note, state.copied) = (size, note, copied);
         drop(state);
         self.changed.notify_all();

@@ -7,6 +7,9 @@ mod acts;
 mod keys;
 mod quota;
 mod schema;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 mod versions;
 
 use std::path::Path;

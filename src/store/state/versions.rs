@@ -52,6 +52,14 @@ impl StateStore {
         .transpose()
     }
 
+    /// The number of the newest version, if any was ever applied.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn newest_seq(&self) -> Result<Option<i64>, StateError> {
+        Ok(dsl::versions.select(diesel::dsl::max(dsl::seq)).first(&mut self.connection()?)?)
+    }
+
     /// Stores `sources`, which the caller has checked, as the newest version: the number of
     /// whichever part changed rises by one.
     ///

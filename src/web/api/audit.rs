@@ -1,6 +1,6 @@
 //! `GET /v1/audit/...`: the log, with what proves it.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa::ToSchema;
 
 use super::{json, to_its_end};
@@ -61,12 +61,8 @@ pub async fn tile(_: System, worker: Worker, path: web::Path<(String, String)>) 
     ),
     responses((status = 200, description = "The records found, by index", body = RecordPage)),
 )]
-pub async fn records(
-    System { call, .. }: System,
-    worker: Worker,
-    search: Result<web::Query<Search>, actix_web::Error>,
-) -> Result<HttpResponse> {
-    let search = search.map_err(|_| Error::at(Code::InvalidRequest, "", Code::NotAllowedValue))?.into_inner();
+pub async fn records(System { call, .. }: System, worker: Worker, req: HttpRequest) -> Result<HttpResponse> {
+    let search = parse(req.query_string());
     json(&to_its_end(async move { records::search(&worker.gateway, &call, search).await }).await?)
 }
 
@@ -106,6 +102,23 @@ pub async fn proof(
     json(&to_its_end(async move { records::record(&worker.gateway, &call, index).await }).await?)
 }
 
+/// The parameters of a search, or the first that has a fault. A name that is none of ours is the
+/// caller's own text: it is not repeated.
+fn parse(query: &str) -> Result<Search> {
+    let read = web::Query::<Search>::from_query;
+    read(query).map(web::Query::into_inner).map_err(|_| {
+        let faulty = query.split('&').find(|part| read(part).is_err());
+        let (pointer, code) = match faulty.and_then(|part| part.split('=').next()) {
+            Some(name @ ("from" | "until" | "after" | "limit")) => {
+                (format!("/{name}"), Code::NotAllowedValue)
+            }
+            Some(_) => (String::new(), Code::UnknownMember),
+            None => (String::new(), Code::DuplicateItem),
+        };
+        Error::at(Code::InvalidRequest, pointer, code)
+    })
+}
+
 /// The index of a record; what is no number is no record.
 fn number(text: &str) -> Result<u64> {
     text.parse().map_err(|_| Code::NotFound.into())
@@ -123,4 +136,29 @@ struct SignedAuditRecord {
     proof: Vec<String>,
     /// The signed checkpoint that the proof leads to.
     checkpoint: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault_of(query: &str) -> Option<(String, Code)> {
+        let error = parse(query).err()?;
+        error.invalid.into_iter().next().map(|fault| (fault.pointer, fault.code))
+    }
+
+    #[test]
+    fn a_search_is_read_or_its_first_fault_named() {
+        for good in ["", "limit=5&outcome=ok", "from=2026-11-22T08%3A00%3A00Z&department=civil"] {
+            assert_eq!(fault_of(good), None, "{good}");
+        }
+        for (bad, pointer, code) in [
+            ("limit=x", "/limit", Code::NotAllowedValue),
+            ("outcome=ok&from=yesterday", "/from", Code::NotAllowedValue),
+            ("canary=1", "", Code::UnknownMember),
+            ("limit=5&limit=6", "", Code::DuplicateItem),
+        ] {
+            assert_eq!(fault_of(bad), Some((pointer.to_owned(), code)), "{bad}");
+        }
+    }
 }

@@ -86,8 +86,7 @@ struct FieldInForm {
     form: Option<String>,
     /// For `predicate`: the operator.
     op: Option<String>,
-    /// For `predicate`: the constant.
-    #[schema(value_type = Object)]
+    /// For `predicate`: the constant, a number, a text or a boolean.
     value: Option<Value>,
 }
 

@@ -118,6 +118,7 @@ fn gateway(pki: &Pki, housing: &Identity, limits: &LimitsSection, metrics: &Arc<
     keys::make(&pki.path("keys"), "test.example/log").unwrap();
     let audit = AuditSection {
         signing_key_file: pki.path("keys/audit.key"),
+        previous_signing_key_file: None,
         subject_key_file: pki.path("keys/subjects.key"),
         checkpoint_copy_file: pki.path("checkpoint"),
         queue: 64.try_into().unwrap(),
@@ -137,7 +138,7 @@ fn gateway(pki: &Pki, housing: &Identity, limits: &LimitsSection, metrics: &Arc<
     apply::apply(&state, Path::new(env!("CARGO_MANIFEST_DIR")), clock.as_ref()).unwrap();
     state.register_key(housing.key(), &SystemId::parse("housing.aid").unwrap(), clock.now()).unwrap();
     let version = state.newest_version().unwrap().unwrap();
-    let world = World::build(&version, &state.keys().unwrap()).unwrap();
+    let world = World::build(&version, &state.keys().unwrap(), None).unwrap();
     let (limits, metrics) = (limits.clone(), Arc::clone(metrics));
     Gateway::new(Parts { clock, log, state, world, pseudonyms: keys.pseudonyms, limits, metrics })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::{ClientConfig, HandshakeKind, ProtocolVersion, RootCertStore, SupportedProtocolVersion};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -76,6 +76,17 @@ impl Client {
         self
     }
 
+    /// Without any header but those that HTTP demands.
+    pub fn plain(mut self) -> Self {
+        self.headers.clear();
+        self
+    }
+
+    /// The headers on every request.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
     /// Connects and shakes hands. In TLS 1.3 a refused certificate shows on the first read.
     pub async fn connect(&self) -> std::io::Result<Connection> {
         let tcp = TcpStream::connect(self.address).await?;
@@ -135,7 +146,22 @@ impl Connection {
         let mut bytes = request.into_bytes();
         bytes.extend_from_slice(body.unwrap_or_default());
         self.write(&bytes).await?;
-        self.read().await
+        timeout(PATIENCE, self.read_answer(method == "HEAD")).await.map_err(std::io::Error::other)?
+    }
+
+    /// Was the handshake a full one, or did it resume a session?
+    pub fn handshake_kind(&self) -> Option<HandshakeKind> {
+        self.stream.get_ref().1.handshake_kind()
+    }
+
+    /// The version of TLS in use.
+    pub fn version(&self) -> Option<ProtocolVersion> {
+        self.stream.get_ref().1.protocol_version()
+    }
+
+    /// The certificate that the gateway showed, in DER.
+    pub fn server_certificate(&self) -> Vec<u8> {
+        self.stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
     }
 
     /// Writes bytes as they are.
@@ -146,10 +172,11 @@ impl Connection {
 
     /// Reads one answer.
     pub async fn read(&mut self) -> std::io::Result<Answer> {
-        timeout(PATIENCE, self.read_answer()).await.map_err(std::io::Error::other)?
+        timeout(PATIENCE, self.read_answer(false)).await.map_err(std::io::Error::other)?
     }
 
-    async fn read_answer(&mut self) -> std::io::Result<Answer> {
+    /// The answer to a `HEAD` announces a body that does not follow.
+    async fn read_answer(&mut self, to_head: bool) -> std::io::Result<Answer> {
         let head_end = loop {
             if let Some(at) = self.left.windows(4).position(|w| w == b"\r\n\r\n") {
                 break at;
@@ -164,6 +191,7 @@ impl Connection {
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
         let length = headers.iter().find(|(name, _)| name == "content-length").map_or(0, |(_, v)| v.parse().unwrap());
+        let length = if to_head { 0 } else { length };
         while self.left.len() < length {
             self.fill().await?;
         }

@@ -197,8 +197,40 @@ impl TestGateway {
 
     /// `sluice audit verify` on the folder: exit code and what it said.
     pub fn verify(&self) -> (i32, String) {
-        let (code, out, err) = self.sluice(&["audit", "verify", "--db", "data", "--pubkey", "keys/audit.vkey"]);
+        self.verify_with(&[])
+    }
+
+    /// `sluice audit verify` on the folder, with further arguments.
+    pub fn verify_with(&self, arguments: &[&str]) -> (i32, String) {
+        let verify = ["audit", "verify", "--db", "data", "--pubkey", "keys/audit.vkey"];
+        let (code, out, err) = self.sluice(&[&verify, arguments].concat());
         (code, format!("{out}{err}"))
+    }
+
+    /// Starts the process, which must refuse: exit code and what it said.
+    pub fn refusal(&mut self) -> (i32, String) {
+        std::fs::write(self.config_file(), &self.config).unwrap();
+        let mut child = Command::new(program())
+            .args(["serve", "--config"])
+            .arg(self.config_file())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = follow(child.stderr.take().unwrap(), Arc::clone(&log));
+        // Its end closes the channel; a gateway that serves says so, and must not have.
+        while let Ok(line) = lines.recv_timeout(PATIENCE) {
+            if line.contains("\"ready\"") {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                panic!("it serves: {line}");
+            }
+        }
+        let status = child.wait().unwrap();
+        let said = log.lock().unwrap().join("\n");
+        (status.code().unwrap_or(-1), said)
     }
 }
 

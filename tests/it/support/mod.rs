@@ -6,8 +6,11 @@
 pub mod client;
 pub mod gateway;
 pub mod provider;
+mod random;
+mod trail;
 
 pub use gateway::TestGateway;
+pub use random::Random;
 
 use std::time::Duration;
 
@@ -18,3 +21,26 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub const PERSON: &str = "11010519491231002X";
 /// Someone else, with a valid number.
 pub const OTHER: &str = "440306199001011236";
+
+/// Asks until there is an answer; that there is none within [`PATIENCE`] fails the test.
+pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let asking = async {
+        loop {
+            match ask().await {
+                Some(answer) => return answer,
+                // Leaves the processor to whoever is waited for.
+                None => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, asking).await;
+    waited.unwrap_or_else(|_| panic!("waited in vain: {what}"))
+}
+
+/// A resident ID with a right check digit (GB 11643): region, birth date and sequence number.
+pub fn resident_id(seventeen: &str) -> String {
+    const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
+    let digits = seventeen.bytes().map(|b| u32::from(b - b'0'));
+    let sum: u32 = digits.zip(WEIGHTS).map(|(digit, weight)| digit * weight).sum();
+    format!("{seventeen}{}", char::from(b"10X98765432"[(sum % 11) as usize]))
+}

@@ -39,6 +39,7 @@ struct State {
     manner: Mutex<Manner>,
     records: Mutex<HashMap<String, Map<String, Value>>>,
     asked: Mutex<Vec<Value>>,
+    heads: Mutex<Vec<String>>,
     connections: AtomicUsize,
 }
 
@@ -62,6 +63,7 @@ impl Provider {
             manner: Mutex::new(Manner::Well),
             records: Mutex::default(),
             asked: Mutex::default(),
+            heads: Mutex::default(),
             connections: AtomicUsize::new(0),
         });
         let shared = Arc::clone(&state);
@@ -89,6 +91,11 @@ impl Provider {
         self.state.asked.lock().unwrap().clone()
     }
 
+    /// The request lines and headers of all fetches so far, in lower case.
+    pub fn heads(&self) -> Vec<String> {
+        self.state.heads.lock().unwrap().clone()
+    }
+
     /// Connections so far.
     pub fn connections(&self) -> usize {
         self.state.connections.load(Ordering::SeqCst)
@@ -100,7 +107,8 @@ async fn serve(tcp: TcpStream, acceptor: TlsAcceptor, state: Arc<State>) -> Opti
     let mut stream = acceptor.accept(tcp).await.ok()?;
     let mut left = Vec::new();
     loop {
-        let body = read_request(&mut stream, &mut left).await?;
+        let (head, body) = read_request(&mut stream, &mut left).await?;
+        state.heads.lock().unwrap().push(head);
         let asked: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         state.asked.lock().unwrap().push(asked.clone());
         let manner = state.manner.lock().unwrap().clone();
@@ -123,7 +131,7 @@ async fn serve(tcp: TcpStream, acceptor: TlsAcceptor, state: Arc<State>) -> Opti
     }
 }
 
-async fn read_request(stream: &mut (impl AsyncReadExt + Unpin), left: &mut Vec<u8>) -> Option<Vec<u8>> {
+async fn read_request(stream: &mut (impl AsyncReadExt + Unpin), left: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
     let mut buffer = [0; 16 * 1024];
     loop {
         if let Some(at) = left.windows(4).position(|w| w == b"\r\n\r\n") {
@@ -132,7 +140,7 @@ async fn read_request(stream: &mut (impl AsyncReadExt + Unpin), left: &mut Vec<u
             if left.len() >= at + 4 + length {
                 let body = left[at + 4..at + 4 + length].to_vec();
                 left.drain(..at + 4 + length);
-                return Some(body);
+                return Some((head, body));
             }
         }
         match stream.read(&mut buffer).await.ok()? {

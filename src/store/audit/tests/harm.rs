@@ -197,3 +197,22 @@ fn a_running_log_verifies_while_it_grows() {
     }
     growing.join().unwrap();
 }
+
+#[tokio::test]
+async fn a_page_of_rubbish_anywhere_is_found() {
+    let place = filled(60).await;
+    let database = std::fs::read(place.data().join(DATABASE)).unwrap();
+    let mut unreadable = 0;
+    for page in (4096..database.len()).step_by(4096) {
+        let mut rubbish = database.clone();
+        rubbish[page..page + 4096].fill(0xa5);
+        put_back(&place.data(), &rubbish);
+        let mut database = Database::open(&place.data()).unwrap();
+        match verify(&mut database, &place.public(), &[], &mut |_, _| {}) {
+            Ok(report) => assert!(!report.is_intact(), "page at {page}"),
+            Err(_) => unreadable += 1,
+        }
+        assert_ne!(database.unsound().ok(), Some(None), "page at {page}");
+    }
+    assert!(unreadable > 0, "a page that is no page is an error, not an empty table");
+}
