@@ -67,7 +67,8 @@ async fn find(gateway: &Gateway, call: &Call, request_id: &str) -> Result<Record
     let recorded: Recorded = serde_json::from_str(&found.leaf).map_err(|_| Error::new(Code::Internal))?;
     let system = &call.caller.system;
     let own = recorded.caller.as_ref().is_some_and(|c| c.department == system.department.as_str());
-    if own || gateway.world().policy.may(system, Action::AuditReadAll) {
+    let policy = &gateway.world().policy;
+    if (own && policy.may(system, Action::ExplainOwn)) || policy.may(system, Action::ExplainAll) {
         Ok(recorded)
     } else {
         Err(Code::NotFound.into())

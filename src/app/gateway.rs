@@ -17,7 +17,7 @@ use crate::config::LimitsSection;
 use crate::identity::Registry;
 use crate::privacy::PseudonymKey;
 use crate::store::audit::AuditLog;
-use crate::store::state::StateStore;
+use crate::store::state::{Quotas, StateStore};
 use crate::telemetry::Metrics;
 
 /// What every use case works with.
@@ -27,6 +27,7 @@ pub struct Gateway {
     pub(super) world: ArcSwap<World>,
     pub(super) log: AuditLog,
     pub(super) state: StateStore,
+    pub(super) quotas: Quotas,
     pub(super) pseudonyms: PseudonymKey,
     pub(super) refusals: Refusals,
     pub(super) places: Semaphore,
@@ -41,6 +42,8 @@ pub struct Parts {
     pub log: AuditLog,
     /// The state database, open.
     pub state: StateStore,
+    /// What counts the use of grants.
+    pub quotas: Quotas,
     /// The first world.
     pub world: World,
     /// The key of pseudonyms.
@@ -60,6 +63,7 @@ impl Gateway {
             world: ArcSwap::from_pointee(parts.world),
             log: parts.log,
             state: parts.state,
+            quotas: parts.quotas,
             pseudonyms: parts.pseudonyms,
             refusals: Refusals::new(parts.limits.refusals_per_minute),
             places: Semaphore::new(parts.limits.concurrent_queries.get()),
@@ -95,7 +99,8 @@ impl Gateway {
     /// Measures the log.
     pub fn measure(&self) {
         let stats = self.log.stats();
-        self.metrics.audit_state(stats.waiting as u64, stats.size, stats.batches, stats.lag);
+        let waiting = stats.waiting as u64;
+        self.metrics.audit_state(waiting, stats.size, stats.batches, stats.lag, stats.copied);
     }
 
     /// Where measurements go.

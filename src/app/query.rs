@@ -22,7 +22,7 @@ use crate::base::{Bound, Code, Error, FieldRefusal, Result, Timestamp};
 use crate::catalogue::{Ask, Dataset, OnRefusal, Predicate, request};
 use crate::policy::{FieldVerdict, Grant, Verdict};
 use crate::privacy::{self, Context, Disclosure, Recipient};
-use crate::store::state::Charge;
+use crate::store::state::{Charge, Charged};
 
 /// Answers a query: the bytes of the whole JSON answer.
 ///
@@ -128,30 +128,26 @@ fn split(verdict: Verdict) -> Split {
 /// Charges every grant that gives a field, once, for all subjects: before the answer, so that a
 /// subject without a record costs the same as one with.
 async fn charge(gateway: &Gateway, given: &[Given], ask: &Ask, now: Timestamp) -> Result<()> {
-    let mut charges: Vec<(RuleId, u32)> = Vec::new();
+    let mut grants: Vec<(RuleId, u32)> = Vec::new();
     for grant in given.iter().filter_map(|g| g.grant.as_ref()) {
-        if !charges.iter().any(|(id, _)| *id == grant.rule) {
-            charges.push((grant.rule.clone(), grant.per_day));
+        if !grants.iter().any(|(id, _)| *id == grant.rule) {
+            grants.push((grant.rule.clone(), grant.per_day));
         }
     }
-    if charges.is_empty() {
+    if grants.is_empty() {
         return Ok(());
     }
-    let state = gateway.state.clone();
-    let (day, subjects) = (now.day(), u32::try_from(ask.subjects.len()).unwrap_or(u32::MAX));
-    let reached = tokio::task::spawn_blocking(move || {
-        for (grant, limit) in charges {
-            if let Charge::Exhausted { remaining } = state.charge(&grant, day, subjects, limit)? {
-                let quota = u64::from(limit);
-                return Ok(Some(Bound { name: "grant-day", quota, remaining, window_seconds: 86_400 }));
-            }
-        }
-        Ok::<_, crate::store::state::StateError>(None)
-    });
-    let reached = reached.await.map_err(|e| Error::new(Code::NotReady).because(e))?;
-    match reached.map_err(|e| Error::new(Code::NotReady).because(e))? {
-        None => Ok(()),
-        Some(bound) => {
+    let subjects = u32::try_from(ask.subjects.len()).unwrap_or(u32::MAX);
+    let charged = gateway.quotas.charge(Charge { grants, day: now.day(), subjects }).await;
+    match charged.map_err(|e| Error::new(Code::NotReady).because(e))? {
+        Charged::Yes => Ok(()),
+        Charged::Exhausted { limit, remaining } => {
+            let bound = Bound {
+                name: "grant-day",
+                quota: u64::from(limit),
+                remaining: u64::from(remaining),
+                window_seconds: 86_400,
+            };
             Err(Error::new(Code::QuotaExhausted).retry_after(seconds_to_midnight(now)).bound(bound))
         }
     }

@@ -40,11 +40,12 @@ impl World {
         keys: &[RegisteredKey],
         previous: Option<&World>,
     ) -> Result<World, Findings> {
+        let kept = previous.filter(|p| p.catalogue_version == version.catalogue).map(|p| &p.catalogue);
         let Checked { catalogue, policy, registry, .. } =
-            check_after(previous.map(|p| &*p.policy), &version.sources)?;
+            check_after(kept, previous.map(|p| &*p.policy), &version.sources)?;
         Ok(World {
             seq: version.seq,
-            catalogue: Arc::new(catalogue),
+            catalogue,
             policy: Arc::new(policy),
             registry: Arc::new(with_keys(registry, keys)),
             catalogue_version: version.catalogue,
@@ -81,7 +82,7 @@ fn with_keys(mut registry: Registry, keys: &[RegisteredKey]) -> Registry {
 /// Files that hold together.
 pub struct Checked {
     /// The catalogue they make.
-    pub catalogue: Catalogue,
+    pub catalogue: Arc<Catalogue>,
     /// The policies they make.
     pub policy: Policy,
     /// The systems they name, without keys.
@@ -95,13 +96,21 @@ pub struct Checked {
 /// # Errors
 /// Every fault found, with file and line.
 pub fn check(sources: &Sources) -> Result<Checked, Findings> {
-    check_after(None, sources)
+    check_after(None, None, sources)
 }
 
-fn check_after(previous: Option<&Policy>, sources: &Sources) -> Result<Checked, Findings> {
-    let catalogue = Catalogue::load(sources);
-    let systems = identity::load(sources);
-    let (catalogue, mut warnings, systems) = match (catalogue, systems) {
+/// The same with a catalogue that is known to be that of `sources` already, and taking from an
+/// older policy what did not change.
+fn check_after(
+    catalogue: Option<&Arc<Catalogue>>,
+    policy: Option<&Policy>,
+    sources: &Sources,
+) -> Result<Checked, Findings> {
+    let catalogue = match catalogue {
+        Some(kept) => Ok((Arc::clone(kept), Findings::default())),
+        None => Catalogue::load(sources).map(|(read, warnings)| (Arc::new(read), warnings)),
+    };
+    let (catalogue, mut warnings, systems) = match (catalogue, identity::load(sources)) {
         (Ok((catalogue, warnings)), Ok(systems)) => (catalogue, warnings, systems),
         (catalogue, systems) => {
             // Both halves at once: an operator mends them in one go.
@@ -111,7 +120,7 @@ fn check_after(previous: Option<&Policy>, sources: &Sources) -> Result<Checked, 
         }
     };
     let registry = Registry::new(systems);
-    let (policy, more) = Policy::load_after(previous, sources, &catalogue, &registry)?;
+    let (policy, more) = Policy::load_after(policy, sources, &catalogue, &registry)?;
     warnings.0.extend(more.0);
     Ok(Checked { catalogue, policy, registry, warnings })
 }

@@ -30,10 +30,10 @@ impl Catalogue {
     pub fn load(sources: &Sources) -> Result<(Catalogue, Findings), Findings> {
         let mut findings = Findings::default();
         let mut catalogue = Catalogue::default();
-        for d in list::<DepartmentFile>(sources, DEPARTMENTS, &mut findings).map(|f| f.department).unwrap_or_default() {
+        for d in sources.toml::<DepartmentFile>(DEPARTMENTS, &mut findings).map(|f| f.department).unwrap_or_default() {
             catalogue.departments.insert(d.id.clone(), d);
         }
-        for p in list::<PurposeFile>(sources, PURPOSES, &mut findings).map(|f| f.purpose).unwrap_or_default() {
+        for p in sources.toml::<PurposeFile>(PURPOSES, &mut findings).map(|f| f.purpose).unwrap_or_default() {
             catalogue.purposes.insert(p.id.clone(), p);
         }
         for (path, text) in sources.under("schemas/", ".json") {
@@ -64,24 +64,6 @@ struct DepartmentFile {
 #[serde(deny_unknown_fields)]
 struct PurposeFile {
     purpose: Vec<Purpose>,
-}
-
-fn list<T: DeserializeOwned>(sources: &Sources, path: &str, findings: &mut Findings) -> Option<T> {
-    let Some(text) = sources.file(path) else {
-        findings.push(Finding::error("file-missing", path, 0, "the file is missing", "add it"));
-        return None;
-    };
-    toml::from_str(text)
-        .map_err(|e| {
-            let line = e.span().map_or(0, |span| line_at(text, span.start));
-            findings.push(Finding::error("toml-syntax", path, line, e.message(), "correct the line"));
-        })
-        .ok()
-}
-
-/// The line, from 1, of the byte at `offset`.
-pub fn line_at(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|b| *b == b'\n').count()
 }
 
 /// One file on its way to becoming a dataset.

@@ -105,9 +105,14 @@ pub struct Field {
 }
 
 impl Field {
-    /// Does a value from an adapter hold to the schema? An absent one does unless it is required.
+    /// Does a value from an adapter hold to the schema? Nothing, be it absent or null, does
+    /// unless the field is required: a department's column that holds no value reads as null.
     pub fn accepts(&self, value: Option<&serde_json::Value>) -> bool {
-        value.map_or(!self.required, |value| self.value.is_valid(value))
+        match value {
+            None => !self.required,
+            Some(serde_json::Value::Null) if !self.required => true,
+            Some(value) => self.value.is_valid(value),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::app::{apply, world};
+use crate::base::{Clock, SystemClock};
 use crate::policy;
 
 /// What to check.
@@ -27,13 +28,14 @@ pub(super) fn run(args: &Args) -> ExitCode {
         print!("{}", policy::matrix(&checked.policy, &checked.catalogue, &checked.registry));
         return ExitCode::SUCCESS;
     }
-    print!("{}", checked.warnings);
+    let worn = checked.policy.worn(SystemClock.now());
+    print!("{}{worn}", checked.warnings);
     println!(
         "ok: {} datasets of {} departments, {} systems; {} warnings",
         checked.catalogue.datasets.len(),
         checked.catalogue.departments.len(),
         checked.registry.systems().count(),
-        checked.warnings.0.len()
+        checked.warnings.0.len() + worn.0.len()
     );
     ExitCode::SUCCESS
 }

@@ -17,7 +17,7 @@ use crate::app::{Adapters, Gateway};
 use crate::base::{Clock, Findings, SystemClock};
 use crate::config::Config;
 use crate::store::audit::{AuditLog, Options};
-use crate::store::state::StateStore;
+use crate::store::state::{Quotas, StateStore};
 use crate::telemetry::{self, Metrics};
 use crate::web::server::{self, Bound, House};
 use crate::web::tls::Tls;
@@ -95,10 +95,13 @@ fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Resul
     warn_when_files_differ(&state, config);
     let version = state.newest_version().map_err(text)?.ok_or("no version of the catalogue could be stored")?;
     let world = World::build(&version, &state.keys().map_err(text)?, None).map_err(text)?;
+    let quotas = Quotas::start(state.clone()).map_err(text)?;
+    log_warnings(&world.policy.worn(clock.now()));
     Ok(Gateway::new(Parts {
         clock,
         log,
         state,
+        quotas,
         world,
         pseudonyms: keys.pseudonyms,
         limits: config.limits.clone(),

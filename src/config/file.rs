@@ -8,8 +8,8 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use crate::base::locate::line_at;
 use crate::base::{Finding, Findings};
-use crate::catalogue::load::line_at;
 
 /// What environment overrides begin with: `SLUICE_GATEWAY__LISTEN` sets `gateway.listen`.
 pub const PREFIX: &str = "SLUICE_";

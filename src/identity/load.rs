@@ -60,7 +60,9 @@ mod tests {
     }
 
     fn entry(id: &str) -> String {
-        format!("[[system]]\nid = \"{id}\"\ndepartment = \"civil\"\ntitle = {{ zh = \"系统\", en = \"System\" }}\n\n")
+        format!(
+            "[[system]]\nid = \"{id}\"\ndepartment = \"civil\"\ntitle = {{ zh = \"系统\", en = \"System\" }}\n\n"
+        )
     }
 
     #[test]

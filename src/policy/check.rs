@@ -51,7 +51,11 @@ fn permission(shard: &Shard, rule: &Rule, groups: &Groups) -> Option<Finding> {
         }
         if field.sharing.class != Class::Unconditional {
             let what = format!("`{name}` is {}: a rule gives nothing of it", field.sharing.class.as_str());
-            return error("needs-grant", what, "remove the rule; whoever needs the field applies for a grant");
+            return error(
+                "needs-grant",
+                what,
+                "remove the rule; whoever needs the field applies for a grant",
+            );
         }
     }
     let touched: Vec<&Field> = reach(&shard.dataset, rule).map(|(field, _)| field).collect();
@@ -62,7 +66,11 @@ fn permission(shard: &Shard, rule: &Rule, groups: &Groups) -> Option<Finding> {
     let level = touched.iter().map(|field| field.sharing.level).max().unwrap_or(Level::Public);
     if form == Form::Plain && level >= Level::Sensitive && groups.is_everybody(&rule.who) {
         let what = format!("a {} field is given in plain to everybody", level.as_str());
-        return error("sensitive-plain-to-everyone", what, "name the departments that need it, or a lesser form");
+        return error(
+            "sensitive-plain-to-everyone",
+            what,
+            "name the departments that need it, or a lesser form",
+        );
     }
     None
 }
@@ -76,7 +84,8 @@ fn reach<'a>(dataset: &'a Dataset, rule: &'a Rule) -> impl Iterator<Item = (&'a 
         .filter(|field| rule.field.as_ref().is_none_or(|name| *name == field.name));
     fields.flat_map(move |field| {
         let terms = rule.form.and_then(|form| field.sharing.forms.get(&form));
-        let purposes = dataset.entry.purposes.iter().filter(|p| rule.purpose.as_ref().is_none_or(|of| of == *p));
+        let purposes =
+            dataset.entry.purposes.iter().filter(|p| rule.purpose.as_ref().is_none_or(|of| of == *p));
         purposes.filter(move |p| terms.is_some_and(|terms| terms.serves(p))).map(move |p| (field, p))
     })
 }
@@ -88,7 +97,8 @@ fn shadowed(shard: &Shard, rule: &Rule, groups: &Groups) -> Option<Finding> {
         .about(&names, rule.purpose.as_ref(), rule.field.as_ref())
         .filter(|other| other.id != rule.id)
         .find(|other| overrules(&shard.dataset, other, rule))?;
-    let what = format!("`{}` never decides anything: `{}` on line {} comes first", rule.id, other.id, other.line);
+    let what =
+        format!("`{}` never decides anything: `{}` on line {} comes first", rule.id, other.id, other.line);
     let fix = match (other.effect, rule.effect) {
         (Effect::Deny, Effect::Allow) => "a denial beats every permission: remove one of the two",
         (Effect::Allow, _) => "the least revealing form wins: remove one of the two",
@@ -99,8 +109,7 @@ fn shadowed(shard: &Shard, rule: &Rule, groups: &Groups) -> Option<Finding> {
 
 /// Does `other`, which is as broad as `rule` or broader, always decide in its place?
 fn overrules(dataset: &Dataset, other: &Rule, rule: &Rule) -> bool {
-    let twins = (&other.who, &other.purpose, &other.field, other.form)
-        == (&rule.who, &rule.purpose, &rule.field, rule.form);
+    let twins = other.is_twin(rule);
     match (other.effect, rule.effect) {
         // `*` denies from the bottom of the ladder. Of two that say the same, the later goes.
         (Effect::Deny, Effect::Deny) if twins => other.line < rule.line,
@@ -164,11 +173,17 @@ fn unused_purposes(dataset: &Dataset, shard: Option<&Shard>, granted: &[&Grant],
 }
 
 /// A field of a grant that no system can have, because a rule denies it to all.
-fn denied_grant<'a>(grant: &'a Grant, shard: &'a Shard, groups: &'a Groups) -> impl Iterator<Item = Finding> + 'a {
+fn denied_grant<'a>(
+    grant: &'a Grant,
+    shard: &'a Shard,
+    groups: &'a Groups,
+) -> impl Iterator<Item = Finding> + 'a {
     grant.fields.iter().filter_map(move |given| {
         let denial = |names: &[Who]| {
             let mut about = shard.about(names, Some(&grant.purpose), Some(&given.field));
-            about.find(|rule| rule.effect == Effect::Deny && rule.form <= Some(given.form)).map(|rule| rule.id.clone())
+            about
+                .find(|rule| rule.effect == Effect::Deny && rule.form <= Some(given.form))
+                .map(|rule| rule.id.clone())
         };
         let all: Option<Vec<_>> = grant.systems.iter().map(|s| denial(groups.above(s.as_str()))).collect();
         let by = all?.into_iter().next()?;
@@ -195,14 +210,17 @@ fn masks_beside_age(
     groups: &Groups,
     findings: &mut Findings,
 ) {
-    let masked = |f: &&Field| f.identifier == Some(IdentifierKind::ResidentId) && f.sharing.forms.contains_key(&Form::Mask);
+    let masked = |f: &&Field| {
+        f.identifier == Some(IdentifierKind::ResidentId) && f.sharing.forms.contains_key(&Form::Mask)
+    };
     for number in dataset.fields.iter().filter(masked) {
         for age in dataset.fields.iter().filter(|field| tells_age(field)) {
             let ages: Vec<Given<'_>> =
                 given(dataset, age, shard, granted).filter(|given| given.form >= Form::Band).collect();
             for mask in given(dataset, number, shard, granted).filter(|given| given.form == Form::Mask) {
                 if ages.iter().any(|age| meet(&mask, age, groups)) {
-                    let what = format!("`{}` is masked beside `{}` for the same recipient", number.name, age.name);
+                    let what =
+                        format!("`{}` is masked beside `{}` for the same recipient", number.name, age.name);
                     let fix = "together they nearly name the person: give one of them, or a pseudonym";
                     findings.push(Finding::warning("mask-beside-age", mask.file, mask.line, what, fix));
                 }
@@ -226,8 +244,15 @@ fn given<'a>(
         let about = shard.rules().iter().filter(|rule| rule.effect == Effect::Allow);
         let about = about.filter(|rule| reach(dataset, rule).any(|(reached, _)| reached.name == field.name));
         about.filter_map(|rule| {
-            let purposes = rule.purpose.as_ref().map_or(dataset.entry.purposes.as_slice(), std::slice::from_ref);
-            Some(Given { who: vec![&*rule.who], purposes, form: rule.form?, file: &shard.file, line: rule.line })
+            let purposes =
+                rule.purpose.as_ref().map_or(dataset.entry.purposes.as_slice(), std::slice::from_ref);
+            Some(Given {
+                who: vec![&*rule.who],
+                purposes,
+                form: rule.form?,
+                file: &shard.file,
+                line: rule.line,
+            })
         })
     });
     let by_grant = granted.iter().flat_map(move |grant| {
@@ -245,7 +270,8 @@ fn given<'a>(
 
 /// Do both reach one recipient for one purpose?
 fn meet(one: &Given<'_>, other: &Given<'_>, groups: &Groups) -> bool {
-    let above = |a: &str, b: &str| a == b || a == EVERYBODY || groups.above(b).iter().any(|name| &**name == a);
+    let above =
+        |a: &str, b: &str| a == b || a == EVERYBODY || groups.above(b).iter().any(|name| &**name == a);
     one.purposes.iter().any(|purpose| other.purposes.contains(purpose))
         && one.who.iter().any(|a| other.who.iter().any(|b| above(a, b) || above(b, a)))
 }
@@ -253,7 +279,8 @@ fn meet(one: &Given<'_>, other: &Given<'_>, groups: &Groups) -> bool {
 fn duties(registry: &Registry, text: &str, findings: &mut Findings) {
     for system in registry.systems() {
         let held: BTreeSet<Role> = system.roles.iter().copied().collect();
-        for (one, other) in EXCLUSIVE.iter().filter(|(one, other)| held.contains(one) && held.contains(other)) {
+        for (one, other) in EXCLUSIVE.iter().filter(|(one, other)| held.contains(one) && held.contains(other))
+        {
             let line = text.find(&format!("\"{}\"", system.id)).map_or(0, |at| line_at(text, at));
             let what = format!("`{}` is both {} and {}", system.id, one.as_str(), other.as_str());
             let fix = "these duties are separate: give them to two systems";

@@ -96,7 +96,10 @@ pub(super) fn standing(
     for (at, (form, _)) in forms(field, purpose).enumerate() {
         match hearing.ruling(form) {
             Ok(Ruling::Allowed(rules)) => {
-                return Standing::Ceiling { form, by: rules.iter().filter_map(|id| decider(id, in_force)).collect() };
+                return Standing::Ceiling {
+                    form,
+                    by: rules.iter().filter_map(|id| decider(id, in_force)).collect(),
+                };
             }
             // A denial is the reason where it stopped a permission, or stops everything.
             Ok(Ruling::Denied { by, but_for }) if but_for || at == 0 => {
@@ -123,9 +126,17 @@ fn decider(id: &str, in_force: &[Arc<Grant>]) -> Option<Decider> {
 }
 
 /// Holds what was asked against what stands.
-pub(super) fn verdict(asked: &AskedField, standing: &Standing, dataset: &Dataset, purpose: &PurposeId) -> FieldVerdict {
+pub(super) fn verdict(
+    asked: &AskedField,
+    standing: &Standing,
+    dataset: &Dataset,
+    purpose: &PurposeId,
+) -> FieldVerdict {
     let refused = |code, rule, permitted| {
-        FieldVerdict::Refused(FieldRefusal { permitted, ..refusal(&asked.name, code, rule, dataset, purpose) })
+        FieldVerdict::Refused(FieldRefusal {
+            permitted,
+            ..refusal(&asked.name, code, rule, dataset, purpose)
+        })
     };
     let (ceiling, by) = match standing {
         Standing::Ceiling { form, by } => (*form, by),
@@ -148,7 +159,13 @@ pub(super) fn verdict(asked: &AskedField, standing: &Standing, dataset: &Dataset
         };
         match chosen {
             Some((predicate, decider)) => (Some((*predicate).clone()), *decider),
-            None => return refused(Code::PredicateNotPermitted, Some(first.rule.clone()), Some(ceiling.as_str())),
+            None => {
+                return refused(
+                    Code::PredicateNotPermitted,
+                    Some(first.rule.clone()),
+                    Some(ceiling.as_str()),
+                );
+            }
         }
     } else {
         (None, first)
@@ -188,7 +205,8 @@ pub(super) fn offer(field: &Field, standing: &Standing, dataset: &Dataset, purpo
 /// The comparisons that may be asked for, each with the first rule or grant that permits it. A
 /// grant may narrow the catalogue's; a rule never does.
 fn comparisons<'a>(field: &'a Field, ceiling: Form, by: &'a [Decider]) -> Vec<(&'a Predicate, &'a Decider)> {
-    let listed = field.sharing.forms.get(&Form::Predicate).map(|terms| terms.compare.as_slice()).unwrap_or_default();
+    let listed =
+        field.sharing.forms.get(&Form::Predicate).map(|terms| terms.compare.as_slice()).unwrap_or_default();
     let mut open: Vec<(&Predicate, &Decider)> = Vec::new();
     for decider in by {
         let narrowed = match &decider.grant {
@@ -204,13 +222,19 @@ fn comparisons<'a>(field: &'a Field, ceiling: Form, by: &'a [Decider]) -> Vec<(&
     open
 }
 
-fn refusal(name: &FieldName, code: Code, rule: Option<RuleId>, dataset: &Dataset, purpose: &PurposeId) -> FieldRefusal {
+fn refusal(
+    name: &FieldName,
+    code: Code,
+    rule: Option<RuleId>,
+    dataset: &Dataset,
+    purpose: &PurposeId,
+) -> FieldRefusal {
     let applying_helps = match code {
         Code::NoRule | Code::GrantRequired | Code::GrantNotValid => true,
         // Not in plain, but in a lesser form where the owner lists one.
-        Code::Withheld => {
-            dataset.field(name.as_str()).is_some_and(|field| forms(field, purpose).any(|(form, _)| form < Form::Plain))
-        }
+        Code::Withheld => dataset
+            .field(name.as_str())
+            .is_some_and(|field| forms(field, purpose).any(|(form, _)| form < Form::Plain)),
         _ => false,
     };
     let apply = applying_helps.then(|| format!("/v1/applications?dataset={}&field={name}", dataset.id()));

@@ -116,7 +116,11 @@ pub(super) fn load(
         let mut check = Check { line, findings: &mut *findings };
         let entry = entry.into_inner();
         if !ids.insert(entry.id.clone()) {
-            check.error("grant-twice", format!("grant `{}` stands here twice", entry.id), "give each its own id");
+            check.error(
+                "grant-twice",
+                format!("grant `{}` stands here twice", entry.id),
+                "give each its own id",
+            );
         }
         grants.extend(check.grant(entry, catalogue, groups).map(Arc::new));
     }
@@ -136,14 +140,22 @@ impl Check<'_> {
 
     fn grant(&mut self, entry: Entry, catalogue: &Catalogue, groups: &Groups) -> Option<Grant> {
         let Some(dataset) = catalogue.datasets.get(&entry.dataset) else {
-            self.error("unknown-dataset", format!("there is no dataset `{}`", entry.dataset), "name one of schemas/");
+            self.error(
+                "unknown-dataset",
+                format!("there is no dataset `{}`", entry.dataset),
+                "name one of schemas/",
+            );
             return None;
         };
         if !dataset.entry.purposes.contains(&entry.purpose) {
             let what = format!("`{}` does not serve purpose `{}`", entry.dataset, entry.purpose);
             self.error("unknown-purpose", what, "name one of its `x-dataset.purposes`");
         }
-        if entry.systems.is_empty() || entry.fields.is_empty() || entry.per_day == 0 || entry.basis.trim().is_empty() {
+        if entry.systems.is_empty()
+            || entry.fields.is_empty()
+            || entry.per_day == 0
+            || entry.basis.trim().is_empty()
+        {
             let what = "a grant names systems, fields, a volume per day and its legal basis".into();
             self.error("grant-incomplete", what, "add what is missing");
         }
@@ -156,7 +168,11 @@ impl Check<'_> {
                     let what = format!("system `{system}` is of `{own}`, the grant of `{department}`");
                     self.error("foreign-system", what, "name systems of the department it was given to");
                 }
-                None => self.error("unknown-system", format!("there is no system `{system}`"), "name one of systems.toml"),
+                None => self.error(
+                    "unknown-system",
+                    format!("there is no system `{system}`"),
+                    "name one of systems.toml",
+                ),
             }
         }
         for given in &entry.fields {
@@ -169,12 +185,20 @@ impl Check<'_> {
             }
         }
         let (Some(from), Some(last)) = (midnight(&entry.valid_from), midnight(&entry.valid_until)) else {
-            self.error("grant-date", "a date is written 2026-01-31".into(), "correct valid_from or valid_until");
+            self.error(
+                "grant-date",
+                "a date is written 2026-01-31".into(),
+                "correct valid_from or valid_until",
+            );
             return None;
         };
         let until = last.plus_seconds(24 * 60 * 60);
         if until <= from {
-            self.error("grant-ends-before-start", "it ends before it starts".into(), "correct valid_from or valid_until");
+            self.error(
+                "grant-ends-before-start",
+                "it ends before it starts".into(),
+                "correct valid_from or valid_until",
+            );
         }
         let Some(rule) = RuleId::parse(&format!("grant:{}", entry.id)) else {
             self.error("grant-id", format!("`{}` is too long", entry.id), "shorten the id");
@@ -208,7 +232,11 @@ impl Check<'_> {
             self.error("form-not-for-purpose", what, "grant a form that its owner allows for the purpose");
         }
         if let Some(foreign) = given.compare.iter().find(|p| !terms.compare.contains(p)) {
-            let what = format!("`{name} {} {}` is none of the catalogue's comparisons", foreign.op.as_str(), foreign.value);
+            let what = format!(
+                "`{name} {} {}` is none of the catalogue's comparisons",
+                foreign.op.as_str(),
+                foreign.value
+            );
             self.error("predicate-not-listed", what, "choose among those its owner fixed");
         }
         let withheld = field.sharing.class == Class::Withheld && form == Form::Plain;

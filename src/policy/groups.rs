@@ -50,7 +50,8 @@ impl Groups {
             let department = Who::from(format!("dep:{}", system.department));
             if !names.contains(&department) {
                 let line = line_naming(sources.file(SYSTEMS).unwrap_or_default(), &id);
-                let what = format!("system `{id}` is of department `{}`, which is unknown", system.department);
+                let what =
+                    format!("system `{id}` is of department `{}`, which is unknown", system.department);
                 let fix = "add the department to schemas/departments.toml, or correct the name";
                 findings.push(Finding::error("unknown-department", SYSTEMS, line, what, fix));
             }
@@ -74,20 +75,34 @@ impl Groups {
     fn read(&mut self, text: &str, names: &mut BTreeSet<Who>, findings: &mut Findings) {
         let lines: Vec<_> = rows(text).collect();
         // A group exists by having a member: all groups first, then who is in them.
-        let named = lines.iter().filter_map(|(_, row)| row.get(2)).filter(|group| group.starts_with("group:"));
+        let named =
+            lines.iter().filter_map(|(_, row)| row.get(2)).filter(|group| group.starts_with("group:"));
         names.extend(named.map(|group| Who::from(*group)));
         for (line, row) in lines {
-            let mut error = |code, what: String, fix| findings.push(Finding::error(code, GROUPS, line, what, fix));
+            let mut error =
+                |code, what: String, fix| findings.push(Finding::error(code, GROUPS, line, what, fix));
             let &["g", member, group] = row.as_slice() else {
-                error("csv-syntax", "not `g, member, group`".into(), "write `g, dep:civil, group:livelihood`, say");
+                error(
+                    "csv-syntax",
+                    "not `g, member, group`".into(),
+                    "write `g, dep:civil, group:livelihood`, say",
+                );
                 continue;
             };
             if !group.starts_with("group:") {
                 error("group-name", format!("`{group}` is no group"), "name groups `group:…`");
             } else if !names.contains(member) {
-                error("unknown-member", format!("`{member}` is no system, department or group"), "correct the name");
+                error(
+                    "unknown-member",
+                    format!("`{member}` is no system, department or group"),
+                    "correct the name",
+                );
             } else if self.climb(group).iter().any(|above| &**above == member) {
-                error("group-circle", format!("`{group}` already belongs to `{member}`"), "remove one of the two");
+                error(
+                    "group-circle",
+                    format!("`{group}` already belongs to `{member}`"),
+                    "remove one of the two",
+                );
             } else {
                 let parents = self.parents.entry(member.into()).or_default();
                 if !parents.iter().any(|known| **known == *group) {
@@ -137,7 +152,8 @@ impl Groups {
     /// Does a rule for `who` reach every system there is?
     pub fn is_everybody(&self, who: &str) -> bool {
         who == EVERYBODY
-            || self.systems.len() > 1 && self.systems.iter().all(|s| self.above(s).iter().any(|a| &**a == who))
+            || self.systems.len() > 1
+                && self.systems.iter().all(|s| self.above(s).iter().any(|a| &**a == who))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: no rule is applied outside `policies/model.conf`. The rest of the room only chooses
 //! which rules could apply, so that casbin need not try ten thousand, and reads its answer. A
-//! model that breaks one of the [`LAWS`] is not used at all.
+//! model that breaks one of the `laws` is not used at all.
 //!
 //! An enforcer weighs as much as some thousand rules, so there are a few of them, not one for each
 //! dataset: whoever needs a decision that was never met before takes a free one, gives it the
@@ -10,12 +10,13 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-use casbin::rhai::Dynamic;
 use casbin::function_map::OperatorFunction;
+use casbin::rhai::Dynamic;
 use casbin::{CoreApi, DefaultModel, Enforcer, EventData, Logger};
 use futures_util::FutureExt;
 
 use super::grant::Grant;
+use super::laws;
 use super::rule::{Effect, Rule};
 use crate::base::ids::{DatasetId, FieldName, PurposeId, SystemId};
 use crate::catalogue::{Class, Form};
@@ -60,7 +61,11 @@ pub(super) fn rule_line(dataset: &DatasetId, rule: &Rule) -> Line {
 }
 
 /// What a grant gives one system of one field, as casbin takes it.
-pub(super) fn grant_lines<'a>(grant: &'a Grant, system: &'a SystemId, field: &'a FieldName) -> impl Iterator<Item = Line> {
+pub(super) fn grant_lines<'a>(
+    grant: &'a Grant,
+    system: &'a SystemId,
+    field: &'a FieldName,
+) -> impl Iterator<Item = Line> {
     grant.fields.iter().filter(move |given| given.field == *field).map(move |given| {
         [
             system.as_str(),
@@ -110,7 +115,7 @@ impl Judges {
         first.build_role_links().map_err(|e| e.to_string())?;
         let links = first.get_role_manager();
         let mut judges = Judges { chair: Mutex::new(first), others: Vec::new() };
-        judges.hold_laws()?;
+        laws::hold(&judges)?;
         while judges.others.len() < JUDGES - 1 {
             let mut next = enforcer(model)?;
             // They share one graph; without this, taking it over would empty it.
@@ -122,10 +127,17 @@ impl Judges {
     }
 
     /// Hears one question under `rules`: the answer for every form that `ask` asks about.
-    pub fn hear<T>(&self, question: Question<'_>, rules: Vec<Line>, ask: impl FnOnce(&Hearing<'_>) -> T) -> T {
+    pub fn hear<T>(
+        &self,
+        question: Question<'_>,
+        rules: Vec<Line>,
+        ask: impl FnOnce(&Hearing<'_>) -> T,
+    ) -> T {
         let mut enforcer = self.free();
         let silent = rules.is_empty();
-        if let Some(policy) = enforcer.get_mut_model().get_mut_model().get_mut("p").and_then(|p| p.get_mut("p")) {
+        if let Some(policy) =
+            enforcer.get_mut_model().get_mut_model().get_mut("p").and_then(|p| p.get_mut("p"))
+        {
             policy.policy.clear();
             policy.policy.extend(rules);
         }
@@ -143,19 +155,6 @@ impl Judges {
         }
         // All are at work, each for some microseconds.
         self.chair.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Tries every law of domain.md on the model.
-    fn hold_laws(&self) -> Result<(), String> {
-        for law in LAWS {
-            let question = Question { class: law.class, owner: law.owner, ..PROBE };
-            let rules = law.rules.iter().map(|rule| rule.split(' ').map(str::to_owned).collect()).collect();
-            let ruling = self.hear(question, rules, |hearing| hearing.ruling(law.form))?;
-            if matches!(ruling, Ruling::Allowed(_)) != law.allowed {
-                return Err(format!("the model does not hold that {}", law.says));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -206,7 +205,9 @@ pub(super) fn allowed_pairs<'a>(
     if let Some(policy) = enforcer.get_mut_model().get_mut_model().get_mut("p").and_then(|p| p.get_mut("p")) {
         policy.policy.extend(rules);
     }
-    asked.map(|(a, b)| enforcer.enforce_ex(vec![a, b]).map(|(allowed, _)| allowed).map_err(|e| e.to_string())).collect()
+    asked
+        .map(|(a, b)| enforcer.enforce_ex(vec![a, b]).map(|(allowed, _)| allowed).map_err(|e| e.to_string()))
+        .collect()
 }
 
 fn enforcer(model: &str) -> Result<Enforcer, String> {
@@ -254,44 +255,6 @@ fn effect(enforcer: &Enforcer) -> &str {
     model.get("e").and_then(|e| e.get("e")).map(|e| e.value.as_str()).unwrap_or_default()
 }
 
-/// One thing that must hold under any model, tried on it before it is used.
-struct Law {
-    says: &'static str,
-    class: Class,
-    owner: bool,
-    rules: &'static [&'static str],
-    form: Form,
-    allowed: bool,
-}
-
-const PROBE: Question<'static> = Question {
-    system: "probe",
-    dataset: "probe.data",
-    field: "f",
-    class: Class::Unconditional,
-    owner: false,
-    purpose: "why",
-};
-
-const PLAIN_BY_RULE: &str = "probe probe.data f why plain allow R1 rule";
-const PLAIN_BY_GRANT: &str = "probe probe.data f why plain allow grant:G1 grant";
-
-#[rustfmt::skip]
-const LAWS: &[Law] = &[
-    Law { says: "a rule gives an unconditional field", class: Class::Unconditional, owner: false, rules: &[PLAIN_BY_RULE], form: Form::Plain, allowed: true },
-    Law { says: "a rule gives its form and no other", class: Class::Unconditional, owner: false, rules: &[PLAIN_BY_RULE], form: Form::Mask, allowed: false },
-    Law { says: "a rule is for those it names", class: Class::Unconditional, owner: false, rules: &["other probe.data f why plain allow R1 rule"], form: Form::Plain, allowed: false },
-    Law { says: "a rule is about its dataset", class: Class::Unconditional, owner: false, rules: &["probe other.data f why plain allow R1 rule"], form: Form::Plain, allowed: false },
-    Law { says: "a rule is about its field", class: Class::Unconditional, owner: false, rules: &["probe probe.data other why plain allow R1 rule"], form: Form::Plain, allowed: false },
-    Law { says: "a rule is for its purpose", class: Class::Unconditional, owner: false, rules: &["probe probe.data f other plain allow R1 rule"], form: Form::Plain, allowed: false },
-    Law { says: "a conditional field needs a grant", class: Class::Conditional, owner: false, rules: &[PLAIN_BY_RULE], form: Form::Plain, allowed: false },
-    Law { says: "a grant gives a conditional field", class: Class::Conditional, owner: false, rules: &[PLAIN_BY_GRANT], form: Form::Plain, allowed: true },
-    Law { says: "a withheld value is never plain outside its owner", class: Class::Withheld, owner: false, rules: &[PLAIN_BY_RULE, PLAIN_BY_GRANT], form: Form::Plain, allowed: false },
-    Law { says: "a denial beats a permission", class: Class::Unconditional, owner: false, rules: &[PLAIN_BY_RULE, "* probe.data * * plain deny R2 rule"], form: Form::Plain, allowed: false },
-    Law { says: "a denial beats a grant", class: Class::Conditional, owner: false, rules: &[PLAIN_BY_GRANT, "probe probe.data f why plain deny R2 rule"], form: Form::Plain, allowed: false },
-    Law { says: "a denial reaches every form that reveals more", class: Class::Unconditional, owner: false, rules: &[PLAIN_BY_RULE, "probe probe.data f why band deny R2 rule"], form: Form::Plain, allowed: false },
-];
-
 /// A logger that says nothing: what is decided is recorded by the audit log, and only there.
 struct Silence;
 
@@ -309,6 +272,7 @@ impl Logger for Silence {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::laws::PROBE;
     use super::*;
 
     const MODEL: &str = include_str!("../../policies/model.conf");

@@ -63,7 +63,10 @@ fn section(out: &mut String, policy: &Policy, dataset: &Dataset, registry: &Regi
     }
     let entry = &dataset.entry;
     line(out, &format!("\n== {}  {}  {}", dataset.id(), entry.title.zh, entry.title.en));
-    line(out, &format!("   {} · {} · {}", entry.provider, dataset.class().as_str(), dataset.level().as_str()));
+    line(
+        out,
+        &format!("   {} · {} · {}", entry.provider, dataset.class().as_str(), dataset.level().as_str()),
+    );
     columns(out, &rows);
     let refused: Vec<&str> =
         dataset.fields.iter().map(|f| f.name.as_str()).filter(|name| !given.contains(*name)).collect();
@@ -83,7 +86,9 @@ fn row(system: &System, purpose: &PurposeId, offer: &Offer) -> Option<Row> {
 
 /// Rows in columns, each as wide as its widest value; a system or purpose is not said twice.
 fn columns(out: &mut String, rows: &[Row]) {
-    let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|text| text.chars().count()).max().unwrap_or(0);
+    let width = |at: usize| {
+        rows.iter().filter_map(|row| row.get(at)).map(|text| text.chars().count()).max().unwrap_or(0)
+    };
     let [system, purpose, field, form] = [0, 1, 2, 3].map(width);
     let mut above: Option<&Row> = None;
     for row in rows {

@@ -6,7 +6,7 @@
 //!
 //! - [`snapshot`]: one version, loaded whole; looks up, asks, remembers.
 //! - `rule`, [`grant`], `groups`, [`roles`]: what is authored.
-//! - `judge`: casbin.
+//! - `judge`: casbin; `laws`: what no model may change.
 //! - [`decide`]: from what casbin says about forms to what a field comes to.
 //! - `check`: what is wrong with the files; [`matrix`]: what they mean.
 
@@ -20,6 +20,7 @@ mod check;
 mod csv;
 mod groups;
 mod judge;
+mod laws;
 mod rule;
 
 #[cfg(test)]

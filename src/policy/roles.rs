@@ -99,7 +99,9 @@ impl Roles {
         let model = sources.file(MODEL).unwrap_or_default();
         let asked = || names().flat_map(|role| Action::ALL.map(|action| (role, action)));
         match judge::allowed_pairs(model, lines, asked().map(|(role, action)| (role, action.as_str()))) {
-            Ok(answers) => Self(asked().zip(answers).filter_map(|(pair, allowed)| allowed.then_some(pair)).collect()),
+            Ok(answers) => {
+                Self(asked().zip(answers).filter_map(|(pair, allowed)| allowed.then_some(pair)).collect())
+            }
             Err(what) => {
                 findings.push(Finding::error("model", MODEL, 0, what, "restore the model"));
                 Self::default()
@@ -109,7 +111,8 @@ impl Roles {
 
     /// May `system` do it?
     pub fn may(&self, system: &System, action: Action) -> bool {
-        self.role_may(EVERY_SYSTEM, action) || system.roles.iter().any(|role| self.role_may(role.as_str(), action))
+        self.role_may(EVERY_SYSTEM, action)
+            || system.roles.iter().any(|role| self.role_may(role.as_str(), action))
     }
 
     /// May a role do it?

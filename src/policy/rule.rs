@@ -51,6 +51,11 @@ impl Rule {
     fn scope(&self) -> Scope<'_> {
         (&self.who, self.purpose.as_ref(), self.field.as_ref())
     }
+
+    /// Does `other` say the very same?
+    pub fn is_twin(&self, other: &Rule) -> bool {
+        self.scope() == other.scope() && (self.effect, self.form) == (other.effect, other.form)
+    }
 }
 
 /// All rules of one dataset.
@@ -62,7 +67,7 @@ pub(super) struct Shard {
     pub dataset: Arc<Dataset>,
     /// Of the text, and of what else it was checked against.
     pub digest: String,
-    /// Sorted by scope, then permissions before denials, then by line.
+    /// Sorted by scope, then permissions before denials, then by form and line.
     rules: Vec<Rule>,
     /// The purposes that some permission serves.
     pub purposes: BTreeSet<PurposeId>,
@@ -74,10 +79,13 @@ impl Shard {
     /// Parses the rules of `dataset`. What is wrong with a line is among the findings, and the
     /// line is left out.
     pub fn parse(file: &str, digest: String, text: &str, dataset: Arc<Dataset>, groups: &Groups) -> Self {
-        let mut parser = Parser { file, dataset: &dataset, groups, findings: Findings::default(), ids: BTreeSet::new() };
+        let mut parser =
+            Parser { file, dataset: &dataset, groups, findings: Findings::default(), ids: BTreeSet::new() };
         let mut rules: Vec<Rule> = rows(text).filter_map(|(line, row)| parser.rule(line, &row)).collect();
         let findings = parser.findings;
-        rules.sort_by(|a, b| (a.scope(), a.effect, a.line).cmp(&(b.scope(), b.effect, b.line)));
+        rules.sort_by(|a, b| {
+            (a.scope(), a.effect, a.form, a.line).cmp(&(b.scope(), b.effect, b.form, b.line))
+        });
         rules.shrink_to_fit();
         let purposes = rules
             .iter()
@@ -118,7 +126,7 @@ impl Shard {
     fn exactly(&self, scope: Scope<'_>) -> &[Rule] {
         let from = self.rules.partition_point(|rule| rule.scope() < scope);
         let rest = self.rules.get(from..).unwrap_or_default();
-        let count = rest.iter().take_while(|rule| rule.scope() == scope).count();
+        let count = rest.partition_point(|rule| rule.scope() == scope);
         rest.get(..count).unwrap_or_default()
     }
 }
@@ -167,7 +175,12 @@ impl Parser<'_> {
                 Some(purpose) => Some(purpose.clone()),
                 None => {
                     let what = format!("`{}` does not serve purpose `{name}`", self.dataset.id());
-                    return self.error(line, "unknown-purpose", what, "name one of its `x-dataset.purposes`, or `*`");
+                    return self.error(
+                        line,
+                        "unknown-purpose",
+                        what,
+                        "name one of its `x-dataset.purposes`, or `*`",
+                    );
                 }
             },
         };
@@ -197,11 +210,23 @@ impl Parser<'_> {
         // `grant:…` is how grants are named where a rule may be, so no rule is called that.
         let id = match RuleId::parse(id).filter(|id| !id.as_str().starts_with("grant:")) {
             Some(id) => id,
-            None => return self.error(line, "rule-id", format!("`{id}` cannot name a rule"), "write `CS-010`, say"),
+            None => {
+                return self.error(
+                    line,
+                    "rule-id",
+                    format!("`{id}` cannot name a rule"),
+                    "write `CS-010`, say",
+                );
+            }
         };
         if !self.ids.insert(id.clone()) {
             let what = format!("two rules of this file are called `{id}`");
-            return self.error(line, "rule-id-twice", what, "give each its own id: refusals and records name it");
+            return self.error(
+                line,
+                "rule-id-twice",
+                what,
+                "give each its own id: refusals and records name it",
+            );
         }
         let who = self.groups.above(who).first().map_or_else(|| EVERYBODY.into(), Arc::clone);
         Some(Rule { who, purpose, field, effect, form, id, line })

@@ -117,7 +117,13 @@ impl Policy {
 
     /// What `system` may ask for of `dataset` for `purpose` at `now`, field by field in the order
     /// of the schema.
-    pub fn offers(&self, system: &System, dataset: &Dataset, purpose: &PurposeId, now: Timestamp) -> Vec<Offer> {
+    pub fn offers(
+        &self,
+        system: &System,
+        dataset: &Dataset,
+        purpose: &PurposeId,
+        now: Timestamp,
+    ) -> Vec<Offer> {
         let about = self.about(system, dataset, purpose, Some(now));
         dataset.fields.iter().map(|f| decide::offer(f, &about.standing(f), dataset, purpose)).collect()
     }
@@ -190,7 +196,8 @@ impl About<'_> {
     fn hear(&self, field: &Field) -> Standing {
         let (lapsed, in_force): (Vec<_>, Vec<_>) =
             self.usable.iter().cloned().enumerate().partition(|(at, _)| self.lapsed.contains(at));
-        let grants = |listed: Vec<(usize, Arc<Grant>)>| listed.into_iter().map(|(_, g)| g).collect::<Vec<_>>();
+        let grants =
+            |listed: Vec<(usize, Arc<Grant>)>| listed.into_iter().map(|(_, g)| g).collect::<Vec<_>>();
         let (lapsed, in_force) = (grants(lapsed), grants(in_force));
         let system = self.system.id.as_str();
         let question = Question {
@@ -213,7 +220,11 @@ impl About<'_> {
         let shard = self.policy.shards.get(dataset);
         let names = self.policy.groups.above(system.as_str());
         let about = shard.into_iter().flat_map(|s| s.about(names, Some(self.purpose), Some(&field.name)));
-        let (mut allow, mut deny): (Vec<_>, Vec<_>) = about.partition(|rule| rule.effect == Effect::Allow);
+        let mut about: Vec<_> = about.collect();
+        // Twins stand side by side, the first line first. More than one would only take time.
+        about.dedup_by(|later, first| later.is_twin(first));
+        let (mut allow, mut deny): (Vec<_>, Vec<_>) =
+            about.into_iter().partition(|rule| rule.effect == Effect::Allow);
         allow.sort_by_key(|rule| rule.line);
         deny.sort_by_key(|rule| rule.line);
         let grants = in_force.iter().flat_map(|grant| grant_lines(grant, system, &field.name));

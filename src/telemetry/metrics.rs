@@ -30,6 +30,7 @@ pub struct Metrics {
     audit_queue: Gauge,
     audit_size: Gauge,
     audit_index_lag: Gauge,
+    audit_copied: Gauge,
     policy_version: Gauge,
     catalogue_version: Gauge,
     crl_age: Gauge,
@@ -80,6 +81,7 @@ impl Default for Metrics {
             audit_queue: Gauge::default(),
             audit_size: Gauge::default(),
             audit_index_lag: Gauge::default(),
+            audit_copied: Gauge::default(),
             policy_version: Gauge::default(),
             catalogue_version: Gauge::default(),
             crl_age: Gauge::default(),
@@ -117,6 +119,8 @@ impl Metrics {
         r.register("audit_batches", help, self.audit_batches.clone());
         let help = "Records in the log that its search index has yet to take up";
         r.register("audit_index_lag_records", help, self.audit_index_lag.clone());
+        let help = "1 when the log's newest checkpoint reached the second place, 0 when it did not";
+        r.register("audit_checkpoint_copied", help, self.audit_copied.clone());
         r.register("policy_version", "The version of the policies in force", self.policy_version.clone());
         let help = "The version of the catalogue in force";
         r.register("catalogue_version", help, self.catalogue_version.clone());
@@ -163,12 +167,14 @@ impl Metrics {
     }
 
     /// The state of the log: records waiting for its writer, records in it, batches since the
-    /// start, and records that the search index has yet to take up.
-    pub fn audit_state(&self, waiting: u64, size: u64, batches: u64, index_lag: u64) {
+    /// start, records that the search index has yet to take up, and whether the newest checkpoint
+    /// reached the second place.
+    pub fn audit_state(&self, waiting: u64, size: u64, batches: u64, index_lag: u64, copied: bool) {
         self.audit_queue.set(count(waiting));
         self.audit_size.set(count(size));
         self.audit_batches.set(count(batches));
         self.audit_index_lag.set(count(index_lag));
+        self.audit_copied.set(i64::from(copied));
     }
 
     /// The versions in force.
@@ -217,7 +223,7 @@ mod tests {
         let provider = DepartmentId::parse("civil").unwrap();
         metrics.adapter_answered(&provider, Code::ProviderTimeout, Duration::from_secs(2));
         metrics.audit_appended(Duration::from_micros(800));
-        metrics.audit_state(3, 1_000, 90, 2);
+        metrics.audit_state(3, 1_000, 90, 2, true);
         metrics.versions(7, 41);
         metrics.certificates(60, -1, 86_400);
         let text = metrics.text();
@@ -233,6 +239,7 @@ mod tests {
             "sluice_audit_queue_records 3",
             "sluice_audit_log_records 1000",
             "sluice_audit_index_lag_records 2",
+            "sluice_audit_checkpoint_copied 1",
             "sluice_policy_version 41",
             "sluice_catalogue_version 7",
             "sluice_crl_age_seconds 60",

@@ -33,7 +33,10 @@ impl Postgres {
         }
         postgres.run("initdb", &["--username=sluice", "--auth=trust", "--encoding=UTF8", "--no-sync"]);
         let options = format!("-F -c listen_addresses='' -c unix_socket_directories='{}'", postgres.socket());
-        postgres.run("pg_ctl", &["--wait", "-o", &options, "--log", &format!("{}/log", postgres.socket()), "start"]);
+        postgres.run(
+            "pg_ctl",
+            &["--wait", "-o", &options, "--log", &format!("{}/log", postgres.socket()), "start"],
+        );
         Some(postgres)
     }
 
@@ -153,9 +156,13 @@ fn an_adapter_reads_postgresql_and_cannot_write_it() {
 
     // Several rows are an error, or the latest counts.
     assert_eq!(fetch(&source, &["status"], &["A", "C"]), Err(Code::ProviderInvalid));
-    let latest = postgres.open(&VIEW.replace("key = 'id'", "key = 'id'\nlatest_by = 'at'")).map_err(|_| ()).unwrap();
+    let latest =
+        postgres.open(&VIEW.replace("key = 'id'", "key = 'id'\nlatest_by = 'at'")).map_err(|_| ()).unwrap();
     let answer = fetch(&latest, &["status"], &["C"]).unwrap();
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&answer).unwrap(), serde_json::json!([{ "status": "second" }]));
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&answer).unwrap(),
+        serde_json::json!([{ "status": "second" }])
+    );
 
     // A view that writes when it is read finds the session read-only.
     postgres.execute(
@@ -164,7 +171,8 @@ fn an_adapter_reads_postgresql_and_cannot_write_it() {
          CREATE VIEW share.v_spy AS SELECT id, share.spy() AS status FROM share.people;
          CREATE VIEW share.v_slow AS SELECT id, pg_sleep(60)::text AS status FROM share.people;",
     );
-    let view = |name: &str| format!("table = 'share.{name}'\nkey = 'id'\nfields.status = {{ column = 'status' }}");
+    let view =
+        |name: &str| format!("table = 'share.{name}'\nkey = 'id'\nfields.status = {{ column = 'status' }}");
     let spy = postgres.open(&view("v_spy")).map_err(|_| ()).unwrap();
     assert_eq!(fetch(&spy, &["status"], &["A"]), Err(Code::ProviderFailed));
 
@@ -176,6 +184,7 @@ fn an_adapter_reads_postgresql_and_cannot_write_it() {
     assert!(postgres.open(&view("v_nothing")).map(|_| ()).unwrap_err().contains("v_nothing"));
 
     // After the server was away, the connections heal.
-    postgres.run("pg_ctl", &["--mode=fast", "--wait", "restart", "--log", &format!("{}/log", postgres.socket())]);
+    postgres
+        .run("pg_ctl", &["--mode=fast", "--wait", "restart", "--log", &format!("{}/log", postgres.socket())]);
     assert!(fetch(&source, &["status"], &["A"]).unwrap().contains("receiving"));
 }

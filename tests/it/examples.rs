@@ -136,7 +136,9 @@ fn keys_of_source(text: &str) -> Vec<String> {
     for line in text.split("#[cfg(test)]").next().unwrap().lines() {
         if let Some(name) = line.trim().strip_prefix("#[serde(rename = \"") {
             renamed = name.split('"').next().map(str::to_owned);
-        } else if let Some((name, _)) = line.strip_prefix("    pub ").and_then(|rest| rest.split_once(": ")) {
+        } else if let Some((name, _)) = line.strip_prefix("    pub ").and_then(|rest| rest.split_once(": "))
+            && !name.contains(' ')
+        {
             keys.push(renamed.take().unwrap_or_else(|| name.to_owned()));
         }
     }

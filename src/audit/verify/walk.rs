@@ -19,7 +19,8 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 /// one that the checkpoints `seen` elsewhere belong to.
 ///
 /// `key` may be any key that the log has had: from one to the next leads a `key-rotation` record
-/// whose checkpoint both have signed.
+/// whose checkpoint both have signed. Where the store has no kept checkpoints it must be the one
+/// in effect.
 pub fn verify<S: Stored>(
     stored: &mut S,
     key: &VerifyingKey,
@@ -68,7 +69,8 @@ struct Walk<'s, S: Stored> {
     blocks: BTreeMap<u64, Hash>,
     /// No checkpoint can be met any more: said once.
     lost: bool,
-    anchors: BTreeMap<u64, String>,
+    /// The kept checkpoints not yet met, where the store has any.
+    anchors: Option<BTreeMap<u64, String>>,
     /// The key in effect, and whether the given one was in effect at some time.
     current: VerifyingKey,
     given: VerifyingKey,
@@ -91,7 +93,7 @@ impl<'s, S: Stored> Walk<'s, S> {
             above_other: Vec::new(),
             blocks: BTreeMap::new(),
             lost: false,
-            anchors: BTreeMap::new(),
+            anchors: None,
             current: key.clone(),
             given: key.clone(),
             trusted: true,
@@ -109,7 +111,7 @@ impl<'s, S: Stored> Walk<'s, S> {
         for place in self.stored.strays(self.size)? {
             self.report.add(Kind::Extra, place, "it is not part of the log that was signed");
         }
-        self.anchors = self.stored.checkpoints()?.into_iter().collect();
+        self.anchors = self.stored.checkpoints()?.map(|kept| kept.into_iter().collect());
         if noted != self.size {
             self.report.add(
                 Kind::Altered,
@@ -231,7 +233,9 @@ impl<'s, S: Stored> Walk<'s, S> {
         if head.index != index {
             self.report.add(Kind::Reordered, place.clone(), "it says itself that it stands elsewhere");
         }
+        // What the log says of its keys counts only where kept checkpoints bear it out.
         if index == 0
+            && self.anchors.is_some()
             && let Some(Ok(first)) = head.log.key.as_deref().map(VerifyingKey::parse)
         {
             self.trusted = first == self.given;
@@ -267,11 +271,13 @@ impl<'s, S: Stored> Walk<'s, S> {
         last: Option<&LeafHead<'_>>,
         seen: &[Checkpoint],
     ) -> Result<(), S::Error> {
-        let next_key =
-            last.filter(|head| head.kind == kind::ROTATION).and_then(|head| head.log.key.as_deref());
-        let kept = self.anchors.remove(&size);
-        if size.is_multiple_of(ANCHOR) || next_key.is_some() || kept.is_some() {
-            self.kept_checkpoint(size, kept.as_deref(), next_key)?;
+        if let Some(anchors) = &mut self.anchors {
+            let next_key =
+                last.filter(|head| head.kind == kind::ROTATION).and_then(|head| head.log.key.as_deref());
+            let kept = anchors.remove(&size);
+            if size.is_multiple_of(ANCHOR) || next_key.is_some() || kept.is_some() {
+                self.kept_checkpoint(size, kept.as_deref(), next_key)?;
+            }
         }
         for checkpoint in seen.iter().filter(|checkpoint| checkpoint.size == size) {
             self.settle(checkpoint, "a checkpoint seen elsewhere covers other records")?;
@@ -443,7 +449,7 @@ impl<'s, S: Stored> Walk<'s, S> {
             let place = Place::Opening(index as i64, at);
             self.report.add(Kind::Missing, place, "it is gone and no record says that it was erased");
         }
-        for (size, _) in std::mem::take(&mut self.anchors) {
+        for size in self.anchors.take().unwrap_or_default().into_keys() {
             let place = Place::Checkpoint(size as i64);
             self.report.add(Kind::Extra, place, "no checkpoint is kept at this size");
         }

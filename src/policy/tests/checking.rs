@@ -49,8 +49,11 @@ fn a_sensitive_field_in_plain_to_everybody_is_found_however_everybody_is_said() 
     let schema = sources().file("schemas/civil.list.json").unwrap().replacen("internal", "sensitive", 1);
     let groups: String = ["civil", "justice", "hrss"].map(|d| format!("g, dep:{d}, group:all\n")).concat();
     for (who, found) in [("*", true), ("group:all", true), ("dep:hrss", false)] {
-        let rules = format!("p, {who}, civil.list, status, aid, plain, allow, R1\np, {who}, civil.list, *, recheck, plain, allow, R2\n");
-        let files = [("schemas/civil.list.json", schema.as_str()), ("policies/groups.csv", &groups), (RULES, &rules)];
+        let rules = format!(
+            "p, {who}, civil.list, status, aid, plain, allow, R1\np, {who}, civil.list, *, recheck, plain, allow, R2\n"
+        );
+        let files =
+            [("schemas/civil.list.json", schema.as_str()), ("policies/groups.csv", &groups), (RULES, &rules)];
         let about = faults(&files).into_iter().filter(|f| f.ends_with("sensitive-plain-to-everyone")).count();
         assert_eq!(about, if found { 2 } else { 0 }, "{who}");
     }
@@ -58,14 +61,19 @@ fn a_sensitive_field_in_plain_to_everybody_is_found_however_everybody_is_said() 
 
 #[test]
 fn a_rule_that_never_decides_anything_is_found() {
-    let reach = |rules: &str| in_rules(rules).into_iter().filter(|f| f.ends_with("unreachable-rule")).collect::<Vec<_>>();
-    let twice = "p, h.one, civil.list, size, aid, band, allow, R1\np, h.one, civil.list, size, aid, band, allow, R2";
+    let reach = |rules: &str| {
+        in_rules(rules).into_iter().filter(|f| f.ends_with("unreachable-rule")).collect::<Vec<_>>()
+    };
+    let twice =
+        "p, h.one, civil.list, size, aid, band, allow, R1\np, h.one, civil.list, size, aid, band, allow, R2";
     assert_eq!(reach(twice), ["3 unreachable-rule"], "said twice");
-    let broad = "p, h.one, civil.list, size, aid, band, allow, R1\np, dep:hrss, civil.list, size, *, band, allow, R2";
+    let broad =
+        "p, h.one, civil.list, size, aid, band, allow, R1\np, dep:hrss, civil.list, size, *, band, allow, R2";
     assert_eq!(reach(broad), ["2 unreachable-rule"], "said more broadly");
     let less = "p, h.one, civil.list, status, aid, plain, allow, R1";
     assert_eq!(reach(less), ["2 unreachable-rule"], "everybody has it in a lesser form, which wins");
-    let denied = "p, h.one, civil.list, size, aid, plain, allow, R1\np, *, civil.list, *, aid, band, deny, R2";
+    let denied =
+        "p, h.one, civil.list, size, aid, plain, allow, R1\np, *, civil.list, *, aid, band, deny, R2";
     assert_eq!(reach(denied), ["2 unreachable-rule"], "denied to all");
     let elsewhere = "p, h.one, civil.list, size, aid, plain, allow, R1\np, h.two, civil.list, *, aid, band, deny, R2\n\
                      p, h.one, civil.list, size, recheck, band, deny, R3\np, h.one, civil.list, size, aid, plain, deny, R4";
@@ -76,7 +84,15 @@ fn a_rule_that_never_decides_anything_is_found() {
 
 #[test]
 fn a_grant_that_cannot_hold_is_found_on_its_line() {
-    let good = grant("G1", "civil.list", "hrss", "h.one", "aid", "{ field = \"income\", form = \"band\" }", "2026-12-31");
+    let good = grant(
+        "G1",
+        "civil.list",
+        "hrss",
+        "h.one",
+        "aid",
+        "{ field = \"income\", form = \"band\" }",
+        "2026-12-31",
+    );
     let of = |text: &str| {
         let found = faults(&[(RULES, OK), ("policies/grants.toml", text)]);
         found.into_iter().filter(|f| f.starts_with("grants.toml")).collect::<Vec<_>>()
@@ -104,10 +120,20 @@ fn a_grant_that_cannot_hold_is_found_on_its_line() {
 
 #[test]
 fn a_grant_that_a_rule_denies_is_found() {
-    let good = grant("G1", "civil.list", "hrss", "h.one", "aid", "{ field = \"income\", form = \"band\" }", "2026-12-31");
+    let good = grant(
+        "G1",
+        "civil.list",
+        "hrss",
+        "h.one",
+        "aid",
+        "{ field = \"income\", form = \"band\" }",
+        "2026-12-31",
+    );
     let found = |deny: &str| {
         let rules = format!("{OK}{deny}");
-        faults(&[(RULES, &rules), ("policies/grants.toml", &good)]).iter().any(|f| f == "grants.toml:1 unreachable-grant")
+        faults(&[(RULES, &rules), ("policies/grants.toml", &good)])
+            .iter()
+            .any(|f| f == "grants.toml:1 unreachable-grant")
     };
     assert!(found("p, dep:hrss, civil.list, income, *, predicate, deny, R9"));
     assert!(!found("p, dep:hrss, civil.list, income, *, mask, deny, R9"));
@@ -125,14 +151,27 @@ fn a_purpose_that_nobody_may_use_is_found() {
 fn a_masked_number_beside_an_age_for_the_same_recipient_and_purpose_is_found() {
     let schema = sources().file("schemas/civil.list.json").unwrap().to_owned();
     let schema = schema.replace(r#""size":"#, r#""birth_date":"#);
-    let schema = schema.replacen(r#""id_number":{"title""#, r#""id_number":{"x-identifier":"resident-id","title""#, 1);
-    let mask = grant("G1", "civil.list", "hrss", "h.one", "aid", "{ field = \"id_number\", form = \"mask\" }", "2026-12-31");
+    let schema =
+        schema.replacen(r#""id_number":{"title""#, r#""id_number":{"x-identifier":"resident-id","title""#, 1);
+    let mask = grant(
+        "G1",
+        "civil.list",
+        "hrss",
+        "h.one",
+        "aid",
+        "{ field = \"id_number\", form = \"mask\" }",
+        "2026-12-31",
+    );
     let found = |rule: &str| {
-        let files = [("schemas/civil.list.json", schema.as_str()), ("policies/grants.toml", &mask), (RULES, rule)];
+        let files =
+            [("schemas/civil.list.json", schema.as_str()), ("policies/grants.toml", &mask), (RULES, rule)];
         faults(&files).iter().any(|f| f == "grants.toml:1 mask-beside-age")
     };
     assert!(found("p, dep:hrss, civil.list, birth_date, aid, band, allow, R1"));
-    assert!(found("p, *, civil.list, *, *, plain, allow, R1") || found("p, *, civil.list, birth_date, *, plain, allow, R1"));
+    assert!(
+        found("p, *, civil.list, *, *, plain, allow, R1")
+            || found("p, *, civil.list, birth_date, *, plain, allow, R1")
+    );
     assert!(!found("p, dep:hrss, civil.list, birth_date, recheck, band, allow, R1"), "another purpose");
     assert!(!found("p, h.two, civil.list, birth_date, aid, band, allow, R1"), "another recipient");
 }
@@ -149,14 +188,20 @@ fn groups_that_do_not_hold_together_are_found() {
         assert_eq!(faults(&[(RULES, OK), ("policies/groups.csv", groups)])[0], fault, "{groups}");
     }
     let tower: String = (0..10).map(|n| format!("g, group:{n}, group:{}\n", n + 1)).collect();
-    assert!(faults(&[(RULES, OK), ("policies/groups.csv", &tower)]).contains(&"groups.csv:0 group-depth".to_owned()));
+    assert!(
+        faults(&[(RULES, OK), ("policies/groups.csv", &tower)])
+            .contains(&"groups.csv:0 group-depth".to_owned())
+    );
 }
 
 #[test]
 fn separate_duties_in_one_hand_are_found() {
     let systems = sources().file("policies/systems.toml").unwrap().to_owned();
     let both = systems + "roles = [\"auditor\", \"citizen_service\"]\n";
-    assert!(faults(&[(RULES, OK), ("policies/systems.toml", &both)]).contains(&"systems.toml:18 exclusive-roles".to_owned()));
+    assert!(
+        faults(&[(RULES, OK), ("policies/systems.toml", &both)])
+            .contains(&"systems.toml:18 exclusive-roles".to_owned())
+    );
 }
 
 #[test]
@@ -174,10 +219,13 @@ fn roles_and_actions_that_nobody_knows_are_found() {
 
 #[test]
 fn a_version_without_rules_or_without_a_law_is_refused() {
-    let found = |files: &[(&str, &str)]| try_load(&with(sources(), files)).err().map(|f| f.to_string()).unwrap_or_default();
+    let found = |files: &[(&str, &str)]| {
+        try_load(&with(sources(), files)).err().map(|f| f.to_string()).unwrap_or_default()
+    };
     assert!(found(&[]).contains("no-rules"));
     assert!(found(&[(RULES, OK), ("policies/model.conf", "")]).contains("model"));
-    let open = include_str!("../../../policies/model.conf").replace("m = r.dataset == p.dataset && \\", "m = true || \\");
+    let open = include_str!("../../../policies/model.conf")
+        .replace("m = r.dataset == p.dataset && \\", "m = true || \\");
     assert!(found(&[(RULES, OK), ("policies/model.conf", &open)]).contains("does not hold that"));
     assert!(found(&[(RULES, OK), ("policies/rules/civil.lost.csv", OK)]).contains("unknown-dataset"));
 }

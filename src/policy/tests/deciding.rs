@@ -29,7 +29,10 @@ fn without_a_form_the_permitted_one_is_given() {
 fn a_less_revealing_form_may_be_asked_for_and_a_more_revealing_one_is_refused() {
     let w = world("p, h.one, civil.list, status, aid, predicate, allow, R1", "");
     assert_eq!(w.says("h.one", "status", Some(Form::Exists)), "exists by R1");
-    assert_eq!(w.says("h.one", "status", Some(Form::Plain)), "form-not-permitted by R1, predicate is permitted");
+    assert_eq!(
+        w.says("h.one", "status", Some(Form::Plain)),
+        "form-not-permitted by R1, predicate is permitted"
+    );
 }
 
 #[test]
@@ -54,7 +57,10 @@ fn a_denial_beats_every_permission_from_its_form_upwards() {
     let w = world(rules, "");
     assert_eq!(w.says("h.one", "status", None), "denied-by-rule by R9");
     assert_eq!(w.says("h.two", "status", None), "exists by R2");
-    assert_eq!(w.says("h.two", "status", Some(Form::Predicate)), "form-not-permitted by R2, exists is permitted");
+    assert_eq!(
+        w.says("h.two", "status", Some(Form::Predicate)),
+        "form-not-permitted by R2, exists is permitted"
+    );
     assert_eq!(w.says("j.one", "status", None), "no-rule", "the denial stopped nothing of theirs");
 }
 
@@ -68,7 +74,10 @@ fn a_rule_for_all_fields_gives_no_conditional_field() {
 
 #[test]
 fn a_refusal_says_how_to_apply_where_applying_helps() {
-    let w = world("p, c.one, civil.list, status, aid, plain, allow, R1\np, h.two, civil.list, *, *, *, deny, R9", "");
+    let w = world(
+        "p, c.one, civil.list, status, aid, plain, allow, R1\np, h.two, civil.list, *, *, *, deny, R9",
+        "",
+    );
     let income = refusal(w.one("h.one", field("income", None, None)));
     assert_eq!(income.apply.as_deref(), Some("/v1/applications?dataset=civil.list&field=income"));
     assert_eq!(refusal(w.one("h.two", field("income", None, None))).apply, None, "a denial stays");
@@ -76,20 +85,44 @@ fn a_refusal_says_how_to_apply_where_applying_helps() {
 
 #[test]
 fn a_grant_gives_what_it_names_to_whom_it_names_for_what_it_names() {
-    let w = world("", &grant("G1", "civil.list", "hrss", "h.one", "aid", "{ field = \"income\", form = \"band\" }", "2026-12-31"));
+    let w = world(
+        "",
+        &grant(
+            "G1",
+            "civil.list",
+            "hrss",
+            "h.one",
+            "aid",
+            "{ field = \"income\", form = \"band\" }",
+            "2026-12-31",
+        ),
+    );
     assert_eq!(w.says("h.one", "income", None), "band by grant:G1");
     assert_eq!(w.says("h.two", "income", None), "grant-required");
     assert_eq!(w.says("h.one", "id_number", None), "grant-required");
     let other = w.ask("civil.list", "recheck", vec![field("income", None, None)]);
     let verdict = w.policy.decide(&w.system("h.one"), &other, at("2026-06-01T00:00:00Z"));
     assert_eq!(said(&verdict.fields[0]), "grant-required");
-    let FieldVerdict::Given { grant: Some(used), .. } = w.one("h.one", field("income", None, None)) else { panic!() };
+    let FieldVerdict::Given { grant: Some(used), .. } = w.one("h.one", field("income", None, None)) else {
+        panic!()
+    };
     assert_eq!((used.id.as_str(), used.per_day), ("G1", 10));
 }
 
 #[test]
 fn a_grant_is_in_force_from_its_first_day_to_the_end_of_its_last_in_shanghai() {
-    let w = world("", &grant("G1", "civil.list", "hrss", "h.one", "aid", "{ field = \"income\", form = \"band\" }", "2026-06-30"));
+    let w = world(
+        "",
+        &grant(
+            "G1",
+            "civil.list",
+            "hrss",
+            "h.one",
+            "aid",
+            "{ field = \"income\", form = \"band\" }",
+            "2026-06-30",
+        ),
+    );
     let said_at = |time| said(&w.one_at("h.one", field("income", None, None), at(time)));
     for _ in 0..2 {
         // Twice, so that the second time everything is remembered.
@@ -122,7 +155,15 @@ fn a_suspended_grant_gives_nothing() {
 
 #[test]
 fn a_rule_that_gives_the_same_as_a_grant_is_used_before_it() {
-    let text = grant("G1", "civil.list", "hrss", "h.one", "aid", "{ field = \"status\", form = \"plain\" }", "2026-12-31");
+    let text = grant(
+        "G1",
+        "civil.list",
+        "hrss",
+        "h.one",
+        "aid",
+        "{ field = \"status\", form = \"plain\" }",
+        "2026-12-31",
+    );
     let w = world("p, *, civil.list, status, aid, plain, allow, R1", &text);
     assert_eq!(w.says("h.one", "status", None), "plain by R1");
 }
@@ -131,11 +172,16 @@ fn a_rule_that_gives_the_same_as_a_grant_is_used_before_it() {
 fn a_comparison_is_one_of_those_fixed() {
     let w = world("", &grant("G1", "civil.list", "hrss", "h.one", "aid", INCOME, "2026-12-31"));
     let asked = |predicate| w.one("h.one", field("income", Some(Form::Predicate), predicate));
-    assert!(matches!(asked(Some(less(4000))), FieldVerdict::Given { predicate: Some(p), .. } if p == less(4000)));
+    assert!(
+        matches!(asked(Some(less(4000))), FieldVerdict::Given { predicate: Some(p), .. } if p == less(4000))
+    );
     assert_eq!(refusal(asked(Some(less(3001)))).code, Code::PredicateNotPermitted);
     assert_eq!(refusal(asked(None)).code, Code::PredicateNotPermitted, "two to choose from");
     let implied = w.one("h.one", field("income", None, Some(less(3000))));
-    assert!(matches!(implied, FieldVerdict::Given { form: Form::Predicate, .. }), "a comparison can only mean one form");
+    assert!(
+        matches!(implied, FieldVerdict::Given { form: Form::Predicate, .. }),
+        "a comparison can only mean one form"
+    );
 }
 
 #[test]
@@ -146,12 +192,23 @@ fn a_grant_may_narrow_the_comparisons_and_then_one_needs_no_naming() {
         w.one("h.one", field("income", None, None)),
         FieldVerdict::Given { predicate: Some(p), .. } if p == less(3000)
     ));
-    assert_eq!(refusal(w.one("h.one", field("income", None, Some(less(4000))))).code, Code::PredicateNotPermitted);
+    assert_eq!(
+        refusal(w.one("h.one", field("income", None, Some(less(4000))))).code,
+        Code::PredicateNotPermitted
+    );
 }
 
 #[test]
 fn a_withheld_value_is_plain_to_its_owner_alone() {
-    let own = grant("G1", "civil.list", "civil", "c.one", "aid", "{ field = \"custody\", form = \"plain\" }", "2026-12-31");
+    let own = grant(
+        "G1",
+        "civil.list",
+        "civil",
+        "c.one",
+        "aid",
+        "{ field = \"custody\", form = \"plain\" }",
+        "2026-12-31",
+    );
     let w = world("", &own);
     assert_eq!(w.says("c.one", "custody", None), "plain by grant:G1");
     assert_eq!(w.says("j.one", "custody", None), "withheld");
@@ -160,9 +217,13 @@ fn a_withheld_value_is_plain_to_its_owner_alone() {
 #[test]
 fn fields_are_decided_in_the_order_asked() {
     let w = world("p, h.one, civil.list, status, aid, plain, allow, R1", "");
-    let ask = w.ask("civil.list", "aid", ["income", "status", "custody"].map(|n| field(n, None, None)).to_vec());
+    let ask =
+        w.ask("civil.list", "aid", ["income", "status", "custody"].map(|n| field(n, None, None)).to_vec());
     let verdict = w.policy.decide(&w.system("h.one"), &ask, at("2026-06-01T00:00:00Z"));
-    assert_eq!(verdict.fields.iter().map(said).collect::<Vec<_>>(), ["grant-required", "plain by R1", "withheld"]);
+    assert_eq!(
+        verdict.fields.iter().map(said).collect::<Vec<_>>(),
+        ["grant-required", "plain by R1", "withheld"]
+    );
 }
 
 #[test]
@@ -192,12 +253,21 @@ fn a_system_that_the_version_does_not_know_gets_nothing() {
 fn roles_may_do_what_is_listed_and_no_more() {
     let w: World = world("p, *, civil.list, status, aid, plain, allow, R1", "");
     let mut system = (*w.system("h.one")).clone();
-    let may = |system: &_| Action::ALL.into_iter().filter(|a| w.policy.may(system, *a)).map(Action::as_str).collect::<Vec<_>>();
+    let may = |system: &_| {
+        Action::ALL.into_iter().filter(|a| w.policy.may(system, *a)).map(Action::as_str).collect::<Vec<_>>()
+    };
     assert_eq!(may(&system), ["datasets.read", "datasets.query", "explain.own"]);
     system.roles = vec![crate::identity::Role::Auditor];
     assert_eq!(
         may(&system),
-        ["datasets.read", "datasets.query", "explain.own", "explain.all", "audit.read_all", "subjects.history"]
+        [
+            "datasets.read",
+            "datasets.query",
+            "explain.own",
+            "explain.all",
+            "audit.read_all",
+            "subjects.history"
+        ]
     );
 }
 

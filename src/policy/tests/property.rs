@@ -13,7 +13,17 @@ use crate::policy::judge::{grant_lines, rule_line};
 const DATASETS: [&str; 2] = ["civil.list", "justice.list"];
 const PURPOSES: [&str; 2] = ["aid", "recheck"];
 const WHO: [&str; 11] = [
-    "c.one", "c.two", "j.one", "h.one", "h.two", "dep:civil", "dep:justice", "dep:hrss", "group:low", "group:high", "*",
+    "c.one",
+    "c.two",
+    "j.one",
+    "h.one",
+    "h.two",
+    "dep:civil",
+    "dep:justice",
+    "dep:hrss",
+    "group:low",
+    "group:high",
+    "*",
 ];
 /// Every permission that a rule may state and the check takes: field, purpose and form.
 const ALLOWED: [(&str, &str, &str); 14] = [
@@ -80,11 +90,13 @@ fn load(drawn: &Drawn) -> World {
     let mut files = DATASETS.map(|_| String::new());
     for (n, (dataset, who, what)) in drawn.allow.iter().enumerate() {
         let (field, purpose, form) = ALLOWED[*what];
-        files[*dataset] += &format!("p, {}, {}, {field}, {purpose}, {form}, allow, A{n}\n", WHO[*who], DATASETS[*dataset]);
+        files[*dataset] +=
+            &format!("p, {}, {}, {field}, {purpose}, {form}, allow, A{n}\n", WHO[*who], DATASETS[*dataset]);
     }
     for (n, (dataset, who, what)) in drawn.deny.iter().enumerate() {
         let (field, purpose, form) = DENIED[*what];
-        files[*dataset] += &format!("p, {}, {}, {field}, {purpose}, {form}, deny, D{n}\n", WHO[*who], DATASETS[*dataset]);
+        files[*dataset] +=
+            &format!("p, {}, {}, {field}, {purpose}, {form}, deny, D{n}\n", WHO[*who], DATASETS[*dataset]);
     }
     let grants: String = drawn
         .grants
@@ -94,7 +106,15 @@ fn load(drawn: &Drawn) -> World {
             let ((system, department), (field, form)) = (SYSTEMS[*system], GRANTED[*what]);
             let until = if *short { "2026-06-30" } else { "2026-12-31" };
             let fields = format!("{{ field = \"{field}\", form = \"{form}\" }}");
-            grant(&format!("G{n}"), DATASETS[*dataset], department, system, PURPOSES[*purpose], &fields, until)
+            grant(
+                &format!("G{n}"),
+                DATASETS[*dataset],
+                department,
+                system,
+                PURPOSES[*purpose],
+                &fields,
+                until,
+            )
         })
         .collect();
     // Both groups exist, and one is above the other: whoever is in the low one is in the high one.
@@ -119,7 +139,10 @@ fn plain_enforcer(world: &World, now: crate::base::Timestamp) -> Enforcer {
     fn reach(asked: casbin::rhai::Dynamic, denied: casbin::rhai::Dynamic) -> casbin::rhai::Dynamic {
         let place = |form: casbin::rhai::Dynamic| {
             let name = form.into_string().unwrap();
-            ["exists", "predicate", "band", "mask", "pseudonym", "plain"].iter().position(|f| *f == name).unwrap()
+            ["exists", "predicate", "band", "mask", "pseudonym", "plain"]
+                .iter()
+                .position(|f| *f == name)
+                .unwrap()
         };
         (place(asked) >= place(denied)).into()
     }
@@ -128,7 +151,8 @@ fn plain_enforcer(world: &World, now: crate::base::Timestamp) -> Enforcer {
     let mut enforcer = Enforcer::new(model, ()).now_or_never().unwrap().unwrap();
     enforcer.add_function("reveals_as_much", OperatorFunction::Arg2(reach));
     let policy = &world.policy;
-    let rules = policy.shards.iter().flat_map(|(id, shard)| shard.rules().iter().map(|rule| rule_line(id, rule)));
+    let rules =
+        policy.shards.iter().flat_map(|(id, shard)| shard.rules().iter().map(|rule| rule_line(id, rule)));
     let in_force = policy.grants.iter().filter(|grant| grant.in_force(now));
     let grants = in_force.flat_map(|g| {
         g.systems.iter().flat_map(|s| g.fields.iter().flat_map(|f| grant_lines(g, s, &f.field)))
@@ -142,7 +166,14 @@ fn plain_enforcer(world: &World, now: crate::base::Timestamp) -> Enforcer {
 }
 
 /// What the plain enforcer makes of one field, form by form: the least revealing it allows.
-fn ceiling(enforcer: &Enforcer, world: &World, system: &str, dataset: &str, name: &str, purpose: &str) -> Option<Form> {
+fn ceiling(
+    enforcer: &Enforcer,
+    world: &World,
+    system: &str,
+    dataset: &str,
+    name: &str,
+    purpose: &str,
+) -> Option<Form> {
     let entry = &world.catalogue.datasets[dataset];
     let field = entry.field(name).unwrap();
     let owner = world.system(system).department == entry.entry.provider;
@@ -156,7 +187,11 @@ fn ceiling(enforcer: &Enforcer, world: &World, system: &str, dataset: &str, name
         enforcer.enforce((system, dataset, name, class, owner, purpose, form.as_str())).unwrap()
     };
     let listed = |form: &Form| {
-        field.sharing.forms.get(form).is_some_and(|terms| terms.serves(&crate::base::ids::PurposeId::parse(purpose).unwrap()))
+        field
+            .sharing
+            .forms
+            .get(form)
+            .is_some_and(|terms| terms.serves(&crate::base::ids::PurposeId::parse(purpose).unwrap()))
     };
     Form::LADDER.into_iter().filter(listed).filter(allowed).min()
 }

@@ -15,11 +15,20 @@ fn resident() -> usize {
     line.and_then(|l| l.split_whitespace().next()?.parse::<usize>().ok()).unwrap_or_default() / 1024
 }
 
-/// One thousand departments' systems share the rules of each dataset.
-fn many(sources: &crate::base::Sources, systems: usize, datasets: usize, rules: usize) -> crate::base::Sources {
+/// `systems` systems, of whom each has its share of the `rules` of each of `datasets`.
+fn many(
+    sources: &crate::base::Sources,
+    systems: usize,
+    datasets: usize,
+    rules: usize,
+) -> crate::base::Sources {
     let mut out = sources.clone();
     let text: String = (0..systems)
-        .map(|n| format!("[[system]]\nid = \"s.{n}\"\ndepartment = \"hrss\"\ntitle = {{ zh = \"系\", en = \"S\" }}\n"))
+        .map(|n| {
+            format!(
+                "[[system]]\nid = \"s.{n}\"\ndepartment = \"hrss\"\ntitle = {{ zh = \"系\", en = \"S\" }}\n"
+            )
+        })
         .collect();
     out.0.insert("policies/systems.toml".into(), text);
     let schema = sources.file("schemas/civil.list.json").unwrap();
@@ -69,7 +78,10 @@ fn a_decision_never_met_before_and_a_change_among_many_rules() {
         };
         let (fresh, met) = (time(&all), time(&all));
 
-        sources = with(sources, &[("policies/rules/civil.d0.csv", "p, *, civil.d0, status, aid, exists, allow, R0")]);
+        sources = with(
+            sources,
+            &[("policies/rules/civil.d0.csv", "p, *, civil.d0, status, aid, exists, allow, R0")],
+        );
         let start = Instant::now();
         drop(Policy::load_after(Some(&policy), &sources, &catalogue, &registry).unwrap());
         let change = start.elapsed();

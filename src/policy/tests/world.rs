@@ -37,7 +37,12 @@ pub const SYSTEMS: [(&str, &str); 5] =
 
 /// Name, class, level and forms of every field of both datasets.
 const FIELDS: [(&str, &str, &str, &str); 5] = [
-    ("status", "unconditional", "internal", r#"{"exists":{},"predicate":{"compare":[{"op":"=","value":"on"}]},"plain":{}}"#),
+    (
+        "status",
+        "unconditional",
+        "internal",
+        r#"{"exists":{},"predicate":{"compare":[{"op":"=","value":"on"}]},"plain":{}}"#,
+    ),
     ("size", "unconditional", "internal", r#"{"band":{"by":{"edges":[1,3]}},"plain":{"purposes":["aid"]}}"#),
     (
         "income",
@@ -46,7 +51,12 @@ const FIELDS: [(&str, &str, &str, &str); 5] = [
         r#"{"exists":{},"predicate":{"compare":[{"op":"<","value":3000},{"op":"<","value":4000}]},"band":{"by":{"edges":[0,2000]}},"mask":{"mask":"text"},"plain":{}}"#,
     ),
     ("id_number", "conditional", "sensitive", r#"{"mask":{"mask":"resident-id"},"pseudonym":{},"plain":{}}"#),
-    ("custody", "withheld", "core", r#"{"exists":{},"predicate":{"compare":[{"op":"=","value":true}]},"plain":{}}"#),
+    (
+        "custody",
+        "withheld",
+        "core",
+        r#"{"exists":{},"predicate":{"compare":[{"op":"=","value":true}]},"plain":{}}"#,
+    ),
 ];
 
 fn schema(code: &str, provider: &str) -> String {
@@ -85,7 +95,15 @@ pub fn sources() -> Sources {
 }
 
 /// A grant as it is authored.
-pub fn grant(id: &str, dataset: &str, department: &str, system: &str, purpose: &str, fields: &str, until: &str) -> String {
+pub fn grant(
+    id: &str,
+    dataset: &str,
+    department: &str,
+    system: &str,
+    purpose: &str,
+    fields: &str,
+    until: &str,
+) -> String {
     format!(
         "[[grant]]\nid = \"{id}\"\ndataset = \"{dataset}\"\ndepartment = \"{department}\"\nsystems = [\"{system}\"]\n\
          purpose = \"{purpose}\"\nfields = [{fields}]\nvalid_from = \"2026-01-01\"\nvalid_until = \"{until}\"\n\

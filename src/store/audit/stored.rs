@@ -15,7 +15,7 @@ use super::schema::{
 };
 use super::sqlite::{self, SqliteError};
 use super::{DATABASE, OpenError};
-use crate::audit::proof::{self, ProofError};
+use crate::audit::proof::{Paths, ProofError};
 use crate::audit::tile::MAX_LEVEL;
 use crate::audit::verify::{Place, Stored, StoredOpening};
 use crate::audit::{Hash, Tile};
@@ -61,7 +61,8 @@ impl Database {
         size: u64,
     ) -> Result<Vec<Vec<Hash>>, ProofError<diesel::result::Error>> {
         let mut reader = TileReader::new(&mut self.conn);
-        (first..first.saturating_add(count)).map(|index| proof::inclusion(&mut reader, index, size)).collect()
+        let mut paths = Paths::new(&mut reader, size);
+        (first..first.saturating_add(count)).map(|index| paths.inclusion(index)).collect()
     }
 }
 
@@ -72,12 +73,10 @@ impl Stored for Database {
         rows::newest(&mut self.conn)
     }
 
-    fn checkpoints(&mut self) -> QueryResult<Vec<(u64, String)>> {
+    fn checkpoints(&mut self) -> QueryResult<Option<Vec<(u64, String)>>> {
         let rows: Vec<(i64, Vec<u8>)> = checkpoint::table.order(checkpoint::size).load(&mut self.conn)?;
-        Ok(rows
-            .into_iter()
-            .map(|(size, note)| (number(size), String::from_utf8_lossy(&note).into_owned()))
-            .collect())
+        let kept = rows.into_iter();
+        Ok(Some(kept.map(|(size, note)| (number(size), String::from_utf8_lossy(&note).into_owned())).collect()))
     }
 
     fn records(&mut self, from: u64, to: u64) -> QueryResult<Vec<(u64, Vec<u8>)>> {

@@ -177,11 +177,7 @@ impl Writer {
         rows::write(conn, batch)?;
 
         let note: Arc<str> = batch.note.as_str().into();
-        let copied = self.copy.write(&note);
-        if let Err(e) = &copied {
-            tracing::error!(audit.error = %e, "the copy of the newest checkpoint cannot be written");
-        }
-        self.shared.publish(size, note.clone(), copied.is_ok());
+        self.publish(size, note.clone());
         let receipt = |(index, leaf_hash): (u64, &Hash)| Receipt {
             log: self.shared.origin.clone(),
             index,
@@ -191,8 +187,18 @@ impl Writer {
         Ok((batch.before..).zip(hashes).map(receipt).collect())
     }
 
+    /// Tells both the second place and the readers of the newest checkpoint. It is in the log
+    /// already: that the second place cannot be written is told, and stops nothing.
+    fn publish(&mut self, size: u64, note: Arc<str>) {
+        let copied = self.copy.write(&note);
+        if let Err(e) = &copied {
+            tracing::error!(audit.error = %e, "the copy of the newest checkpoint cannot be written");
+        }
+        self.shared.publish(size, note, copied.is_ok());
+    }
+
     /// Opens the database anew and reads the end of the log, believing only what is signed.
-    fn reload(&self) -> Result<(SqliteConnection, State), CommitError> {
+    fn reload(&mut self) -> Result<(SqliteConnection, State), CommitError> {
         let mut conn = sqlite::open_log(&self.database)?;
         let (noted, note) = rows::newest(&mut conn)?.ok_or(CommitError::End("no checkpoint"))?;
         let head = Checkpoint::open(&note, self.key.public()).map_err(|_| CommitError::Signature)?;
@@ -201,7 +207,10 @@ impl Writer {
             return Err(CommitError::End("the tree's edge is not what was signed"));
         }
         let time = last_time(&mut conn, head.size)?.ok_or(CommitError::End("the last record is missing"))?;
-        self.shared.publish(head.size, note.into(), true);
+        if head.size < self.shared.now().size {
+            return Err(CommitError::End("it is behind a checkpoint that was given out"));
+        }
+        self.publish(head.size, note.into());
         Ok((conn, State { tree, time, behind: false }))
     }
 }

@@ -23,13 +23,13 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 pub use acts::Act;
 pub use keys::{RegisteredKey, Registration};
-pub use quota::Charge;
+pub use quota::{Charge, Charged, Quotas};
 pub use versions::{Applied, Version};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite/state");
 
 /// Why the state could not be read or written: for the operator's log.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("state database: {0}")]
 pub struct StateError(String);
 

@@ -1,7 +1,6 @@
 //! The state on disk, with a real database.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 use time::macros::date;
@@ -72,37 +71,50 @@ fn a_key_belongs_to_one_system_for_ever() {
     assert_eq!(kinds(&state), ["key-registered", "key-revoked"]);
 }
 
-#[test]
-fn parallel_charges_never_pass_the_limit() {
-    let (state, _dir) = open();
-    let grant = RuleId::parse("grant:G-1").unwrap();
-    let charged = AtomicU32::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                for _ in 0..10 {
-                    let charge = state.charge(&grant, date!(2026 - 11 - 22), 3, 100).unwrap();
-                    if matches!(charge, Charge::Charged { .. }) {
-                        charged.fetch_add(3, Ordering::SeqCst);
-                    }
-                }
-            });
-        }
-    });
-    assert_eq!(charged.into_inner(), 99);
+fn charge(grants: &[(&str, u32)], day: time::Date, subjects: u32) -> Charge {
+    let grants = grants.iter().map(|(id, limit)| (RuleId::parse(id).unwrap(), *limit)).collect();
+    Charge { grants, day, subjects }
 }
 
-#[test]
-fn the_count_begins_anew_each_day_and_a_refused_charge_costs_nothing() {
+const TODAY: time::Date = date!(2026 - 11 - 22);
+
+#[tokio::test]
+async fn parallel_charges_never_pass_the_limit() {
     let (state, _dir) = open();
-    let grant = RuleId::parse("grant:G-1").unwrap();
-    let today = date!(2026 - 11 - 22);
-    let charge = |day, subjects| state.charge(&grant, day, subjects, 10).unwrap();
-    assert_eq!(charge(today, 11), Charge::Exhausted { remaining: 10 });
-    assert_eq!(charge(today, 8), Charge::Charged { remaining: 2 });
-    assert_eq!(charge(today, 3), Charge::Exhausted { remaining: 2 });
-    assert_eq!(charge(today, 2), Charge::Charged { remaining: 0 });
-    assert_eq!(charge(date!(2026 - 11 - 23), 10), Charge::Charged { remaining: 0 });
+    let quotas = std::sync::Arc::new(Quotas::start(state).unwrap());
+    let tasks: Vec<_> = (0..80)
+        .map(|_| {
+            let quotas = std::sync::Arc::clone(&quotas);
+            tokio::spawn(async move { quotas.charge(charge(&[("grant:G-1", 100)], TODAY, 3)).await.unwrap() })
+        })
+        .collect();
+    let mut charged = 0;
+    for task in tasks {
+        charged += u32::from(task.await.unwrap() == Charged::Yes) * 3;
+    }
+    assert_eq!(charged, 99);
+}
+
+#[tokio::test]
+async fn the_count_begins_anew_each_day_and_a_refused_charge_costs_nothing() {
+    let (state, _dir) = open();
+    let quotas = Quotas::start(state).unwrap();
+    let ask = async |day, subjects| quotas.charge(charge(&[("grant:G-1", 10)], day, subjects)).await.unwrap();
+    assert_eq!(ask(TODAY, 11).await, Charged::Exhausted { limit: 10, remaining: 10 });
+    assert_eq!(ask(TODAY, 8).await, Charged::Yes);
+    assert_eq!(ask(TODAY, 3).await, Charged::Exhausted { limit: 10, remaining: 2 });
+    assert_eq!(ask(TODAY, 2).await, Charged::Yes);
+    assert_eq!(ask(TODAY, 1).await, Charged::Exhausted { limit: 10, remaining: 0 });
+    assert_eq!(ask(date!(2026 - 11 - 23), 10).await, Charged::Yes);
+}
+
+#[tokio::test]
+async fn a_query_charges_all_its_grants_or_none() {
+    let (state, _dir) = open();
+    let quotas = Quotas::start(state).unwrap();
+    let both = charge(&[("grant:A", 10), ("grant:B", 1)], TODAY, 2);
+    assert_eq!(quotas.charge(both).await.unwrap(), Charged::Exhausted { limit: 1, remaining: 1 });
+    assert_eq!(quotas.charge(charge(&[("grant:A", 10)], TODAY, 10)).await.unwrap(), Charged::Yes);
 }
 
 #[test]

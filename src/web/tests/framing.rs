@@ -131,3 +131,14 @@ fn requests_sent_at_once_are_answered_one_by_one() {
     assert_eq!(client.answer().status, 404);
     assert_eq!(client.answer().status, 200);
 }
+
+#[test]
+fn plain_http_is_not_answered_on_the_port_of_tls() {
+    let served = Served::start();
+    let mut tcp = TcpStream::connect(served.address).unwrap();
+    tcp.write_all(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut heard = Vec::new();
+    // Closed or reset, after a TLS alert at most.
+    tcp.read_to_end(&mut heard).ok();
+    assert!(heard.len() < 16 && !heard.starts_with(b"HTTP"), "{heard:?}");
+}

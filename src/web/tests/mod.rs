@@ -31,7 +31,7 @@ use crate::base::Clock;
 use crate::base::ids::SystemId;
 use crate::config::{AuditSection, GatewaySection, LimitsSection};
 use crate::store::audit::{AuditLog, Options};
-use crate::store::state::StateStore;
+use crate::store::state::{Quotas, StateStore};
 use crate::telemetry::Metrics;
 
 /// A gateway that serves on loopback until it is dropped.
@@ -140,7 +140,8 @@ fn gateway(pki: &Pki, housing: &Identity, limits: &LimitsSection, metrics: &Arc<
     let version = state.newest_version().unwrap().unwrap();
     let world = World::build(&version, &state.keys().unwrap(), None).unwrap();
     let (limits, metrics) = (limits.clone(), Arc::clone(metrics));
-    Gateway::new(Parts { clock, log, state, world, pseudonyms: keys.pseudonyms, limits, metrics })
+    let quotas = Quotas::start(state.clone()).unwrap();
+    Gateway::new(Parts { clock, log, state, quotas, world, pseudonyms: keys.pseudonyms, limits, metrics })
 }
 
 /// A client's end of a connection.

@@ -122,3 +122,29 @@ fn operators_learn_whether_it_lives_and_is_ready() {
     assert_eq!((stale.status, &stale.json()["ready"]), (503, &false.into()), "stale revocation list");
     assert_eq!(served.ops("/v1/datasets").status, 404);
 }
+
+#[test]
+fn a_flood_of_refusals_is_told_its_bound() {
+    let limits = LimitsSection { refusals_per_minute: 2.try_into().unwrap(), ..LimitsSection::default() };
+    let served = Served::start_with(limits);
+    let mut nobody = served.connect(None);
+    let codes: Vec<_> = (0..3).map(|_| nobody.ask("GET /v1/datasets", "").code()).collect();
+    assert_eq!(codes, ["certificate-required", "certificate-required", "too-many-refusals"]);
+    let flooding = nobody.ask("GET /v1/datasets", "");
+    assert_eq!(flooding.status, 429);
+    assert_eq!(flooding.headers["retry-after"], "60");
+    assert_eq!(flooding.headers["ratelimit-policy"], "\"refusals-minute\";q=2;w=60");
+    assert_eq!(flooding.headers["ratelimit"], "\"refusals-minute\";r=0;t=60");
+    let mut housing = served.connect(Some(&served.housing));
+    assert_eq!(housing.ask("GET /v1/datasets", "").status, 200, "a caller that is known is not locked out");
+}
+
+#[test]
+fn a_search_with_a_fault_is_told_which_parameter_has_it() {
+    let served = Served::start();
+    let mut housing = served.connect(Some(&served.housing));
+    let answer = housing.ask("GET /v1/audit/records?limit=many", "");
+    assert_eq!(answer.code(), "invalid-request");
+    assert_eq!(answer.json()["errors"][0]["pointer"], "/limit");
+    assert_eq!(housing.ask("GET /v1/audit/records", "").code(), "forbidden");
+}

@@ -26,6 +26,7 @@ use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureSc
 
 use self::material::Material;
 use self::watch::Watch;
+use crate::base::ids::Fingerprint;
 use crate::base::{Clock, Finding, Timestamp};
 use crate::config::TlsSection;
 
@@ -154,7 +155,13 @@ impl ClientCertVerifier for Live {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        self.0.material.load().clients.verify_client_cert(end_entity, intermediates, now)
+        let verified = self.0.material.load().clients.verify_client_cert(end_entity, intermediates, now);
+        if let Err(reason) = &verified {
+            // No request comes of it, so no record either: this line is all that tells of it.
+            let certificate = Fingerprint::of_certificate(end_entity);
+            tracing::warn!(caller.certificate = %certificate, tls.reason = %reason, "client certificate refused");
+        }
+        verified
     }
 
     fn verify_tls12_signature(

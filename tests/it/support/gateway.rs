@@ -116,8 +116,14 @@ impl TestGateway {
     /// Starts the process; the error is what it said when it refused.
     pub fn serve(&mut self) -> Result<(), String> {
         std::fs::write(self.config_file(), &self.config).unwrap();
-        self.process = Some(Process::start(Command::new(program()).args(["serve", "--config"]).arg(self.config_file()))?);
+        self.process = Some(Process::start(&mut self.command())?);
         Ok(())
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(program());
+        command.args(["serve", "--config"]).arg(self.config_file());
+        command
     }
 
     /// The configuration's file.
@@ -210,14 +216,8 @@ impl TestGateway {
     /// Starts the process, which must refuse: exit code and what it said.
     pub fn refusal(&mut self) -> (i32, String) {
         std::fs::write(self.config_file(), &self.config).unwrap();
-        let mut child = Command::new(program())
-            .args(["serve", "--config"])
-            .arg(self.config_file())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = self.command();
+        let mut child = child.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = follow(child.stderr.take().unwrap(), Arc::clone(&log));
         // Its end closes the channel; a gateway that serves says so, and must not have.

@@ -7,12 +7,15 @@ pub mod client;
 pub mod gateway;
 pub mod provider;
 mod random;
+pub mod vault;
 mod trail;
 
 pub use gateway::TestGateway;
 pub use random::Random;
 
 use std::time::Duration;
+
+use sluice::base::{Clock, SystemClock, Timestamp};
 
 /// The longest that anything in a test may take before the test has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,6 +24,11 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub const PERSON: &str = "11010519491231002X";
 /// Someone else, with a valid number.
 pub const OTHER: &str = "440306199001011236";
+
+/// The present moment.
+pub fn now() -> Timestamp {
+    SystemClock.now()
+}
 
 /// Asks until there is an answer; that there is none within [`PATIENCE`] fails the test.
 pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {

@@ -3,11 +3,10 @@
 use std::process::Command;
 
 use serde_json::Value;
-use sluice::base::{Clock, SystemClock};
 use sluice::demo::certificates::Usage;
 
 use super::client::Answer;
-use super::{TestGateway, until};
+use super::{TestGateway, now, until};
 
 impl TestGateway {
     /// Every record that an auditor's search finds, as JSON, once the search index has caught up.
@@ -43,7 +42,7 @@ impl TestGateway {
 
     /// Issues a certificate for a system of policies/systems.toml and registers its key.
     pub fn admit(&mut self, system: &str) {
-        let issued = self.authority.issue(system, &[], Usage::Client, SystemClock.now()).unwrap();
+        let issued = self.authority.issue(system, &[], Usage::Client, now()).unwrap();
         self.register(system, &issued);
         self.issued.insert(system.to_owned(), issued);
     }
