@@ -17,7 +17,7 @@ mod query;
 mod rest;
 mod sluice;
 pub mod sql;
-mod tls;
+pub mod tls;
 
 #[cfg(test)]
 mod hostile;

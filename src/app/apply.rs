@@ -24,7 +24,8 @@ const MAX_FILE: u64 = 32 << 20;
 pub fn read_sources(dir: &Path) -> Result<Sources, Findings> {
     let mut sources = Sources::default();
     let wrong = |path: &str, what: String| {
-        Findings(vec![Finding::error("file-unreadable", path, 0, what, "make it a readable UTF-8 file under 32 MiB")])
+        let file = dir.join(path).display().to_string();
+        Findings(vec![Finding::error("file-unreadable", &file, 0, what, "make it a readable UTF-8 file under 32 MiB")])
     };
     for folder in FOLDERS {
         let entries = std::fs::read_dir(dir.join(folder)).map_err(|e| wrong(folder, e.to_string()))?;

@@ -270,6 +270,9 @@ pub struct RecordPage {
     pub next: Option<u64>,
     /// Records that are in the log and not yet in its search index.
     pub index_lag: u64,
+    /// The department whose own records these are; none where the whole log was searched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub department: Option<String>,
 }
 
 /// One record of the log.

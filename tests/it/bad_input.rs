@@ -45,7 +45,7 @@ fn told(answer: &Answer) -> String {
 fn table() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let one = |id: &str| about(&[id]);
     let many = |n: usize| {
-        let people: Vec<Value> = (0..n).map(|i| json!({ "id_number": resident_id(&format!("1101051980010{i:04}")) })).collect();
+        let people: Vec<Value> = (0..n).map(|i| json!({ "id_number": resident_id(&format!("11010519800101{i:03}")) })).collect();
         with("subjects", json!(people))
     };
     let deep = |n: usize| [vec![b'['; n], vec![b']'; n]].concat();
@@ -83,7 +83,7 @@ fn table() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("no operator", without("operator"), "422 invalid-request /operator=missing-member"),
         ("a number for a case", with("case", json!(1)), "422 invalid-request /case=wrong-type"),
         ("null for a case", with("case", Value::Null), "422 invalid-request /case=wrong-type"),
-        ("an empty case", with("case", json!("")), "422 invalid-request /case=out-of-bounds /case=wrong-pattern"),
+        ("an empty case", with("case", json!("")), "422 invalid-request /case=wrong-pattern"),
         ("a case of 65", with("case", json!("a".repeat(65))), "422 invalid-request /case=out-of-bounds"),
         ("a NUL in a case", with("case", json!("a\0b")), "422 invalid-request /case=wrong-pattern"),
         ("a bidi override in a case", with("case", json!("a\u{202e}b")), "422 invalid-request /case=wrong-pattern"),
@@ -175,7 +175,7 @@ fn table() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         (
             "an operator without its constant",
             with("fields", json!([{ "field": "monthly_income", "form": "predicate", "op": "<" }])),
-            "422 invalid-request /fields/0=not-allowed-value",
+            "422 invalid-request /fields/0/value=missing-member",
         ),
         (
             "a constant of one's own",

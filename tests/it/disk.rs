@@ -1,7 +1,8 @@
 //! A disk that is full or read-only: nothing is disclosed, and nothing need be restarted.
 //!
 //! The disk is a small file system in memory, mounted for the test. Permissions would not do:
-//! they do not stop root.
+//! they do not stop root. A disk that fails to sync is played by a library (`support/syncs.c`)
+//! that is loaded into the gateway.
 
 use std::fs::File;
 use std::io::Write;
@@ -90,7 +91,16 @@ async fn served_again(gw: &TestGateway) {
 }
 
 fn intact(gw: &TestGateway) {
-    let verify = ["audit", "verify", "--db", "disk", "--pubkey", "keys/audit.vkey", "--checkpoint", "second-place/checkpoint"];
+    let verify = [
+        "audit",
+        "verify",
+        "--db",
+        "disk",
+        "--pubkey",
+        "keys/audit.vkey",
+        "--checkpoint",
+        "second-place/checkpoint",
+    ];
     let (code, out, err) = gw.sluice(&verify);
     assert_eq!(code, 0, "{out}{err}");
 }
@@ -111,7 +121,8 @@ async fn a_full_disk_discloses_nothing_and_the_same_process_recovers() {
             withheld(&ask(&gw).await);
         }
         // A refusal cannot be recorded either: then it is not a refusal but an outage.
-        let refused = gw.system("service.onestop").query("civil.subsistence", "housing-aid.review", &["mobile"]).await;
+        let refused =
+            gw.system("service.onestop").query("civil.subsistence", "housing-aid.review", &["mobile"]).await;
         assert_eq!(refused.problem(), "503 audit-unavailable", "{}", refused.text());
 
         empty(&disk);
@@ -174,4 +185,70 @@ async fn a_read_only_disk_at_the_start_is_refused_and_can_still_be_verified() {
     gw.serve().unwrap();
     answers(&gw, 1).await;
     intact(&gw);
+}
+
+/// Where the library that stands between the gateway and the disk keeps its account.
+struct Syncs {
+    log: PathBuf,
+    fail: PathBuf,
+}
+
+impl Syncs {
+    /// Puts the library between a gateway that is not yet serving and its disk.
+    fn before(gw: &mut TestGateway) -> Self {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/syncs.c");
+        let library = gw.path().join("syncs.so");
+        let arguments = ["-shared", "-fPIC", "-o"];
+        let built = Command::new("cc").args(arguments).arg(&library).arg(source).arg("-ldl").status();
+        assert!(built.expect("a C compiler is needed").success());
+        let syncs = Self { log: gw.path().join("syncs.log"), fail: gw.path().join("syncs.fail") };
+        gw.environment.insert("LD_PRELOAD".into(), library);
+        gw.environment.insert("SYNCS_LOG".into(), syncs.log.clone());
+        gw.environment.insert("SYNCS_FAIL".into(), syncs.fail.clone());
+        syncs
+    }
+
+    /// How often the log's WAL was synced so far.
+    fn of_wal(&self) -> usize {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        log.lines().filter(|file| file.ends_with("/audit.db-wal")).count()
+    }
+}
+
+#[tokio::test]
+async fn each_answer_was_synced_to_disk_before_it_left() {
+    let mut gw = TestGateway::prepare().await;
+    let syncs = Syncs::before(&mut gw);
+    gw.serve().unwrap();
+    for _ in 0..20 {
+        let before = syncs.of_wal();
+        assert_eq!(ask(&gw).await.status, 200);
+        assert!(syncs.of_wal() > before, "answered, but not synced");
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_to_sync_discloses_nothing_and_the_same_process_recovers() {
+    let mut gw = TestGateway::prepare().await;
+    let syncs = Syncs::before(&mut gw);
+    gw.serve().unwrap();
+    for _ in 0..3 {
+        answers(&gw, 3).await;
+        std::fs::write(&syncs.fail, "").unwrap();
+        for _ in 0..5 {
+            withheld(&ask(&gw).await);
+        }
+        std::fs::remove_file(&syncs.fail).unwrap();
+        served_again(&gw).await;
+        assert_eq!(gw.verify().0, 0, "{}", gw.verify().1);
+    }
+    // Unclear commits, then a sudden end.
+    std::fs::write(&syncs.fail, "").unwrap();
+    withheld(&ask(&gw).await);
+    gw.kill();
+    std::fs::remove_file(&syncs.fail).unwrap();
+    gw.serve().unwrap();
+    answers(&gw, 2).await;
+    let (code, said) = gw.verify_with(&["--checkpoint", "second-place/checkpoint"]);
+    assert_eq!(code, 0, "{said}");
 }

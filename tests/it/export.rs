@@ -55,7 +55,8 @@ async fn an_export_verifies_offline_and_one_changed_character_does_not() {
     assert_ne!(harmed(b"").0, 0);
 
     keys::make(&vault.gw.path().join("stranger"), "sluice.test/log").unwrap();
-    let (code, out, _) = vault.gw.sluice(&["audit", "verify", "--export", "log.jsonl", "--pubkey", "stranger/audit.vkey"]);
+    let (code, out, _) =
+        vault.gw.sluice(&["audit", "verify", "--export", "log.jsonl", "--pubkey", "stranger/audit.vkey"]);
     assert_eq!(code, 15, "{out}");
 }
 
@@ -64,7 +65,10 @@ async fn an_export_does_not_overwrite_and_names_nobody() {
     let vault = Vault::filled().await;
     for format in ["jsonl", "csv", "ocsf"] {
         let text = export(&vault, format, format);
-        assert!(!text.contains(PERSON) && !text.contains("王秀兰") && !text.contains("13800138000"), "{format}");
+        assert!(
+            !text.contains(PERSON) && !text.contains("王秀兰") && !text.contains("13800138000"),
+            "{format}"
+        );
         let again = ["audit", "export", "--db", "data", "--format", format, "--out", format];
         let (code, _, err) = vault.gw.sluice(&again);
         assert!(code == 1 && err.contains(format), "{code} {err}");
@@ -84,7 +88,8 @@ async fn no_cell_of_the_csv_is_a_formula() {
             assert!([200, 422].contains(&status), "{case}: {status}");
         }
     }
-    let (code, _, err) = gw.sluice(&["audit", "export", "--db", "data", "--format", "csv", "--out", "log.csv"]);
+    let (code, _, err) =
+        gw.sluice(&["audit", "export", "--db", "data", "--format", "csv", "--out", "log.csv"]);
     assert_eq!(code, 0, "{err}");
     let text = std::fs::read_to_string(gw.path().join("log.csv")).unwrap();
     let rows: Vec<Vec<String>> = text.split("\r\n").filter(|row| !row.is_empty()).map(cells).collect();
@@ -143,7 +148,8 @@ async fn a_proof_holds_for_its_record_under_its_key_and_for_nothing_else() {
     keys::make(&vault.gw.path().join("other"), "another.test/log").unwrap();
     let last = vault.cells("record").len() - 1;
     for index in [0, 3, last] {
-        let (code, out, err) = vault.gw.sluice(&["audit", "prove", "--db", "data", "--index", &index.to_string()]);
+        let (code, out, err) =
+            vault.gw.sluice(&["audit", "prove", "--db", "data", "--index", &index.to_string()]);
         assert_eq!(code, 0, "{err}");
         let record: Value = serde_json::from_str(&out).unwrap();
         assert_eq!(check(&vault, &record, "keys/audit.vkey").0, 0);
@@ -163,7 +169,10 @@ async fn a_proof_holds_for_its_record_under_its_key_and_for_nothing_else() {
         assert_eq!(altered("/index", json!(index + 1)).0, 1);
         for at in 0..record["proof"].as_array().unwrap().len() {
             let other = record["proof"][(at + 1) % 2].clone();
-            assert_eq!(altered(&format!("/proof/{at}"), json!("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")).0, 1);
+            assert_eq!(
+                altered(&format!("/proof/{at}"), json!("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")).0,
+                1
+            );
             if other != record["proof"][at] {
                 assert_eq!(altered(&format!("/proof/{at}"), other).0, 1);
             }

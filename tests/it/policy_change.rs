@@ -109,7 +109,7 @@ async fn files_with_a_fault_are_refused_whole_and_the_fault_is_named() {
 async fn a_hangup_applies_the_files_too() {
     let gw = TestGateway::start().await;
     let (_, policy) = versions(&becomes(&gw, "status", 200).await);
-    let broken = "p, dep:service";
+    let broken = "p, dep:broken";
     let at = gw.append(RULES, broken);
     gw.signal("HUP");
     until("the fault is in the log", async || {

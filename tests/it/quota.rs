@@ -16,7 +16,7 @@ async fn ten_a_day() -> TestGateway {
     gw
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn queries_at_the_same_time_never_get_more_than_the_grants_volume() {
     let gw = ten_a_day().await;
     let tasks: Vec<_> = (0..8)

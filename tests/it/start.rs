@@ -41,7 +41,11 @@ async fn a_bad_configuration_is_refused_with_file_line_and_remedy() {
         ("catalogue_dir = \".\"", "catalogue_dir = \"nowhere\"", &["nowhere"]),
         ("data_dir = \"data\"", "data_dir = \"sluice.toml\"", &["sluice.toml"]),
         ("ca/adapters/ca.pem", "ca/nowhere.pem", &["ca/nowhere.pem"]),
-        ("source.sluice.datasets = [\"civil.subsistence\"]", "source.sluice.datasets = []\nallow_all = true", &["sluice.toml", "allow_all"]),
+        (
+            "source.sluice.datasets = [\"civil.subsistence\"]",
+            "source.sluice.datasets = []\nallow_all = true",
+            &["sluice.toml", "allow_all"],
+        ),
     ];
     let mut gw = TestGateway::prepare().await;
     let mut wrong = Vec::new();
@@ -149,6 +153,32 @@ async fn a_clock_behind_the_last_record_is_refused_until_it_is_right() {
     assert_eq!(gw.verify().0, 0, "{}", gw.verify().1);
 }
 
+/// What becomes of a file.
+#[derive(Debug)]
+enum Harm {
+    None,
+    Cut(u64),
+    Flip(u64),
+    Gone,
+}
+
+impl Harm {
+    fn to(&self, file: &Path) {
+        match self {
+            Harm::None => {}
+            Harm::Cut(length) => {
+                fs::File::options().write(true).open(file).unwrap().set_len(*length).unwrap()
+            }
+            Harm::Flip(at) => {
+                let mut bytes = fs::read(file).unwrap();
+                bytes[*at as usize] ^= 0x10;
+                fs::write(file, bytes).unwrap();
+            }
+            Harm::Gone => fs::remove_file(file).unwrap(),
+        }
+    }
+}
+
 /// A gateway killed in the midst of its work leaves a WAL; whatever becomes of that file, either
 /// all that the second place has seen is still there, or the gateway does not serve.
 #[tokio::test]
@@ -164,29 +194,29 @@ async fn a_torn_or_lost_wal_is_survived_or_refused_but_never_overlooked() {
     assert!(wal > 20_000, "the WAL was not yet taken in: {wal}");
 
     let (mut served, mut refusals) = (0, 0);
-    let cuts = (0..24).map(|n| Some(wal * n / 24 + n * 7)).chain([Some(wal - 1), Some(wal), None]);
-    for cut in cuts {
+    let cuts =
+        (0..24).map(|n| Harm::Cut(wal * n / 24 + n * 7)).chain([Harm::Cut(wal - 1), Harm::Gone, Harm::None]);
+    let flips = (0..24).map(|n| Harm::Flip(wal * n / 24 + n * 5));
+    for harm in cuts.chain(flips) {
         fs::remove_dir_all(&data).unwrap();
         copy(&left, &data);
         fs::copy(left.join("checkpoint"), gw.path().join("second-place/checkpoint")).unwrap();
-        let file = data.join("audit.db-wal");
-        match cut {
-            Some(length) => fs::File::options().write(true).open(&file).unwrap().set_len(length).unwrap(),
-            None => fs::remove_file(&file).unwrap(),
-        }
+        harm.to(&data.join("audit.db-wal"));
         match gw.serve() {
             Ok(()) => {
                 served += 1;
-                assert!(size(&data) >= seen, "cut at {cut:?}: what was seen at {seen} is gone");
+                assert!(size(&data) >= seen, "{harm:?}: what was seen at {seen} is gone");
                 answers(&gw, 1).await;
                 let (code, said) = gw.verify_with(&["--checkpoint", "left/checkpoint"]);
-                assert_eq!(code, 0, "cut at {cut:?}: {said}");
+                assert_eq!(code, 0, "{harm:?}: {said}");
                 gw.kill();
             }
             Err(said) => {
                 refusals += 1;
                 let remedy = said.contains("Put back") || said.contains("put back");
-                assert!(remedy && said.contains("audit log"), "cut at {cut:?}: {said}");
+                assert!(remedy && said.contains("audit log"), "{harm:?}: {said}");
+                let (code, said) = gw.verify_with(&["--checkpoint", "left/checkpoint"]);
+                assert!((10..=17).contains(&code), "{harm:?}: {code} {said}");
             }
         }
     }
@@ -266,7 +296,8 @@ fn size(data: &Path) -> u64 {
 /// The kinds of all records.
 fn kinds(data: &Path) -> Vec<String> {
     let records = Database::open(data).unwrap().records(0, u64::from(u32::MAX)).unwrap();
-    let kind = |leaf: &[u8]| serde_json::from_slice::<Value>(leaf).unwrap()["kind"].as_str().unwrap().to_owned();
+    let kind =
+        |leaf: &[u8]| serde_json::from_slice::<Value>(leaf).unwrap()["kind"].as_str().unwrap().to_owned();
     records.iter().map(|(_, leaf)| kind(leaf)).collect()
 }
 

@@ -112,6 +112,11 @@ impl<'s, S: Stored> Walk<'s, S> {
             self.report.add(Kind::Extra, place, "it is not part of the log that was signed");
         }
         self.anchors = self.stored.checkpoints()?.map(|kept| kept.into_iter().collect());
+        if self.anchors.is_none() && Checkpoint::open(head, &self.given).is_err() {
+            // No other key can come into effect, and without a signature even the size is hearsay.
+            self.report.add(Kind::BadSignature, Place::Head, "it is not signed by the given key");
+            return Ok(());
+        }
         if noted != self.size {
             self.report.add(
                 Kind::Altered,

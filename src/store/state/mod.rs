@@ -57,6 +57,9 @@ impl StateStore {
     /// # Errors
     /// When it cannot be opened, or a migration fails.
     pub fn open(path: &Path) -> Result<Self, StateError> {
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir).map_err(StateError::new)?;
+        }
         let pool = Pool::builder()
             .max_size(4)
             .connection_timeout(Duration::from_secs(5))

@@ -30,6 +30,8 @@ pub struct TestGateway {
     pub adapters: Authority,
     pub civil: Provider,
     pub issued: HashMap<String, Issued>,
+    /// Variables that the process is started with.
+    pub environment: HashMap<String, PathBuf>,
     process: Option<Process>,
     config: String,
 }
@@ -81,6 +83,7 @@ impl TestGateway {
             adapters,
             civil,
             issued: HashMap::new(),
+            environment: HashMap::new(),
             process: None,
         };
         gateway.revoke(&[], now.plus_seconds(86_400));
@@ -122,7 +125,7 @@ impl TestGateway {
 
     fn command(&self) -> Command {
         let mut command = Command::new(program());
-        command.args(["serve", "--config"]).arg(self.config_file());
+        command.args(["serve", "--config"]).arg(self.config_file()).envs(&self.environment);
         command
     }
 

@@ -45,7 +45,8 @@ impl Vault {
         let desk = gw.system("service.onestop");
         for n in 0..10 {
             let person = if n % 2 == 0 { PERSON } else { OTHER };
-            let answer = desk.post(QUERY, &ask("housing-aid.review", &[person], json!(["status", "name"]))).await;
+            let answer =
+                desk.post(QUERY, &ask("housing-aid.review", &[person], json!(["status", "name"]))).await;
             assert_eq!(answer.status, 200, "{}", answer.text());
         }
         for (status, purpose, person, field) in [
