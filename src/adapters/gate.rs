@@ -16,6 +16,9 @@ use crate::config::adapter::AdapterConfig;
 /// See the module.
 #[derive(Debug)]
 pub struct Gate {
+    /// Of those who call and those who wait to: there may be twice as many as calls, so that a
+    /// provider that is slow makes a bounded number wait.
+    pub callers: Semaphore,
     places: Arc<Semaphore>,
     size: u32,
     wait: Duration,
@@ -38,6 +41,7 @@ impl Gate {
     pub fn new(config: &AdapterConfig) -> Self {
         let size = config.concurrency.get();
         Self {
+            callers: Semaphore::new(size as usize * 2),
             places: Arc::new(Semaphore::new(size as usize)),
             size,
             wait: Duration::from_millis(config.wait_ms),

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::StatusCode;
+use tokio::sync::Semaphore;
 use url::Url;
 
 use self::breaker::Outcome;
@@ -139,6 +140,13 @@ impl WorkerAdapters {
     /// The name of the adapter that answers `dataset`.
     pub fn name_of(&self, dataset: &DatasetId) -> Option<&str> {
         self.shared.name_of(dataset)
+    }
+
+    /// The places of the adapter that answers `dataset`, one for each query that goes there.
+    /// Whoever fetches takes one before.
+    pub fn places_of(&self, dataset: &str) -> Option<&Semaphore> {
+        let provider = self.shared.providers.get(*self.shared.by_dataset.get(dataset)?)?;
+        Some(&provider.gate.callers)
     }
 }
 

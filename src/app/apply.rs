@@ -70,22 +70,23 @@ pub fn apply(state: &StateStore, dir: &Path, clock: &dyn Clock) -> Result<(Appli
 /// Why a change could not be taken up: the old world stays.
 #[derive(Debug, thiserror::Error)]
 pub enum NotTaken {
-    /// The stored files do not hold together.
-    #[error("the stored version does not hold together:\n{0}")]
-    Broken(Findings),
     /// The state could not be read.
     #[error(transparent)]
     State(#[from] StateError),
     /// The log could not record it.
     #[error("the log could not record it: {0}")]
     Unrecorded(#[from] Error),
+    /// The log does not say that it was done.
+    #[error("the log does not bear out the state database: {0}; restore the state, or apply and register again")]
+    Unconfirmed(String),
     /// No version was ever applied.
     #[error("no version of the catalogue was ever applied")]
     Nothing,
 }
 
 impl Gateway {
-    /// Takes up whatever changed since revision `seen`; gives the revision that is now in force.
+    /// Takes up whatever changed since revision `seen` (-1 at the start: nothing was seen, and
+    /// everything is looked up in the log); gives the revision that is now in force.
     ///
     /// # Errors
     /// Why not. Everything stays as it was, and the next call tries again.
@@ -99,14 +100,21 @@ impl Gateway {
             }
             let keys = state.keys()?;
             if state.newest_seq()? == Some(old.seq) {
-                return Ok(Some((revision, old.rekeyed(&keys))));
+                return Ok(Some((revision, old.rekeyed(&keys), keys)));
             }
             let version = state.newest_version()?.ok_or(NotTaken::Nothing)?;
-            let new = World::build(&version, &keys, Some(&old)).map_err(NotTaken::Broken)?;
-            Ok(Some((revision, new)))
+            let new = World::build(&version, &keys, Some(&old)).unwrap_or_else(|findings| {
+                // A version stored by another program may not hold together for this one. The old
+                // one stays, but a key that was revoked does not stay with it.
+                tracing::error!(%findings, "the newest version does not hold together; the one before stays in force");
+                old.rekeyed(&keys)
+            });
+            Ok(Some((revision, new, keys)))
         });
-        let Some((revision, new)) = read.await? else { return Ok(seen) };
+        let Some((revision, new, keys)) = read.await? else { return Ok(seen) };
         self.record_acts().await?;
+        let known = (seen >= 0).then(|| self.world());
+        self.confirm(&new, &keys, known.as_deref()).await?;
         tracing::info!(
             catalogue.version = new.catalogue_version,
             policy.version = new.policy_version,
@@ -141,7 +149,7 @@ fn draft(act: &Act) -> Draft {
     let members = draft.members();
     members.number("act", u64::try_from(act.seq).unwrap_or_default());
     members.text("action", &act.kind).text("object", &act.object).text("detail", &act.detail);
-    members.text("done_at", &act.at.to_string());
+    members.text("done_at", &act.at.to_string()).text("done_by", &act.actor);
     draft
 }
 

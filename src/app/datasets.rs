@@ -4,21 +4,29 @@
 
 use super::call::Call;
 use super::gateway::Gateway;
+use super::trail::Trail;
 use super::view::{
     DatasetLine, DatasetList, DatasetView, FieldView, PermittedView, PurposeView, SubjectView,
 };
 use super::world::World;
 use crate::base::ids::PurposeId;
 use crate::base::{Code, Lang, Result, Timestamp};
-use crate::catalogue::{Dataset, Field, Level};
+use crate::catalogue::{Dataset, Field};
 use crate::identity::System;
-use crate::policy::Offer;
+use crate::policy::{Action, Offer};
 
 /// The datasets that the caller may know of.
-pub fn list(gateway: &Gateway, call: &Call, lang: Lang) -> DatasetList {
-    let (world, now) = (gateway.world(), gateway.now());
+///
+/// # Errors
+/// `forbidden`.
+pub async fn list(gateway: &Gateway, call: &Call, lang: Lang) -> Result<DatasetList> {
+    let world = gateway.world();
     let system = &call.caller.system;
-    let known = world.catalogue.datasets.values().filter(|d| may_know(&world, system, d, now));
+    if !world.policy.may(system, Action::DatasetsRead) {
+        return refuse(gateway, call, Code::Forbidden).await;
+    }
+    let now = gateway.now();
+    let known = world.catalogue.datasets.values().filter(|d| world.may_know(system, d));
     let datasets = known
         .map(|d| DatasetLine {
             dataset: d.id().to_string(),
@@ -29,24 +37,39 @@ pub fn list(gateway: &Gateway, call: &Call, lang: Lang) -> DatasetList {
             askable: may_ask(&world, system, d, now),
         })
         .collect();
-    DatasetList { catalogue_version: world.catalogue_version, datasets }
+    Ok(DatasetList { catalogue_version: world.catalogue_version, datasets })
 }
 
 /// One dataset, with what the caller may ask of it.
 ///
 /// # Errors
-/// `not-found` when there is none, or the caller may not know of it.
-pub fn view(gateway: &Gateway, call: &Call, id: &str, lang: Lang) -> Result<DatasetView> {
-    let (world, now) = (gateway.world(), gateway.now());
+/// `forbidden`; `not-found` when there is none, or the caller may not know of it.
+pub async fn view(gateway: &Gateway, call: &Call, id: &str, lang: Lang) -> Result<DatasetView> {
+    let world = gateway.world();
     let system = &call.caller.system;
-    let dataset = world.dataset(id).filter(|d| may_know(&world, system, d, now)).ok_or(Code::NotFound)?;
+    if !world.policy.may(system, Action::DatasetsRead) {
+        return refuse(gateway, call, Code::Forbidden).await;
+    }
+    match world.dataset(id).filter(|d| world.may_know(system, d)) {
+        Some(dataset) => Ok(describe(&world, system, dataset, gateway.now(), lang)),
+        None => refuse(gateway, call, Code::NotFound).await,
+    }
+}
+
+/// Reading the catalogue leaves no record; being refused does, so that probing for names shows.
+async fn refuse<T>(gateway: &Gateway, call: &Call, code: Code) -> Result<T> {
+    let trail = Trail::new("catalogue", call);
+    Err(gateway.record_failure(&call.caller.system.id, trail, code.into()).await)
+}
+
+fn describe(world: &World, system: &System, dataset: &Dataset, now: Timestamp, lang: Lang) -> DatasetView {
     let purposes = dataset.entry.purposes.iter();
     let offered: Vec<_> = purposes.map(|p| (p, world.policy.offers(system, dataset, p, now))).collect();
     let entry = &dataset.entry;
-    Ok(DatasetView {
+    DatasetView {
         catalogue_version: world.catalogue_version,
         policy_version: world.policy_version,
-        dataset: id.to_owned(),
+        dataset: dataset.id().to_string(),
         provider: entry.provider.to_string(),
         title: entry.title.lang(lang).to_owned(),
         summary: entry.summary.lang(lang).to_owned(),
@@ -59,18 +82,10 @@ pub fn view(gateway: &Gateway, call: &Call, id: &str, lang: Lang) -> Result<Data
             member: entry.subject.member.clone(),
             identifier: entry.subject.identifier.as_str().to_owned(),
         },
-        purposes: entry.purposes.iter().filter_map(|p| purpose_view(&world, p, lang)).collect(),
+        purposes: entry.purposes.iter().filter_map(|p| purpose_view(world, p, lang)).collect(),
         fields: dataset.fields.iter().map(|f| field_view(f, &offered, lang)).collect(),
         request_schema: dataset.request_schema.clone(),
-    })
-}
-
-/// May the system know that the dataset exists? A core list is secret: only its owner, and who
-/// may ask something of it, sees it at all.
-pub(super) fn may_know(world: &World, system: &System, dataset: &Dataset, now: Timestamp) -> bool {
-    dataset.level() < Level::Core
-        || dataset.entry.provider == system.department
-        || may_ask(world, system, dataset, now)
+    }
 }
 
 fn may_ask(world: &World, system: &System, dataset: &Dataset, now: Timestamp) -> bool {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use ring::rand::SystemRandom;
-use tokio::sync::Semaphore;
 
+use super::admission::Places;
 use super::refusals::Refusals;
 use super::world::World;
 use crate::base::ids::RequestId;
@@ -30,7 +30,7 @@ pub struct Gateway {
     pub(super) quotas: Quotas,
     pub(super) pseudonyms: PseudonymKey,
     pub(super) refusals: Refusals,
-    pub(super) places: Semaphore,
+    pub(super) places: Places,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -66,7 +66,7 @@ impl Gateway {
             quotas: parts.quotas,
             pseudonyms: parts.pseudonyms,
             refusals: Refusals::new(parts.limits.refusals_per_minute),
-            places: Semaphore::new(parts.limits.concurrent_queries.get()),
+            places: Places::new(parts.limits.concurrent_queries.get()),
             metrics: parts.metrics,
         }
     }

@@ -3,17 +3,22 @@
 //! Invariant: every story ends in a record of the log before it answers, whatever its end; and
 //! no story knows of HTTP. Entrances (web, jobs, the command line) call these and nothing below.
 
+mod admission;
 pub mod apply;
 pub mod call;
+mod confirm;
 pub mod datasets;
+pub mod erase;
 pub mod explain;
 pub mod gateway;
+pub mod history;
 pub mod keys;
 pub mod query;
 pub mod records;
 pub mod readiness;
 mod record;
 mod refusals;
+pub mod subject;
 pub mod trail;
 pub mod view;
 pub mod world;

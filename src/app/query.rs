@@ -8,19 +8,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::FutureExt;
-use ring::digest::{SHA256, digest};
+use ring::hmac;
+use ring::rand::SecureRandom;
 use serde_json::{Map, Value as Json};
 
+use super::admission::Place;
 use super::call::Call;
 use super::gateway::Gateway;
 use super::trail::Trail;
 use super::view::{FieldProblem, QueryAnswer, ReceiptView, SubjectResult};
 use super::world::World;
 use crate::adapters::WorkerAdapters;
-use crate::base::ids::{FieldName, RuleId};
+use crate::base::ids::{FieldName, RuleId, hex};
 use crate::base::{Bound, Code, Error, FieldRefusal, Result, Timestamp};
 use crate::catalogue::{Ask, Dataset, OnRefusal, Predicate, request};
-use crate::policy::{FieldVerdict, Grant, Verdict};
+use crate::policy::{Action, FieldVerdict, Grant, Verdict};
 use crate::privacy::{self, Context, Disclosure, Recipient};
 use crate::store::state::{Charge, Charged};
 
@@ -36,7 +38,12 @@ pub async fn query(
     body: Result<impl AsRef<[u8]>>,
 ) -> Result<Vec<u8>> {
     let mut trail = Trail::new("query", call);
-    let story = answer(gateway, adapters, call, dataset, body, &mut trail);
+    // Kept to the end: a query that waits for its record is still in hand.
+    let mut place = match gateway.places.take(adapters.places_of(dataset)).await {
+        Ok(place) => place,
+        Err(error) => return Err(gateway.record_failure(&call.caller.system.id, trail, error).await),
+    };
+    let story = answer(gateway, adapters, call, dataset, body, &mut place, &mut trail);
     // A panic is a fault of ours: it is recorded like any other end, and takes nothing down.
     let told = AssertUnwindSafe(story).catch_unwind().await.unwrap_or_else(|_| Err(Code::Internal.into()));
     match told {
@@ -52,14 +59,17 @@ async fn answer(
     call: &Call,
     dataset: &str,
     body: Result<impl AsRef<[u8]>>,
+    place: &mut Place<'_>,
     trail: &mut Trail,
 ) -> Result<QueryAnswer> {
-    let _place = gateway.places.try_acquire().map_err(|_| Error::new(Code::Overloaded).retry_after(1))?;
     let world = gateway.world();
     let now = gateway.now();
     trail.world(&world);
     let system = &call.caller.system;
-    let dataset = world.dataset(dataset).filter(|d| super::datasets::may_know(&world, system, d, now));
+    if !world.policy.may(system, Action::DatasetsQuery) {
+        return Err(Code::Forbidden.into());
+    }
+    let dataset = world.dataset(dataset).filter(|d| world.may_know(system, d));
     let dataset = dataset.ok_or(Code::NotFound)?;
     trail.dataset(dataset.id().as_str());
 
@@ -75,7 +85,7 @@ async fn answer(
 
     charge(gateway, &given, &ask, now).await?;
     let began = Instant::now();
-    let rows = fetch(adapters, call, &ask, &given, trail).await;
+    let rows = place.lend(fetch(adapters, call, &ask, &given, trail)).await;
     let code = rows.as_ref().map_or_else(|error| error.code, |_| Code::Ok);
     gateway.metrics.adapter_answered(&dataset.entry.provider, code, began.elapsed());
     let rows = rows?;
@@ -86,17 +96,28 @@ async fn answer(
 
 /// Records the answer, and only then lets it go.
 ///
-/// The record holds the hash of the answer as it stands before the receipt is added: whoever has
-/// the answer takes the `receipt` member out of the text and has the hashed bytes again.
+/// The record commits to the answer as it stands before the receipt is added: whoever has the
+/// answer takes the `receipt` member out of the text and has the committed bytes again. A plain
+/// hash would give the answer away, since all but a few small values of it stands in the record;
+/// so the commitment is keyed, and only the caller is given the key.
 async fn conclude(gateway: &Gateway, answer: QueryAnswer, mut trail: Trail) -> Result<Vec<u8>> {
     let mut body = serde_json::to_vec(&answer).map_err(|e| Error::new(Code::Internal).because(e))?;
-    trail.note("response_sha256", &crate::base::ids::hex(digest(&SHA256, &body).as_ref()));
+    let (commitment, response_key) = commit(gateway, &body)?;
+    trail.note("response", &commitment);
     let receipt = gateway.record(trail.end(Code::Ok)).await?;
     body.pop();
     body.extend_from_slice(b",\"receipt\":");
-    serde_json::to_writer(&mut body, &ReceiptView::from(receipt)).map_err(|e| Error::new(Code::Internal).because(e))?;
+    serde_json::to_writer(&mut body, &ReceiptView::of(receipt, response_key)).map_err(|e| Error::new(Code::Internal).because(e))?;
     body.push(b'}');
     Ok(body)
+}
+
+/// HMAC-SHA256 of the answer under a fresh key, and the key; both in hex.
+fn commit(gateway: &Gateway, body: &[u8]) -> Result<(String, String)> {
+    let mut key = [0; 32];
+    gateway.rng.fill(&mut key).map_err(|_| Error::new(Code::NotReady))?;
+    let commitment = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), body);
+    Ok((hex(commitment.as_ref()), hex(&key)))
 }
 
 /// A field that is given, and how.
@@ -170,9 +191,7 @@ async fn fetch(
     given: &[Given],
     trail: &mut Trail,
 ) -> Result<Vec<Row>> {
-    if let Some(name) = adapters.name_of(ask.dataset.id()) {
-        trail.note("adapter", name);
-    }
+    trail.asked(adapters.name_of(ask.dataset.id()));
     let wanted: Vec<&FieldName> =
         given.iter().filter(|g| privacy::needs_value(g.form)).map(|g| &g.name).collect();
     adapters.fetch(ask.dataset.id(), &wanted, &ask.subjects, &call.request_id, Some(&call.trace)).await

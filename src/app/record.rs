@@ -32,8 +32,8 @@ impl Gateway {
             self.refusals.count(Some(system), 1, self.now());
             return error;
         }
-        if !self.refusals.take(Some(system), self.now()) {
-            return Error::new(Code::TooManyRefusals).retry_after(60).bound(self.refusals.bound());
+        if !trail.was_asked() && !self.refusals.take(Some(system), self.now()) {
+            return Error::new(Code::TooManyRefusals).retry_after(60).bound(self.refusals.bound(Some(system)));
         }
         match self.record(trail.end(error.code)).await {
             Ok(_) => error,
@@ -51,7 +51,7 @@ impl Gateway {
         code: Code,
     ) -> Error {
         if !self.refusals.take(None, self.now()) {
-            return Error::new(Code::TooManyRefusals).retry_after(60).bound(self.refusals.bound());
+            return Error::new(Code::TooManyRefusals).retry_after(60).bound(self.refusals.bound(None));
         }
         let mut draft = Draft::new("refused-at-door");
         let members = draft.members();
@@ -70,14 +70,17 @@ impl Gateway {
     /// # Errors
     /// `audit-unavailable`; what was handed over is counted again.
     pub async fn record_surplus(&self) -> Result<()> {
-        for Surplus { system, count } in self.refusals.surplus() {
+        let mut surplus = self.refusals.surplus().into_iter();
+        while let Some(Surplus { system, count }) = surplus.next() {
             let mut draft = Draft::new("refusals-counted");
             draft.members().number("count", count);
             if let Some(system) = &system {
                 draft.members().text("system", system.as_str());
             }
             if let Err(error) = self.record(draft).await {
-                self.refusals.count(system.as_ref(), count, self.now());
+                for left in std::iter::once(Surplus { system, count }).chain(surplus) {
+                    self.refusals.count(left.system.as_ref(), left.count, self.now());
+                }
                 return Err(error);
             }
         }
@@ -90,9 +93,11 @@ fn protects_gateway(code: Code) -> bool {
     matches!(code, Code::Overloaded | Code::NotReady | Code::AuditUnavailable)
 }
 
-impl From<Receipt> for ReceiptView {
-    fn from(receipt: Receipt) -> Self {
+impl ReceiptView {
+    /// The receipt of an answer to which the record commits under `response_key`.
+    pub(super) fn of(receipt: Receipt, response_key: String) -> Self {
         Self {
+            response_key,
             log: receipt.log.to_string(),
             index: receipt.index,
             leaf_hash: receipt.leaf_hash.to_string(),

@@ -1,5 +1,4 @@
-//! Reading the log: by auditors, by a department's own officers, by whoever holds a receipt, and
-//! by a person who asks who looked.
+//! Reading the log: by auditors, by a department's own officers, by whoever holds a receipt.
 //!
 //! Invariant: reading leaves a record of its own before anything is shown; and whoever may not
 //! know a record is told that there is none.
@@ -12,9 +11,11 @@ use super::call::Call;
 use super::gateway::Gateway;
 use super::trail::Trail;
 use super::view::{RecordLine, RecordPage};
+use super::world::World;
+use crate::audit::facets::Facets;
 use crate::audit::{SignedRecord, Tile};
 use crate::base::{Code, Error, Invalid, Result, Timestamp};
-use crate::catalogue::IdentifierKind;
+use crate::identity::System;
 use crate::policy::Action;
 use crate::store::audit::{Filter, Page, ReadError, Reader};
 
@@ -62,46 +63,90 @@ pub struct Search {
     pub limit: Option<usize>,
 }
 
-/// Searches the log: auditors the whole, officers what their own department asked.
+/// Searches the log: auditors the whole; officers what their own department asked, or, when they
+/// name a dataset of its own, what others asked of that.
 ///
 /// # Errors
 /// `forbidden`, `invalid-request`, `audit-unavailable`.
 pub async fn search(gateway: &Gateway, call: &Call, search: Result<Search>) -> Result<RecordPage> {
-    let trail = Trail::new("audit-search", call);
-    let mut search = match search {
-        Ok(search) => search,
+    let mut trail = Trail::new("audit-search", call);
+    let (search, own) = match search.and_then(|search| permit(gateway, &call.caller.system, search)) {
+        Ok(permitted) => permitted,
         Err(error) => return fail(gateway, call, trail, error).await,
     };
-    let system = &call.caller.system;
-    let policy = &gateway.world().policy;
-    let mut own = None;
-    if !policy.may(system, Action::AuditReadAll) {
-        if !policy.may(system, Action::AuditReadOwn) {
-            return fail(gateway, call, trail, Code::Forbidden.into()).await;
-        }
-        own = Some(system.department.to_string());
-        search.department.clone_from(&own);
-    }
-    let limit = search.limit.unwrap_or(PAGE);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        let fault = Invalid { pointer: "/limit".into(), code: Code::OutOfBounds, expected: Some("1 to 1000".into()) };
-        return fail(gateway, call, trail, Error::invalid(Code::InvalidRequest, vec![fault])).await;
-    }
-    let filter = Filter {
-        from: search.from,
-        until: search.until,
-        kind: search.kind,
-        department: search.department,
-        system: search.system,
-        datasets: search.dataset.into_iter().collect(),
-        purpose: search.purpose,
-        outcome: search.outcome,
-    };
-    let found = read(gateway, move |log| log.records(&filter, search.after, limit)).await?;
+    search.note(&mut trail);
+    let (after, limit) = (search.after, search.limit.unwrap_or(PAGE));
+    let filter = search.filter();
+    let found = read(gateway, move |log| log.records(&filter, after, limit)).await?;
     Ok(RecordPage { department: own, ..page(gateway, trail, found).await? })
 }
 
-/// One record, with what proves it: for auditors, and for the department that made the request.
+/// Narrows a search to what the system may see, and says to which department it was narrowed.
+fn permit(gateway: &Gateway, system: &System, mut search: Search) -> Result<(Search, Option<String>)> {
+    let world = gateway.world();
+    if !(1..=MAX_PAGE).contains(&search.limit.unwrap_or(PAGE)) {
+        let fault = Invalid { pointer: "/limit".into(), code: Code::OutOfBounds, expected: Some("1 to 1000".into()) };
+        return Err(Error::invalid(Code::InvalidRequest, vec![fault]));
+    }
+    if world.policy.may(system, Action::AuditReadAll) {
+        return Ok((search, None));
+    }
+    if !world.policy.may(system, Action::AuditReadOwn) {
+        return Err(Code::Forbidden.into());
+    }
+    let own = Some(system.department.to_string());
+    if !search.dataset.as_deref().is_some_and(|dataset| owns(&world, system, dataset)) {
+        search.department.clone_from(&own);
+    }
+    Ok((search, own))
+}
+
+impl Search {
+    /// Tells the record what was looked for: names and codes, and nothing that is not one.
+    fn note(&self, trail: &mut Trail) {
+        let names = [
+            ("for_kind", &self.kind),
+            ("for_department", &self.department),
+            ("for_system", &self.system),
+            ("for_dataset", &self.dataset),
+            ("for_purpose", &self.purpose),
+            ("for_outcome", &self.outcome),
+        ];
+        for (name, value) in names {
+            // A name of ours is short and has letters; anything else finds nothing and is not kept.
+            if let Some(value) = value.as_deref().filter(|v| is_name(v)) {
+                trail.note(name, value);
+            }
+        }
+        for (name, moment) in [("for_from", self.from), ("for_until", self.until)] {
+            if let Some(moment) = moment {
+                trail.note(name, &moment.to_string());
+            }
+        }
+    }
+
+    fn filter(self) -> Filter {
+        Filter {
+            from: self.from,
+            until: self.until,
+            kind: self.kind,
+            department: self.department,
+            system: self.system,
+            datasets: self.dataset.into_iter().collect(),
+            purpose: self.purpose,
+            outcome: self.outcome,
+        }
+    }
+}
+
+/// Could it be a name of a thing in the catalogue? Those are written in letters.
+fn is_name(text: &str) -> bool {
+    text.len() <= 64
+        && text.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+/// One record, with what proves it: for auditors, for the officers of a department that asked or
+/// was asked, and for the system that made the request, which holds its receipt.
 ///
 /// # Errors
 /// `not-found` when there is none or the caller may not know of it; `audit-unavailable`.
@@ -122,64 +167,23 @@ pub async fn record(gateway: &Gateway, call: &Call, index: u64) -> Result<Signed
 
 async fn known(gateway: &Gateway, call: &Call, index: u64) -> Result<SignedRecord> {
     let record = read(gateway, move |log| log.signed_record(index)).await?.ok_or(Code::NotFound)?;
-    let system = &call.caller.system;
-    let own = crate::audit::facets::Facets::of(record.leaf.as_bytes()).caller.department == system.department.as_str();
-    if own || gateway.world().policy.may(system, Action::AuditReadAll) {
+    if may_read(&gateway.world(), &call.caller.system, &Facets::of(record.leaf.as_bytes())) {
         Ok(record)
     } else {
         Err(Code::NotFound.into())
     }
 }
 
-/// A person whose history is asked for.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HistoryAsk {
-    identifier: IdentifierKind,
-    value: String,
-    case: String,
-    after: Option<u64>,
-    limit: Option<usize>,
+fn may_read(world: &World, system: &System, record: &Facets<'_>) -> bool {
+    let asked = record.caller.department == system.department.as_str();
+    let was_asked = || owns(world, system, &record.dataset);
+    record.caller.system == system.id.as_str()
+        || world.policy.may(system, Action::AuditReadAll)
+        || (world.policy.may(system, Action::AuditReadOwn) && (asked || was_asked()))
 }
 
-/// Who asked about a person: for auditors, and for the citizens' service on the person's behalf.
-///
-/// # Errors
-/// `forbidden`; the faults of the body; `audit-unavailable`.
-pub async fn history(gateway: &Gateway, call: &Call, body: Result<impl AsRef<[u8]>>) -> Result<RecordPage> {
-    let mut trail = Trail::new("subject-history", call);
-    match parse_history(gateway, call, body) {
-        Err(error) => fail(gateway, call, trail, error).await,
-        Ok((ask, value)) => {
-            let kind = ask.identifier.as_str();
-            trail.note("case", &ask.case);
-            trail.subject(kind, &value);
-            let limit = ask.limit.unwrap_or(PAGE);
-            let after = ask.after;
-            let found = read(gateway, move |log| log.subject_history(kind, &value, after, limit)).await?;
-            page(gateway, trail, found).await
-        }
-    }
-}
-
-fn parse_history(gateway: &Gateway, call: &Call, body: Result<impl AsRef<[u8]>>) -> Result<(HistoryAsk, String)> {
-    if !gateway.world().policy.may(&call.caller.system, Action::SubjectsHistory) {
-        return Err(Code::Forbidden.into());
-    }
-    let document = crate::base::json::parse(body?.as_ref(), 4).map_err(|f| Error::at(f.code, f.pointer, f.code))?;
-    let ask = HistoryAsk::deserialize(document)
-        .map_err(|_| Error::at(Code::InvalidRequest, "", Code::NotAllowedValue))?;
-    if !(1..=MAX_PAGE).contains(&ask.limit.unwrap_or(PAGE)) {
-        return Err(Error::at(Code::InvalidRequest, "/limit", Code::OutOfBounds));
-    }
-    if ask.case.is_empty() || ask.case.len() > 64 || !ask.case.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(Error::at(Code::InvalidRequest, "/case", Code::OutOfBounds));
-    }
-    let value = ask
-        .identifier
-        .parse(&ask.value, gateway.now().day())
-        .map_err(|code| Error::at(Code::InvalidRequest, "/value", code))?;
-    Ok((ask, value))
+fn owns(world: &World, system: &System, dataset: &str) -> bool {
+    world.dataset(dataset).is_some_and(|d| d.entry.provider == system.department)
 }
 
 /// Records that the page is shown, then shows it.
@@ -194,7 +198,7 @@ async fn fail<T>(gateway: &Gateway, call: &Call, trail: Trail, error: Error) -> 
     Err(gateway.record_failure(&call.caller.system.id, trail, error).await)
 }
 
-async fn read<T: Send + 'static>(
+pub(super) async fn read<T: Send + 'static>(
     gateway: &Gateway,
     work: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
 ) -> Result<T> {

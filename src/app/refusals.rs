@@ -46,13 +46,19 @@ impl Refusals {
         Self { per_minute: i64::from(per_minute.get()), callers: Mutex::default() }
     }
 
+    /// A known caller can be called and asked what it is doing; strangers together get a tenth.
+    fn rate(&self, system: Option<&SystemId>) -> i64 {
+        if system.is_some() { self.per_minute } else { (self.per_minute / 10).max(1) }
+    }
+
     /// Takes one record out of the caller's budget; false, and counted, when it is used up.
     pub fn take(&self, system: Option<&SystemId>, now: Timestamp) -> bool {
-        let full = self.per_minute.saturating_mul(MINUTE);
+        let rate = self.rate(system);
+        let full = rate.saturating_mul(MINUTE);
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
         let budget = callers.entry(system.cloned()).or_insert(Budget { tokens: full, filled: now, surplus: 0 });
         let passed = now.micros().saturating_sub(budget.filled.micros()).clamp(0, MINUTE);
-        budget.tokens = budget.tokens.saturating_add(passed.saturating_mul(self.per_minute)).min(full);
+        budget.tokens = budget.tokens.saturating_add(passed.saturating_mul(rate)).min(full);
         budget.filled = now;
         if budget.tokens >= MINUTE {
             budget.tokens -= MINUTE;
@@ -64,8 +70,8 @@ impl Refusals {
     }
 
     /// The bound that a caller has reached when [`Refusals::take`] says no.
-    pub fn bound(&self) -> Bound {
-        let quota = u64::try_from(self.per_minute).unwrap_or_default();
+    pub fn bound(&self, system: Option<&SystemId>) -> Bound {
+        let quota = u64::try_from(self.rate(system)).unwrap_or_default();
         Bound { name: "refusals-minute", quota, remaining: 0, window_seconds: 60 }
     }
 
@@ -73,7 +79,7 @@ impl Refusals {
     /// itself, or counted before and not yet recorded.
     pub fn count(&self, system: Option<&SystemId>, count: u64, now: Timestamp) {
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = self.per_minute.saturating_mul(MINUTE);
+        let full = self.rate(system).saturating_mul(MINUTE);
         let budget = callers.entry(system.cloned()).or_insert(Budget { tokens: full, filled: now, surplus: 0 });
         budget.surplus = budget.surplus.saturating_add(count);
     }
@@ -109,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_budget_refills_with_time_and_not_with_a_clock_set_back() {
-        let refusals = Refusals::new(NonZeroU32::new(60).unwrap());
+        let refusals = Refusals::new(NonZeroU32::new(600).unwrap());
         let start = Timestamp::from_micros(10 * MINUTE);
         assert_eq!((0..100).filter(|_| refusals.take(None, start)).count(), 60);
         assert!(!refusals.take(None, start.plus_seconds(-30)));

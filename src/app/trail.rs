@@ -16,6 +16,7 @@ use crate::policy::{FieldVerdict, Verdict};
 pub struct Trail {
     draft: Draft,
     started: Instant,
+    asked: bool,
 }
 
 impl Trail {
@@ -26,7 +27,7 @@ impl Trail {
         members.text("request_id", &call.request_id.to_string());
         members.text("trace", &call.trace);
         members.object("caller", &caller(&call.caller));
-        Self { draft, started: Instant::now() }
+        Self { draft, started: Instant::now(), asked: false }
     }
 
     /// Under which versions it is decided.
@@ -57,6 +58,20 @@ impl Trail {
     pub fn verdict(&mut self, verdict: &Verdict) {
         let fields: Vec<Object> = verdict.fields.iter().map(field).collect();
         self.draft.members().objects("fields", &fields);
+    }
+
+    /// That the provider was asked, through the adapter of this name: from here on something was
+    /// done with a person's data, and no budget keeps that out of the log.
+    pub fn asked(&mut self, adapter: Option<&str>) {
+        self.asked = true;
+        if let Some(adapter) = adapter {
+            self.draft.members().text("adapter", adapter);
+        }
+    }
+
+    /// Was the provider asked?
+    pub fn was_asked(&self) -> bool {
+        self.asked
     }
 
     /// A fact of its own: a name of ours.

@@ -85,6 +85,10 @@ pub struct ReceiptView {
     pub leaf_hash: String,
     /// The signed checkpoint that covers it (C2SP tlog-checkpoint).
     pub checkpoint: String,
+    /// 32 random bytes in hex. The record's `response` is the HMAC-SHA256 under them of this
+    /// answer's text without its `receipt` member: with them, and only with them, the answer can
+    /// be shown to be the one that was recorded.
+    pub response_key: String,
 }
 
 /// The datasets that the caller may see.
@@ -275,6 +279,17 @@ pub struct RecordPage {
     pub department: Option<String>,
 }
 
+/// A person was erased from the log.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErasureView {
+    /// Records that named the person.
+    pub records: usize,
+    /// What tied them to the person, and is deleted.
+    pub openings: usize,
+    /// Receipts of the records that say so.
+    pub receipts: Vec<ReceiptView>,
+}
+
 /// One record of the log.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RecordLine {
@@ -282,4 +297,51 @@ pub struct RecordLine {
     pub index: u64,
     /// The record: the exact text whose hash is in the tree (RFC 6962).
     pub leaf: String,
+}
+
+/// Who asked about a person.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HistoryPage {
+    /// What happened, by index.
+    pub events: Vec<HistoryEvent>,
+    /// Ask with `after` set to this for the next page; none when there is no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+    /// Records that are in the log and not yet in its search index.
+    pub index_lag: u64,
+}
+
+/// One time that somebody asked about a person.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HistoryEvent {
+    /// The index of its record in the log.
+    pub index: u64,
+    /// The id of the request, to refer to it by.
+    pub request_id: String,
+    /// When, UTC.
+    pub time: String,
+    /// What it was: `query`, `subject-history`.
+    pub kind: String,
+    /// The department that asked.
+    pub department: String,
+    /// Its name in the language asked for.
+    pub department_title: String,
+    /// The dataset asked; absent for one that the reader may not know of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
+    /// Why it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// The fields asked, with the form of those that were given.
+    pub fields: Vec<HistoryField>,
+}
+
+/// A field of such a request.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HistoryField {
+    /// The field.
+    pub field: String,
+    /// The form it was given in, when it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub form: Option<String>,
 }

@@ -3,13 +3,14 @@
 //! Invariant: a request sees one world from its beginning to its end. A change builds a new
 //! world beside the old one and swaps the pointer, so nothing is ever half new.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::base::ids::DatasetId;
+use crate::base::ids::{DatasetId, SystemId};
 use crate::base::{Findings, Sources};
-use crate::catalogue::{Catalogue, Dataset};
-use crate::identity::{self, Registry};
-use crate::policy::Policy;
+use crate::catalogue::{Catalogue, Dataset, Level};
+use crate::identity::{self, Registry, System};
+use crate::policy::{Offer, Policy};
 use crate::store::state::{RegisteredKey, Version};
 
 /// One version of catalogue, policies and registered keys.
@@ -26,6 +27,12 @@ pub struct World {
     pub catalogue_version: u64,
     /// The policies' number.
     pub policy_version: u64,
+    /// The digest of the catalogue's files.
+    pub catalogue_digest: Arc<str>,
+    /// The digest of the policies' files.
+    pub policy_digest: Arc<str>,
+    /// Who may know of each secret list.
+    secret: Arc<HashMap<DatasetId, HashSet<SystemId>>>,
 }
 
 impl World {
@@ -44,6 +51,9 @@ impl World {
         let Checked { catalogue, policy, registry, .. } =
             check_after(kept, previous.map(|p| &*p.policy), &version.sources)?;
         Ok(World {
+            secret: Arc::new(secret(&catalogue, &policy, &registry)),
+            catalogue_digest: version.sources.part("schemas/").digest().into(),
+            policy_digest: version.sources.part("policies/").digest().into(),
             seq: version.seq,
             catalogue,
             policy: Arc::new(policy),
@@ -59,14 +69,41 @@ impl World {
             catalogue: Arc::clone(&self.catalogue),
             policy: Arc::clone(&self.policy),
             registry: Arc::new(with_keys(self.registry.without_keys(), keys)),
+            secret: Arc::clone(&self.secret),
+            catalogue_digest: Arc::clone(&self.catalogue_digest),
+            policy_digest: Arc::clone(&self.policy_digest),
             ..*self
         }
+    }
+
+    /// May the system know that the dataset exists? A core list is secret: only its owner, and who
+    /// may ask something of it while its grants are in force, sees it at all. Found out when the
+    /// world was built, so that a secret name and one that nobody has take the same time.
+    pub fn may_know(&self, system: &System, dataset: &Dataset) -> bool {
+        self.secret.get(dataset.id()).is_none_or(|knowing| knowing.contains(&system.id))
     }
 
     /// The dataset of that id.
     pub fn dataset(&self, id: &str) -> Option<&Arc<Dataset>> {
         DatasetId::parse(id).and_then(|id| self.catalogue.datasets.get(&id))
     }
+}
+
+fn secret(catalogue: &Catalogue, policy: &Policy, registry: &Registry) -> HashMap<DatasetId, HashSet<SystemId>> {
+    let core = catalogue.datasets.values().filter(|dataset| dataset.level() == Level::Core);
+    let may_ask = |system: &System, dataset: &Dataset| {
+        dataset.entry.purposes.iter().any(|purpose| {
+            policy.written(system, dataset, purpose).iter().any(|offer| matches!(offer, Offer::UpTo { .. }))
+        })
+    };
+    core.map(|dataset| {
+        let knowing = registry
+            .systems()
+            .filter(|system| system.department == dataset.entry.provider || may_ask(system, dataset))
+            .map(|system| system.id.clone());
+        (dataset.id().clone(), knowing.collect())
+    })
+    .collect()
 }
 
 fn with_keys(mut registry: Registry, keys: &[RegisteredKey]) -> Registry {

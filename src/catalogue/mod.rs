@@ -9,6 +9,7 @@ pub mod form;
 pub mod identifier;
 pub mod load;
 pub mod model;
+pub mod reference;
 pub mod request;
 pub mod sharing;
 

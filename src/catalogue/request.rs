@@ -13,8 +13,8 @@ use time::Date;
 
 use super::ask::{Ask, AskedField, OnRefusal};
 use super::form::{Form, Op, Predicate};
-use super::identifier::IdentifierKind;
 use super::model::{Catalogue, Dataset, Entry, Field};
+use super::reference;
 use crate::base::ids::{FieldName, PurposeId};
 use crate::base::json;
 use crate::base::locate::escape;
@@ -35,7 +35,7 @@ pub(super) fn schema(entry: &Entry, fields: &[Field], catalogue: &Catalogue) -> 
     let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
     let purposes: Vec<&str> =
         entry.purposes.iter().filter(|p| catalogue.purposes.contains_key(*p)).map(PurposeId::as_str).collect();
-    let reference = json!({ "type": "string", "maxLength": 64, "pattern": "^[A-Za-z0-9._:/-]+$" });
+    let reference = json!({ "type": "string", "maxLength": reference::MAX_LEN, "pattern": reference::PATTERN });
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": entry.title.zh,
@@ -123,8 +123,8 @@ pub fn parse(dataset: &Arc<Dataset>, body: &[u8], today: Date) -> Result<Ask> {
     let sent = Sent::deserialize(document).map_err(|_| Error::new(Code::Internal))?;
     let mut faults = Vec::new();
     for (pointer, text) in [("/case", &sent.case), ("/operator", &sent.operator)] {
-        if holds_resident_id(text, today) {
-            faults.push(invalid(pointer.to_owned(), Code::NotAllowedValue, Some("not a person's number")));
+        if let Err(code) = reference::check(text, today) {
+            faults.push(invalid(pointer.to_owned(), code, Some("a reference that names nobody")));
         }
     }
     let subjects = subjects(dataset, sent.subjects, today, &mut faults);
@@ -187,13 +187,6 @@ fn asked_fields(sent: Vec<SentField>, faults: &mut Vec<Invalid>) -> Vec<AskedFie
         }
     }
     asked
-}
-
-/// A case or operator that holds a resident ID would carry a person's number into the log.
-fn holds_resident_id(text: &str, today: Date) -> bool {
-    (0..text.len())
-        .filter_map(|start| text.get(start..start + 18))
-        .any(|window| IdentifierKind::ResidentId.parse(window, today).is_ok())
 }
 
 fn invalid(pointer: String, code: Code, expected: Option<&str>) -> Invalid {

@@ -1,6 +1,7 @@
 //! `sluice serve`: the gateway.
 
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +76,8 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
 /// Opens what the gateway keeps, and builds the first world.
 fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Gateway, String> {
     let keys = Keys::read(&config.audit).map_err(text)?;
-    std::fs::create_dir_all(&config.gateway.data_dir)
+    // The trail tells who asked about whom: nobody else on the machine has business there.
+    private_dir(&config.gateway.data_dir)
         .map_err(|e| format!("{}: {e}", config.gateway.data_dir.display()))?;
     // The log first: it holds the lock that keeps a second gateway out of this folder.
     let log = AuditLog::open(Options {
@@ -107,6 +109,10 @@ fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Resul
         limits: config.limits.clone(),
         metrics,
     }))
+}
+
+fn private_dir(dir: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 fn first_version(state: &StateStore, config: &Config, clock: &dyn Clock) -> Result<(), String> {

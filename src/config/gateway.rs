@@ -49,7 +49,8 @@ pub struct AuditSection {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsSection {
-    /// Queries that are worked on at one time; beyond it, 503.
+    /// Queries in hand at one time, each of which is worked on or waits for its record; more wait
+    /// 25 ms, then get 503. One that a provider is slow to answer is not counted.
     pub concurrent_queries: NonZeroUsize,
     /// Connections that are open at one time.
     pub connections: NonZeroUsize,
@@ -69,7 +70,7 @@ pub struct LimitsSection {
 impl Default for LimitsSection {
     fn default() -> Self {
         Self {
-            concurrent_queries: size(1024),
+            concurrent_queries: size(256),
             connections: size(4096),
             header_seconds: seconds(5),
             body_seconds: seconds(10),

@@ -18,6 +18,8 @@ pub enum Role {
     Auditor,
     /// 保密员: reads the records of its own department.
     ConfidentialityOfficer,
+    /// 安全管理员: has people erased from the log, and does not read it.
+    SecurityAdmin,
     /// The citizens' service: asks who looked at a person's data, on that person's behalf.
     CitizenService,
 }
@@ -28,6 +30,7 @@ impl Role {
         match self {
             Role::Auditor => "auditor",
             Role::ConfidentialityOfficer => "confidentiality_officer",
+            Role::SecurityAdmin => "security_admin",
             Role::CitizenService => "citizen_service",
         }
     }

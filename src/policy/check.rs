@@ -18,9 +18,12 @@ use crate::identity::load::SYSTEMS;
 use crate::identity::{Registry, Role};
 
 /// Duties that nobody holds together (三员分立): who reads the trail does not make entries in it,
-/// and does not watch over one department's part of it.
-const EXCLUSIVE: [(Role, Role); 2] =
-    [(Role::Auditor, Role::ConfidentialityOfficer), (Role::Auditor, Role::CitizenService)];
+/// takes nothing out of it, and does not watch over one department's part of it.
+const EXCLUSIVE: [(Role, Role); 3] = [
+    (Role::Auditor, Role::ConfidentialityOfficer),
+    (Role::Auditor, Role::SecurityAdmin),
+    (Role::Auditor, Role::CitizenService),
+];
 
 /// What is wrong with the rules of one dataset, each by itself and beside the others.
 pub(super) fn rules(shard: &Shard, groups: &Groups) -> Findings {

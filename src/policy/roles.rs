@@ -33,11 +33,13 @@ pub enum Action {
     AuditReadAll,
     /// Learn who asked about one person.
     SubjectsHistory,
+    /// Erase one person from the log.
+    SubjectsErase,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 7] = [
+    pub const ALL: [Action; 8] = [
         Action::DatasetsRead,
         Action::DatasetsQuery,
         Action::ExplainOwn,
@@ -45,6 +47,7 @@ impl Action {
         Action::AuditReadOwn,
         Action::AuditReadAll,
         Action::SubjectsHistory,
+        Action::SubjectsErase,
     ];
 
     /// The name in `roles.csv`.
@@ -57,13 +60,14 @@ impl Action {
             Action::AuditReadOwn => "audit.read_own",
             Action::AuditReadAll => "audit.read_all",
             Action::SubjectsHistory => "subjects.history",
+            Action::SubjectsErase => "subjects.erase",
         }
     }
 }
 
 /// Every role by name.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    let given = [Role::Auditor, Role::ConfidentialityOfficer, Role::CitizenService];
+    let given = [Role::Auditor, Role::ConfidentialityOfficer, Role::SecurityAdmin, Role::CitizenService];
     std::iter::once(EVERY_SYSTEM).chain(given.map(Role::as_str))
 }
 

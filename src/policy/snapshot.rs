@@ -130,7 +130,7 @@ impl Policy {
 
     /// What stands within the days of every grant that is not suspended: for readers of the
     /// policies as they are written.
-    pub(super) fn written(&self, system: &System, dataset: &Dataset, purpose: &PurposeId) -> Vec<Offer> {
+    pub fn written(&self, system: &System, dataset: &Dataset, purpose: &PurposeId) -> Vec<Offer> {
         let about = self.about(system, dataset, purpose, None);
         dataset.fields.iter().map(|f| decide::offer(f, &about.standing(f), dataset, purpose)).collect()
     }

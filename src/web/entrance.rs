@@ -19,6 +19,7 @@ use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use futures_util::FutureExt;
 
+use super::connections::Line;
 use super::problem;
 use super::routes::Template;
 use super::server::Worker;
@@ -78,6 +79,7 @@ pub async fn pass(
     let arrival = Rc::new(Arrival::new(&req, worker.gateway.new_request_id()?));
     req.extensions_mut().insert(Rc::clone(&arrival));
     let _in_flight = InFlight::new(&worker.metrics);
+    let _busy = req.conn_data::<Arc<Line>>().map(Line::busy);
 
     let served = AssertUnwindSafe(next.call(req)).catch_unwind().await;
     match served {

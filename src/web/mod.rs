@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod body;
+mod connections;
 pub mod entrance;
 pub mod extract;
 pub mod legacy;

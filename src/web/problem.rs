@@ -93,7 +93,7 @@ pub fn render(error: &Error, request_id: &RequestId, lang: Lang) -> HttpResponse
         .insert_header((header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE)))
         .insert_header((header::CONTENT_LANGUAGE, HeaderValue::from_static(lang.tag())))
         .insert_header((header::VARY, HeaderValue::from_static("Accept-Language")));
-    if let Some(seconds) = error.retry_after {
+    if let Some(seconds) = wait(error) {
         answer.insert_header((header::RETRY_AFTER, seconds));
     }
     if let Some(bound) = &error.bound {
@@ -112,6 +112,12 @@ pub fn render(error: &Error, request_id: &RequestId, lang: Lang) -> HttpResponse
     // Strings, numbers and lists of them: this cannot fail.
     let body = serde_json::to_vec(&Problem::new(error, request_id, lang)).unwrap_or_default();
     answer.body(body)
+}
+
+/// When to come again. 429 and 503 always say so (RFC 9110 section 10.2.3): in a second, where
+/// nothing better is known.
+fn wait(error: &Error) -> Option<u32> {
+    error.retry_after.or_else(|| matches!(error.code.status(), 429 | 503).then_some(1))
 }
 
 /// Was the body possibly left unread?
@@ -250,6 +256,16 @@ mod tests {
           "request_id": "00112233445566778899aabbccddeeff"
         }
         "#);
+    }
+
+    #[test]
+    fn whoever_is_to_come_again_is_told_when() {
+        let id = RequestId::parse("00112233445566778899aabbccddeeff").unwrap();
+        for code in Code::ALL {
+            let answer = render(&Error::new(*code), &id, Lang::En);
+            let told = answer.headers().contains_key(header::RETRY_AFTER);
+            assert_eq!(told, matches!(code.status(), 429 | 503), "{code:?}");
+        }
     }
 
     #[test]

@@ -57,6 +57,7 @@ const BODY: &[Code] = &[
 
 /// Problems of a query.
 const QUERY: &[Code] = &[
+    Code::Forbidden,
     Code::Refused,
     Code::NotFound,
     Code::QuotaExhausted,
@@ -72,8 +73,8 @@ const QUERY: &[Code] = &[
 /// All rows.
 pub static ROWS: &[Row] = &[
     post("/v1/datasets/{dataset}/query", &[CALLER, BODY, QUERY], || web::to(query::query)),
-    get("/v1/datasets", &[CALLER], || web::to(datasets::list)),
-    get("/v1/datasets/{dataset}", &[CALLER, &[Code::NotFound]], || web::to(datasets::view)),
+    get("/v1/datasets", &[CALLER, &[Code::Forbidden]], || web::to(datasets::list)),
+    get("/v1/datasets/{dataset}", &[CALLER, &[Code::Forbidden, Code::NotFound]], || web::to(datasets::view)),
     get("/v1/requests/{request_id}/explain", &[CALLER, &[Code::NotFound]], || web::to(explain::explain)),
     get("/v1/audit/checkpoint", &[CALLER], || web::to(audit::checkpoint)),
     get("/v1/audit/tile/{level}/{index}", &[CALLER, &[Code::NotFound]], || web::to(audit::tile))
@@ -82,6 +83,7 @@ pub static ROWS: &[Row] = &[
     get("/v1/audit/records/{index}", &[CALLER, &[Code::NotFound]], || web::to(audit::record)),
     get("/v1/audit/records/{index}/proof", &[CALLER, &[Code::NotFound]], || web::to(audit::proof)),
     post("/v1/subjects/history", &[CALLER, BODY, &[Code::Forbidden]], || web::to(subjects::history)),
+    post("/v1/subjects/erase", &[CALLER, BODY, &[Code::Forbidden]], || web::to(subjects::erase)),
     get("/openapi.json", &[], || web::to(openapi::document)),
 ];
 

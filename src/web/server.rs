@@ -16,6 +16,7 @@ use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
 use actix_web::{App, FromRequest, HttpRequest, HttpServer};
 
+use super::connections::Connections;
 use super::tls::Tls;
 use super::tls::peer::Peer;
 use super::{entrance, ops, routes};
@@ -54,6 +55,7 @@ pub struct Bound {
     pub ops_address: SocketAddr,
     api: Server,
     ops: Server,
+    connections: Arc<Connections>,
 }
 
 /// Binds both listeners.
@@ -61,9 +63,11 @@ pub struct Bound {
 /// # Errors
 /// An address that cannot be bound.
 pub fn bind(house: &House, section: &GatewaySection, limits: &LimitsSection) -> io::Result<Bound> {
-    let (address, api) = bind_api(house.clone(), section, limits)?;
+    // Longer than the library keeps a connection that is idle: what is left then stands still.
+    let connections = Connections::new(seconds(limits.keep_alive_seconds.saturating_add(limits.header_seconds.get()).get()));
+    let (address, api) = bind_api(house.clone(), section, limits, Arc::clone(&connections))?;
     let (ops_address, ops) = bind_ops(house.clone(), section.ops_listen)?;
-    Ok(Bound { address, ops_address, api, ops })
+    Ok(Bound { address, ops_address, api, ops, connections })
 }
 
 impl Bound {
@@ -75,6 +79,7 @@ impl Bound {
         let (api, ops) = (self.api.handle(), self.ops.handle());
         let mut serving = actix_web::rt::spawn(self.api);
         let mut operating = actix_web::rt::spawn(self.ops);
+        let watching = actix_web::rt::spawn(self.connections.watch());
         tokio::select! {
             () = stop => {}
             failed = &mut serving => return failed.map_err(io::Error::other)?,
@@ -82,6 +87,7 @@ impl Bound {
         }
         // Operators can watch the stop: their listener goes last.
         api.stop(true).await;
+        watching.abort();
         ops.stop(true).await;
         serving.await.map_err(io::Error::other)??;
         operating.await.map_err(io::Error::other)?
@@ -92,9 +98,11 @@ fn bind_api(
     house: House,
     section: &GatewaySection,
     limits: &LimitsSection,
+    connections: Arc<Connections>,
 ) -> io::Result<(SocketAddr, Server)> {
     let tls = house.tls.server_config().map_err(io::Error::other)?;
     let workers = section.workers.get();
+    let per_worker = limits.connections.get().div_ceil(workers);
     let body_time = seconds(limits.body_seconds.get());
     let server = HttpServer::new(move || {
         App::new()
@@ -103,14 +111,19 @@ fn bind_api(
             .configure(routes::configure)
     });
     let server = server
-        .on_connect(|connection, data| {
+        .on_connect(move |connection, data| {
             if let Some(peer) = Peer::of(connection) {
                 data.insert(peer);
+            }
+            if let Some(line) = connections.open(connection) {
+                data.insert(line);
             }
         })
         .workers(workers)
         .backlog(BACKLOG)
-        .max_connections(limits.connections.get().div_ceil(workers))
+        .max_connections(per_worker)
+        // Handshakes that stand still have no bound that is reached before that of connections.
+        .max_connection_rate(per_worker)
         .tcp_nodelay(true)
         .tls_handshake_timeout(HANDSHAKE)
         .client_request_timeout(seconds(limits.header_seconds.get()))

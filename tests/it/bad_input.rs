@@ -45,7 +45,8 @@ fn told(answer: &Answer) -> String {
 fn table() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let one = |id: &str| about(&[id]);
     let many = |n: usize| {
-        let people: Vec<Value> = (0..n).map(|i| json!({ "id_number": resident_id(&format!("11010519800101{i:03}")) })).collect();
+        let people: Vec<Value> =
+            (0..n).map(|i| json!({ "id_number": resident_id(&format!("11010519800101{i:03}")) })).collect();
         with("subjects", json!(people))
     };
     let deep = |n: usize| [vec![b'['; n], vec![b']'; n]].concat();
@@ -60,7 +61,11 @@ fn table() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("two texts", b"{} {}".to_vec(), "400 malformed-json =malformed-json"),
         ("a comment", b"{/* */}".to_vec(), "400 malformed-json =malformed-json"),
         ("invalid UTF-8", b"{\"case\":\"\xff\"}".to_vec(), "400 malformed-json /case=malformed-json"),
-        ("half a surrogate pair", br#"{"case":"\ud800"}"#.to_vec(), "400 malformed-json /case=malformed-json"),
+        (
+            "half a surrogate pair",
+            br#"{"case":"\ud800"}"#.to_vec(),
+            "400 malformed-json /case=malformed-json",
+        ),
         ("a number beyond all", br#"{"case":1e999}"#.to_vec(), "400 malformed-json /case=malformed-json"),
         ("a member twice", br#"{"case":"a","case":"b"}"#.to_vec(), "400 duplicate-key /case=duplicate-key"),
         (
@@ -69,8 +74,16 @@ fn table() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             "400 duplicate-key /subjects/0/id_number=duplicate-key",
         ),
         ("depth 32", deep(32), "422 invalid-request =wrong-type"),
-        ("depth 33", deep(33), "400 too-deep /0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0=too-deep"),
-        ("depth 100,000", deep(100_000), "400 too-deep /0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0=too-deep"),
+        (
+            "depth 33",
+            deep(33),
+            "400 too-deep /0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0=too-deep",
+        ),
+        (
+            "depth 100,000",
+            deep(100_000),
+            "400 too-deep /0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0=too-deep",
+        ),
         ("256 KiB", padded(256 * 1024), "200 -"),
         ("256 KiB and a byte", padded(256 * 1024 + 1), "413 too-large"),
         ("no object", b"[]".to_vec(), "422 invalid-request =wrong-type"),
@@ -86,7 +99,11 @@ fn table() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("an empty case", with("case", json!("")), "422 invalid-request /case=wrong-pattern"),
         ("a case of 65", with("case", json!("a".repeat(65))), "422 invalid-request /case=out-of-bounds"),
         ("a NUL in a case", with("case", json!("a\0b")), "422 invalid-request /case=wrong-pattern"),
-        ("a bidi override in a case", with("case", json!("a\u{202e}b")), "422 invalid-request /case=wrong-pattern"),
+        (
+            "a bidi override in a case",
+            with("case", json!("a\u{202e}b")),
+            "422 invalid-request /case=wrong-pattern",
+        ),
         ("a line break in a case", with("case", json!("a\r\nb")), "422 invalid-request /case=wrong-pattern"),
         ("a line break after a case", with("case", json!("a\n")), "422 invalid-request /case=wrong-pattern"),
         (
@@ -100,19 +117,23 @@ fn table() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             "422 invalid-request /operator=not-allowed-value",
         ),
         ("an unknown member", with("mode", json!("fast")), "422 invalid-request /mode=unknown-member"),
-        (
-            "a person's number for a member",
-            with(PERSON, json!(1)),
-            "422 invalid-request =unknown-member",
-        ),
+        ("a person's number for a member", with(PERSON, json!(1)), "422 invalid-request =unknown-member"),
         (
             "an unknown member of a subject",
             with("subjects", json!([{ "id_number": PERSON, "name": "x" }])),
             "422 invalid-request /subjects/0/name=unknown-member",
         ),
-        ("an unknown purpose", with("purpose", json!("curiosity")), "422 invalid-request /purpose=unknown-purpose"),
+        (
+            "an unknown purpose",
+            with("purpose", json!("curiosity")),
+            "422 invalid-request /purpose=unknown-purpose",
+        ),
         ("a number for a purpose", with("purpose", json!(1)), "422 invalid-request /purpose=unknown-purpose"),
-        ("an unknown field", with("fields", json!(["salary"])), "422 invalid-request /fields/0=unknown-field"),
+        (
+            "an unknown field",
+            with("fields", json!(["salary"])),
+            "422 invalid-request /fields/0=unknown-field",
+        ),
         (
             "an unknown field in a form",
             with("fields", json!(["status", { "field": "salary", "form": "mask" }])),
@@ -126,24 +147,44 @@ fn table() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("a text for the fields", with("fields", json!("status")), "422 invalid-request /fields=wrong-type"),
         ("a number for a field", with("fields", json!([7])), "422 invalid-request /fields/0=wrong-type"),
         ("no field", with("fields", json!([])), "422 invalid-request /fields=too-few-items"),
-        ("65 fields", with("fields", json!(vec!["status"; 65])), "422 invalid-request /fields=too-many-items"),
+        (
+            "65 fields",
+            with("fields", json!(vec!["status"; 65])),
+            "422 invalid-request /fields=too-many-items",
+        ),
         (
             "a field twice",
             with("fields", json!(["status", "name", { "field": "status" }])),
             "422 invalid-request /fields/2=duplicate-item",
         ),
-        ("on_refusal of another kind", with("on_refusal", json!("ask")), "422 invalid-request /on_refusal=not-allowed-value"),
-        ("an object for the subjects", with("subjects", json!({})), "422 invalid-request /subjects=wrong-type"),
+        (
+            "on_refusal of another kind",
+            with("on_refusal", json!("ask")),
+            "422 invalid-request /on_refusal=not-allowed-value",
+        ),
+        (
+            "an object for the subjects",
+            with("subjects", json!({})),
+            "422 invalid-request /subjects=wrong-type",
+        ),
         ("no subject", with("subjects", json!([])), "422 invalid-request /subjects=too-few-items"),
         ("100 subjects", many(100), "200 -"),
         ("101 subjects", many(101), "422 invalid-request /subjects=too-many-items"),
-        ("an empty subject", with("subjects", json!([{}])), "422 invalid-request /subjects/0/id_number=missing-member"),
+        (
+            "an empty subject",
+            with("subjects", json!([{}])),
+            "422 invalid-request /subjects/0/id_number=missing-member",
+        ),
         (
             "a number for an identifier",
             with("subjects", json!([{ "id_number": 1 }])),
             "422 invalid-request /subjects/0/id_number=wrong-type",
         ),
-        ("a wrong check digit", one("110105194912310021"), "422 invalid-request /subjects/0/id_number=id-check-digit"),
+        (
+            "a wrong check digit",
+            one("110105194912310021"),
+            "422 invalid-request /subjects/0/id_number=id-check-digit",
+        ),
         (
             "an impossible birth date, the check digit right",
             one("370202198502290049"),
@@ -161,7 +202,11 @@ fn table() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             "422 invalid-request /subjects/0/id_number=id-characters",
         ),
         ("a lower-case x", one("11010519491231002x"), "200 -"),
-        ("someone twice", about(&[PERSON, PERSON]), "422 invalid-request /subjects/1/id_number=duplicate-item"),
+        (
+            "someone twice",
+            about(&[PERSON, PERSON]),
+            "422 invalid-request /subjects/1/id_number=duplicate-item",
+        ),
         (
             "someone twice, spelt in two ways",
             about(&[PERSON, "11010519491231002x"]),
@@ -179,7 +224,10 @@ fn table() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ),
         (
             "a constant of one's own",
-            with("fields", json!([{ "field": "monthly_income", "form": "predicate", "op": "<", "value": 1e300 }])),
+            with(
+                "fields",
+                json!([{ "field": "monthly_income", "form": "predicate", "op": "<", "value": 1e300 }]),
+            ),
             "403 refused",
         ),
     ]
@@ -194,7 +242,12 @@ async fn each_fault_is_named_with_its_place_and_recorded() {
     for (name, body, expected) in table() {
         let answer = client.send("POST", QUERY, Some(&body)).await.unwrap();
         if told(&answer) != expected {
-            wrong.push(format!("{name}: expected {expected}\n{:>w$}got {}", "", told(&answer), w = name.len() + 6));
+            wrong.push(format!(
+                "{name}: expected {expected}\n{:>w$}got {}",
+                "",
+                told(&answer),
+                w = name.len() + 6
+            ));
         }
         answers.push((name, answer));
     }
@@ -203,7 +256,8 @@ async fn each_fault_is_named_with_its_place_and_recorded() {
     let records = gw.records("kind=query").await;
     for (name, answer) in answers {
         let id = answer.header("x-request-id").unwrap();
-        let record = records.iter().find(|r| r["request_id"] == id).unwrap_or_else(|| panic!("{name}: no record"));
+        let record =
+            records.iter().find(|r| r["request_id"] == id).unwrap_or_else(|| panic!("{name}: no record"));
         let code = if answer.status == 200 { json!("ok") } else { answer.json()["code"].clone() };
         assert_eq!(record["outcome"], code, "{name}");
         assert_eq!(record["caller"]["system"], "service.onestop", "{name}");
@@ -241,46 +295,5 @@ async fn a_dataset_that_is_not_there_is_not_found_whatever_its_name() {
         let record = gw.record_of(&answer).await;
         assert_eq!(record["outcome"], "not-found", "{name}");
         assert_eq!(record["dataset"], Value::Null, "{name}");
-    }
-}
-
-#[tokio::test]
-async fn a_problem_has_one_form_and_speaks_both_languages() {
-    let gw = TestGateway::start().await;
-    let bad = about(&["110105194912310021"]);
-    let client = gw.system("service.onestop");
-    for (language, tag, title) in [
-        (None, "zh-CN", "请求未通过校验"),
-        (Some("zh-CN"), "zh-CN", "请求未通过校验"),
-        (Some("de, en;q=0.5"), "en", "Request not valid"),
-        (Some("en"), "en", "Request not valid"),
-        (Some("fr"), "zh-CN", "请求未通过校验"),
-    ] {
-        let mut client = client.clone().plain();
-        if let Some(language) = language {
-            client = client.with_header("accept-language", language);
-        }
-        let answer = client.send("POST", QUERY, Some(&bad)).await.unwrap();
-        let problem = answer.json();
-        assert_eq!(problem["title"], title, "{language:?}");
-        assert_eq!(answer.header("content-language"), Some(tag), "{language:?}");
-        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
-        assert_eq!(problem["type"], "urn:sluice:problem:invalid-request");
-        assert_eq!(problem["status"], 422);
-        assert_eq!(problem["request_id"], answer.header("x-request-id").unwrap());
-        assert!(problem["detail"].is_string() && problem["errors"][0]["detail"].is_string());
-    }
-}
-
-#[tokio::test]
-async fn what_is_not_served_is_a_problem_too() {
-    let gw = TestGateway::start().await;
-    for client in [gw.system("service.onestop"), gw.nobody()] {
-        for path in ["/", "/v1", "/v1/datasets/", "/v2/datasets", "/readyz", "/metrics", "/openapi.json/", "/%2e%2e/etc/passwd"] {
-            let answer = client.get(path).await;
-            assert_eq!(answer.problem(), "404 not-found", "{path}");
-            assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{path}");
-            assert_eq!(answer.json()["request_id"], answer.header("x-request-id").unwrap(), "{path}");
-        }
     }
 }

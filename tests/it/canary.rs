@@ -1,7 +1,7 @@
 //! Values planted in a department's data and in requests are found in no log line, metric,
 //! problem or byte that the gateway keeps.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -21,21 +21,21 @@ struct Canaries(Vec<String>);
 impl Canaries {
     /// The first of them that stands in `bytes`, if any does.
     fn found_in(&self, bytes: &[u8]) -> Option<&str> {
+        let text = String::from_utf8_lossy(bytes);
         self.0.iter().map(String::as_str).find(|canary| {
-            let canary = canary.as_bytes();
-            bytes.windows(canary.len()).enumerate().any(|(at, window)| {
-                let beside = |at: Option<usize>| at.and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
+            text.match_indices(canary).any(|(at, _)| {
+                let before = text[..at].chars().next_back().unwrap_or(' ');
+                let after = text[at + canary.len()..].chars().next().unwrap_or(' ');
                 // The income is six digits, which a time or a hash may hold by chance.
-                let whole = !beside(at.checked_sub(1)).is_ascii_alphanumeric()
-                    && beside(at.checked_sub(1)) != b'.'
-                    && !beside(Some(at + canary.len())).is_ascii_alphanumeric();
-                window == canary && (canary.len() > 6 || whole)
+                let alone =
+                    before != '.' && !before.is_ascii_alphanumeric() && !after.is_ascii_alphanumeric();
+                canary.len() > 6 || alone
             })
         })
     }
 }
 
-fn files(dir: &Path) -> Vec<std::path::PathBuf> {
+fn files(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
@@ -56,7 +56,9 @@ async fn a_value_is_found_nowhere_but_in_the_answer_that_discloses_it() {
 
     // Good answers: the value itself, a part of it, a token in its place.
     let (onestop, housing) = (gw.system("service.onestop"), gw.system("housing.aid"));
-    let given = onestop.post(QUERY, &ask("livelihood.review", &people, json!(["name", "mobile", "monthly_income"]))).await;
+    let given = onestop
+        .post(QUERY, &ask("livelihood.review", &people, json!(["name", "mobile", "monthly_income"])))
+        .await;
     assert_eq!(given.status, 200, "{}", given.text());
     assert_eq!(canaries.found_in(&given.body), Some(NAME), "the value does pass through the gateway");
     let token = housing.post(QUERY, &ask("housing-aid.review", &people[..1], json!(["id_number"]))).await;
@@ -96,27 +98,50 @@ async fn a_value_is_found_nowhere_but_in_the_answer_that_discloses_it() {
             }
         }
         told.push(onestop.post(&format!("/v1/datasets/{id}/query"), &body(id)).await);
-        told.push(onestop.post("/v1/subjects/history", &json!({ "identifier": id, "value": id, "case": id })).await);
-        for header in ["traceparent", "tracestate", "user-agent", "accept-language", "x-request-id", "cookie", "referer", "x-person"] {
+        told.push(
+            onestop.post("/v1/subjects/history", &json!({ "identifier": id, "value": id, "case": id })).await,
+        );
+        for header in [
+            "traceparent",
+            "tracestate",
+            "user-agent",
+            "accept-language",
+            "x-request-id",
+            "cookie",
+            "referer",
+            "x-person",
+        ] {
             let client = onestop.clone().with_header(header, &format!("00-{id}-{MOBILE}-01"));
             told.push(client.get("/v1/requests/x/explain").await);
         }
         for header in ["content-type", "content-encoding"] {
             told.push(onestop.clone().with_header(header, id).post(QUERY, &body(id)).await);
         }
-        told.push(onestop.send(&id[..17].replace(|c: char| c.is_ascii_digit(), "G"), "/v1/datasets", None).await.unwrap());
+        told.push(
+            onestop
+                .send(&id[..17].replace(|c: char| c.is_ascii_digit(), "G"), "/v1/datasets", None)
+                .await
+                .unwrap(),
+        );
     }
 
     // The provider fails with the value in its hands.
     let (json, page) = ("application/json", "text/html");
-    let invalid = json!({ "records": [{ "status": NAME, "name": NAME, "mobile": MOBILE, "id_number": ids[0] }] }).to_string();
+    let invalid =
+        json!({ "records": [{ "status": NAME, "name": NAME, "mobile": MOBILE, "id_number": ids[0] }] })
+            .to_string();
     let doubled = format!("{{\"records\":[{{\"status\":\"{NAME}\",\"status\":\"{}\"}}]}}", ids[0]);
     let broken = format!("{{\"records\":[{{\"{NAME}\":{INCOME},\"status\":{MOBILE}{}", ids[0]);
-    let head = format!("HTTP/1.1 302 {MOBILE}\r\nlocation: /{}\r\nx-name: {NAME}\r\ncontent-length: 0\r\n\r\n", ids[0]);
+    let misplaced = json!({ "records": [ids[0]] }).to_string();
+    let head = format!(
+        "HTTP/1.1 302 {MOBILE}\r\nlocation: /{}\r\nx-name: {NAME}\r\ncontent-length: 0\r\n\r\n",
+        ids[0]
+    );
     let not_http = format!("{NAME} {}\r\n", ids[0]);
     for manner in [
         answer(200, json, &invalid),
         answer(200, json, &doubled),
+        answer(200, json, &misplaced),
         answer(200, json, &broken),
         answer(500, json, &invalid),
         answer(400, json, &invalid),
@@ -151,10 +176,13 @@ async fn a_value_is_found_nowhere_but_in_the_answer_that_discloses_it() {
     look_through(&canaries, &kept);
     gw.signal("CONT");
     gw.stop();
-    look_through(&canaries, &[files(&gw.path().join("data")), files(&gw.path().join("second-place"))].concat());
+    look_through(
+        &canaries,
+        &[files(&gw.path().join("data")), files(&gw.path().join("second-place"))].concat(),
+    );
 }
 
-fn look_through(canaries: &Canaries, files: &[std::path::PathBuf]) {
+fn look_through(canaries: &Canaries, files: &[PathBuf]) {
     for file in files {
         let bytes = std::fs::read(file).unwrap();
         assert_eq!(canaries.found_in(&bytes), None, "{}", file.display());

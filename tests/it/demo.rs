@@ -152,7 +152,13 @@ impl Demo {
     fn ask(&self, description: &Value, example: &Value) -> (String, String) {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let mut curl = Command::new("curl");
-        curl.current_dir(&self.dir).args(["-sS", "-w", "\n%{http_code}", "--cacert", &text(&description["ca"])]);
+        curl.current_dir(&self.dir).args([
+            "-sS",
+            "-w",
+            "\n%{http_code}",
+            "--cacert",
+            &text(&description["ca"]),
+        ]);
         if let Some(system) = example["system"].as_str() {
             let client = &description["clients"][system];
             curl.args(["--cert", &text(&client["cert"]), "--key", &text(&client["key"])]);
@@ -179,7 +185,9 @@ impl Demo {
         let path = format!("/proc/{0}/task", self.process.id());
         let of_thread = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("children")).unwrap();
         let lists = fs::read_dir(path).unwrap().map(|thread| of_thread(thread.unwrap()));
-        lists.flat_map(|list| list.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<_>>()).collect()
+        lists
+            .flat_map(|list| list.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<_>>())
+            .collect()
     }
 
     /// Asks it to stop (SIGTERM) and waits until it has.

@@ -14,11 +14,11 @@ use crate::support::vault::answers;
 use crate::support::{PATIENCE, TestGateway};
 
 /// A mounted file system; gone with the test.
-struct Mount(PathBuf);
+pub struct Mount(PathBuf);
 
 impl Mount {
     /// A file system in memory of this many MiB.
-    fn memory(at: PathBuf, size: u32) -> Self {
+    pub fn memory(at: PathBuf, size: u32) -> Self {
         std::fs::create_dir_all(&at).unwrap();
         mount(&["-t", "tmpfs", "-o", &format!("size={size}m"), "tmpfs"], &at);
         Self(at)
@@ -60,14 +60,14 @@ async fn on_a_small_disk() -> (TestGateway, Mount) {
 }
 
 /// Fills the disk to the last byte.
-fn fill(disk: &Mount) {
+pub fn fill(disk: &Mount) {
     let mut ballast = File::create(disk.0.join("ballast")).unwrap();
     for block in [64 * 1024, 4096, 512, 1] {
         while ballast.write_all(&vec![1; block]).is_ok() {}
     }
 }
 
-fn empty(disk: &Mount) {
+pub fn empty(disk: &Mount) {
     std::fs::remove_file(disk.0.join("ballast")).unwrap();
 }
 

@@ -18,11 +18,19 @@ const ADAPTER: &str = "deploy/adapter.example.toml";
 
 #[test]
 fn the_example_configurations_are_accepted_and_the_defaults_they_name_are_the_defaults() {
-    assert_eq!(parsed::<Config>(GATEWAY, &read(GATEWAY)), parsed::<Config>(GATEWAY, &with_defaults(GATEWAY)));
-    assert_eq!(
-        parsed::<ProcessConfig>(ADAPTER, &read(ADAPTER)),
-        parsed::<ProcessConfig>(ADAPTER, &with_defaults(ADAPTER))
-    );
+    let compared = [
+        (parsed::<Config>(GATEWAY, &read(GATEWAY)), parsed::<Config>(GATEWAY, &with_defaults(GATEWAY))),
+        (
+            parsed::<ProcessConfig>(ADAPTER, &read(ADAPTER)),
+            parsed::<ProcessConfig>(ADAPTER, &with_defaults(ADAPTER)),
+        ),
+    ];
+    for (left_out, written) in compared {
+        let lines = left_out.lines().zip(written.lines());
+        let wrong: Vec<_> = lines.filter(|(left_out, written)| left_out != written).collect();
+        assert!(wrong.is_empty(), "the default, and what the example says: {wrong:#?}");
+        assert_eq!(left_out.len(), written.len());
+    }
 }
 
 #[test]
@@ -71,9 +79,16 @@ fn docs_operations_md_names_every_measurement() {
 
 #[test]
 fn every_test_that_the_threat_model_names_exists() {
-    let sources: String = files("src", "rs").iter().chain(&files("tests", "rs")).map(|path| read(path)).collect();
+    let sources: String =
+        files("src", "rs").iter().chain(&files("tests", "rs")).map(read).collect();
     let page = read("docs/threat-model.md");
-    let named: Vec<&str> = page.split('`').skip(1).step_by(2).filter_map(|code| code.rsplit_once("::")).map(|(_, name)| name).collect();
+    let named: Vec<&str> = page
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter_map(|code| code.rsplit_once("::"))
+        .map(|(_, name)| name)
+        .collect();
     assert!(named.len() > 30, "only {} tests are named", named.len());
     let unknown: Vec<_> = named.iter().filter(|name| !sources.contains(&format!("fn {name}("))).collect();
     assert!(unknown.is_empty(), "no such tests: {unknown:#?}");

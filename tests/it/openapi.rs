@@ -12,12 +12,14 @@ async fn document(gw: &TestGateway) -> Value {
 
 /// A validator of one of the document's own schemas.
 fn schema(document: &Value, name: &str) -> Validator {
-    let schema = json!({ "$ref": format!("#/components/schemas/{name}"), "components": document["components"] });
+    let schema =
+        json!({ "$ref": format!("#/components/schemas/{name}"), "components": document["components"] });
     jsonschema::draft202012::new(&schema).unwrap()
 }
 
 fn valid(validator: &Validator, value: &Value) {
-    let faults: Vec<String> = validator.iter_errors(value).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
+    let faults: Vec<String> =
+        validator.iter_errors(value).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
     assert!(faults.is_empty(), "{faults:#?}\nin {value:#}");
 }
 
@@ -61,7 +63,8 @@ async fn the_document_is_openapi_3_1_and_every_reference_leads_somewhere() {
             let parameters = operation["parameters"].as_array().into_iter().flatten();
             let mut named: Vec<&str> =
                 parameters.filter(|p| p["in"] == "path").map(|p| p["name"].as_str().unwrap()).collect();
-            let mut inside: Vec<&str> = path.split('{').skip(1).map(|part| part.split('}').next().unwrap()).collect();
+            let mut inside: Vec<&str> =
+                path.split('{').skip(1).map(|part| part.split('}').next().unwrap()).collect();
             named.sort_unstable();
             inside.sort_unstable();
             assert_eq!(named, inside, "{path}");
@@ -75,7 +78,8 @@ async fn what_is_documented_is_served_and_with_no_other_method() {
     let document = document(&gw).await;
     let auditor = gw.system("audit.office");
     for (path, item) in document["paths"].as_object().unwrap() {
-        let documented: Vec<String> = item.as_object().unwrap().keys().map(|method| method.to_uppercase()).collect();
+        let documented: Vec<String> =
+            item.as_object().unwrap().keys().map(|method| method.to_uppercase()).collect();
         for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"] {
             let body = (method == "POST").then_some(b"{}".as_slice());
             let answer = auditor.send(method, &concrete(path), body).await.unwrap();
@@ -128,17 +132,38 @@ async fn the_examples_and_what_is_answered_are_as_the_schemas_have_it() {
     let operation = |path: &str, method: &str| document["paths"][path][method].clone();
     let answers: Vec<(Value, Answer)> = vec![
         (operation("/v1/datasets/{dataset}/query", "post"), query.clone()),
-        (operation("/v1/datasets/{dataset}/query", "post"), onestop.query("civil.subsistence", "x", &["y"]).await),
-        (operation("/v1/datasets/{dataset}/query", "post"), onestop.query("civil.subsistence", "livelihood.review", &["bank_card"]).await),
+        (
+            operation("/v1/datasets/{dataset}/query", "post"),
+            onestop.query("civil.subsistence", "x", &["y"]).await,
+        ),
+        (
+            operation("/v1/datasets/{dataset}/query", "post"),
+            onestop.query("civil.subsistence", "livelihood.review", &["bank_card"]).await,
+        ),
         (operation("/v1/datasets", "get"), answered("/v1/datasets").await),
         (operation("/v1/datasets/{dataset}", "get"), answered("/v1/datasets/civil.subsistence").await),
         (operation("/v1/datasets/{dataset}", "get"), answered("/v1/datasets/justice.custody").await),
-        (operation("/v1/requests/{request_id}/explain", "get"), answered(&format!("/v1/requests/{id}/explain")).await),
-        (operation("/v1/audit/records", "get"), gw.system("audit.office").get("/v1/audit/records?limit=3").await),
+        (
+            operation("/v1/requests/{request_id}/explain", "get"),
+            answered(&format!("/v1/requests/{id}/explain")).await,
+        ),
+        (
+            operation("/v1/audit/records", "get"),
+            gw.system("audit.office").get("/v1/audit/records?limit=3").await,
+        ),
         (operation("/v1/audit/records", "get"), answered("/v1/audit/records").await),
-        (operation("/v1/audit/records/{index}", "get"), answered(&format!("/v1/audit/records/{index}")).await),
-        (operation("/v1/audit/records/{index}/proof", "get"), answered(&format!("/v1/audit/records/{index}/proof")).await),
-        (operation("/v1/subjects/history", "post"), gw.system("citizen.portal").post("/v1/subjects/history", &history).await),
+        (
+            operation("/v1/audit/records/{index}", "get"),
+            answered(&format!("/v1/audit/records/{index}")).await,
+        ),
+        (
+            operation("/v1/audit/records/{index}/proof", "get"),
+            answered(&format!("/v1/audit/records/{index}/proof")).await,
+        ),
+        (
+            operation("/v1/subjects/history", "post"),
+            gw.system("citizen.portal").post("/v1/subjects/history", &history).await,
+        ),
     ];
     for (operation, answer) in answers {
         let response = &operation["responses"][answer.status.to_string()];
@@ -157,7 +182,9 @@ async fn a_datasets_own_request_schema_accepts_what_is_accepted() {
     let validator = jsonschema::draft202012::new(&view["request_schema"]).unwrap();
     let good = ask("housing-aid.review", &[PERSON], json!(["status"]));
     valid(&validator, &good);
-    for (member, wrong) in [("purpose", json!("x")), ("fields", json!(["x"])), ("subjects", json!([])), ("x", json!(1))] {
+    for (member, wrong) in
+        [("purpose", json!("x")), ("fields", json!(["x"])), ("subjects", json!([])), ("x", json!(1))]
+    {
         let mut bad = good.clone();
         bad[member] = wrong;
         assert!(!validator.is_valid(&bad), "{member}");

@@ -15,7 +15,15 @@ async fn the_probes_tell_numbers_and_nothing_twice() {
     // The strict reader refuses a member that stands twice.
     let told = sluice::base::json::parse(body.as_bytes(), 4).unwrap();
     assert_eq!(told["ready"], true);
-    for member in ["database", "log", "log_records", "catalogue_version", "policy_version", "certificate_ends", "crl_ends"] {
+    for member in [
+        "database",
+        "log",
+        "log_records",
+        "catalogue_version",
+        "policy_version",
+        "certificate_ends",
+        "crl_ends",
+    ] {
         assert!(!told[member].is_null(), "{member}: {told}");
     }
     assert_eq!((&told["catalogue_version"], &told["policy_version"]), (&1.into(), &1.into()));
@@ -83,7 +91,8 @@ async fn the_measurements_are_openmetrics_and_count_what_happened() {
 async fn a_trace_goes_on_through_the_gateway_to_the_provider_and_into_the_log() {
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     let gw = TestGateway::start().await;
-    let client = gw.system("service.onestop").with_header("traceparent", &format!("00-{TRACE}-00f067aa0ba902b7-01"));
+    let client =
+        gw.system("service.onestop").with_header("traceparent", &format!("00-{TRACE}-00f067aa0ba902b7-01"));
     let answer = client.query("civil.subsistence", PURPOSE, &["status"]).await;
     let back = answer.header("traceparent").unwrap();
     assert!(back.starts_with(&format!("00-{TRACE}-")) && back.ends_with("-01"), "{back}");
@@ -93,7 +102,10 @@ async fn a_trace_goes_on_through_the_gateway_to_the_provider_and_into_the_log() 
     assert_eq!(gw.record_of(&answer).await["trace"], back);
 
     // None, or one that is none, begins a new trace; and nothing of tracestate goes on.
-    let client = gw.system("service.onestop").with_header("traceparent", "00-1-2-3").with_header("tracestate", "a=canary");
+    let client = gw
+        .system("service.onestop")
+        .with_header("traceparent", "00-1-2-3")
+        .with_header("tracestate", "a=canary");
     let answer = client.query("civil.subsistence", PURPOSE, &["status"]).await;
     let (fresh, id) = (answer.header("traceparent").unwrap(), answer.header("x-request-id").unwrap());
     assert!(fresh.starts_with(&format!("00-{id}-")), "{fresh}");

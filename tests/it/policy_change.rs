@@ -63,12 +63,20 @@ async fn a_denial_takes_away_what_was_given() {
 async fn a_changed_schema_is_a_new_catalogue() {
     let gw = TestGateway::start().await;
     let (catalogue, policy) = versions(&becomes(&gw, "status", 200).await);
-    gw.edit("schemas/civil.subsistence.json", r#"["receiving", "suspended", "ended"]"#, r#"["suspended", "ended"]"#);
+    gw.edit(
+        "schemas/civil.subsistence.json",
+        r#"["receiving", "suspended", "ended"]"#,
+        r#"["suspended", "ended"]"#,
+    );
     let (code, said) = gw.apply();
     assert_eq!(code, 0, "{said}");
     // What the provider has is no longer what the catalogue says.
     becomes(&gw, "status", 502).await;
-    gw.edit("schemas/civil.subsistence.json", r#"["suspended", "ended"]"#, r#"["receiving", "suspended", "ended"]"#);
+    gw.edit(
+        "schemas/civil.subsistence.json",
+        r#"["suspended", "ended"]"#,
+        r#"["receiving", "suspended", "ended"]"#,
+    );
     assert_eq!(gw.apply().0, 0);
     assert_eq!(versions(&becomes(&gw, "status", 200).await), (catalogue + 2, policy));
 }
@@ -112,13 +120,15 @@ async fn a_hangup_applies_the_files_too() {
     let broken = "p, dep:broken";
     let at = gw.append(RULES, broken);
     gw.signal("HUP");
-    until("the fault is in the log", async || {
-        gw.log().contains(&format!("{RULES}:{at}")).then_some(())
-    })
-    .await;
+    until("the fault is in the log", async || gw.log().contains(&format!("{RULES}:{at}")).then_some(()))
+        .await;
     assert_eq!(versions(&becomes(&gw, "status", 200).await).1, policy);
 
-    gw.edit(RULES, broken, "p, dep:service, civil.subsistence, category, housing-aid.review, plain, allow, CS-777");
+    gw.edit(
+        RULES,
+        broken,
+        "p, dep:service, civil.subsistence, category, housing-aid.review, plain, allow, CS-777",
+    );
     gw.signal("HUP");
     assert_eq!(versions(&becomes(&gw, "category", 200).await).1, policy + 1);
 }

@@ -35,9 +35,14 @@ async fn whatever_the_provider_does_the_answer_says_what_and_discloses_nothing()
     let gw = TestGateway::start_with(PATIENT).await;
     let away = gw.civil.address.port();
     let canary = |status| Manner::Raw(answer(status, "application/json", CANARY));
-    let head = |rest: &str| format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{rest}\r\n{{\"records\":[\"{CANARY}\"");
-    let redirect = format!("HTTP/1.1 302 Found\r\nlocation: https://localhost:{away}/{CANARY}\r\ncontent-length: 0\r\n\r\n");
-    let deep = |n: usize| format!("{{\"records\":[{{\"status\":{}\"{CANARY}\"{}}}]}}", "[".repeat(n), "]".repeat(n));
+    let head = |rest: &str| {
+        format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{rest}\r\n{{\"records\":[\"{CANARY}\"")
+    };
+    let redirect = format!(
+        "HTTP/1.1 302 Found\r\nlocation: https://localhost:{away}/{CANARY}\r\ncontent-length: 0\r\n\r\n"
+    );
+    let deep =
+        |n: usize| format!("{{\"records\":[{{\"status\":{}\"{CANARY}\"{}}}]}}", "[".repeat(n), "]".repeat(n));
     let table = [
         ("reports an error", canary(500), "502 provider-failed"),
         ("reports an error of ours", canary(400), "502 provider-failed"),
@@ -48,12 +53,36 @@ async fn whatever_the_provider_does_the_answer_says_what_and_discloses_nothing()
             Manner::Raw(answer(200, "text/html", &format!("<html>{CANARY}</html>"))),
             "502 provider-answer-invalid",
         ),
-        ("speaks something else", Manner::Raw(format!("220 {CANARY} ESMTP\r\n").into_bytes()), "502 provider-failed"),
-        ("announces too much", Manner::Raw(head("content-length: 9999999\r\n").into_bytes()), "502 provider-answer-too-large"),
-        ("sends too much", Manner::Endless(head("connection: close\r\n").into_bytes()), "502 provider-answer-too-large"),
-        ("has headers without end", Manner::Endless(format!("HTTP/1.1 200 OK\r\nx-canary: {CANARY}").into_bytes()), "502 provider-failed"),
-        ("nests 200 deep", Manner::Raw(answer(200, "application/json", &deep(200))), "502 provider-answer-invalid"),
-        ("answers a list for a text", Manner::Raw(answer(200, "application/json", &deep(1))), "502 provider-answer-invalid"),
+        (
+            "speaks something else",
+            Manner::Raw(format!("220 {CANARY} ESMTP\r\n").into_bytes()),
+            "502 provider-failed",
+        ),
+        (
+            "announces too much",
+            Manner::Raw(head("content-length: 9999999\r\n").into_bytes()),
+            "502 provider-answer-too-large",
+        ),
+        (
+            "sends too much",
+            Manner::Endless(head("connection: close\r\n").into_bytes()),
+            "502 provider-answer-too-large",
+        ),
+        (
+            "has headers without end",
+            Manner::Endless(format!("HTTP/1.1 200 OK\r\nx-canary: {CANARY}").into_bytes()),
+            "502 provider-failed",
+        ),
+        (
+            "nests 200 deep",
+            Manner::Raw(answer(200, "application/json", &deep(200))),
+            "502 provider-answer-invalid",
+        ),
+        (
+            "answers a list for a text",
+            Manner::Raw(answer(200, "application/json", &deep(1))),
+            "502 provider-answer-invalid",
+        ),
         ("answers for nobody", records(json!([])), "502 provider-answer-invalid"),
         (
             "answers for too many",
@@ -62,11 +91,19 @@ async fn whatever_the_provider_does_the_answer_says_what_and_discloses_nothing()
         ),
         ("leaves a field out", records(json!([{ "name": CANARY }])), "502 provider-answer-invalid"),
         ("breaks the schema", records(json!([{ "status": CANARY }])), "502 provider-answer-invalid"),
-        ("has null where there must be a value", records(json!([{ "status": null, "name": CANARY }])), "502 provider-answer-invalid"),
+        (
+            "has null where there must be a value",
+            records(json!([{ "status": null, "name": CANARY }])),
+            "502 provider-answer-invalid",
+        ),
         ("answers no object", ok(&json!([CANARY])), "502 provider-answer-invalid"),
         (
             "says a member twice",
-            Manner::Raw(answer(200, "application/json", &format!("{{\"records\":[{{\"status\":\"receiving\",\"status\":\"{CANARY}\"}}]}}"))),
+            Manner::Raw(answer(
+                200,
+                "application/json",
+                &format!("{{\"records\":[{{\"status\":\"receiving\",\"status\":\"{CANARY}\"}}]}}"),
+            )),
             "502 provider-answer-invalid",
         ),
     ];
@@ -75,9 +112,17 @@ async fn whatever_the_provider_does_the_answer_says_what_and_discloses_nothing()
         gw.civil.behave(manner);
         let answer = status_of_person(&gw).await;
         assert_eq!(answer.problem(), expected, "{what}");
-        assert!(!answer.text().contains(CANARY) && !answer.text().contains("receiving"), "{what}: {}", answer.text());
+        assert!(
+            !answer.text().contains(CANARY) && !answer.text().contains("receiving"),
+            "{what}: {}",
+            answer.text()
+        );
         assert_eq!(gw.civil.asked().len(), asked + 1, "{what}: asked once, nothing followed or repeated");
-        assert_eq!(format!("502 {}", gw.record_of(&answer).await["outcome"].as_str().unwrap()), expected, "{what}");
+        assert_eq!(
+            format!("502 {}", gw.record_of(&answer).await["outcome"].as_str().unwrap()),
+            expected,
+            "{what}"
+        );
         gw.civil.behave(Manner::Well);
         assert_eq!(status_of_person(&gw).await.status, 200, "after: {what}");
     }
@@ -144,10 +189,15 @@ async fn a_provider_that_cannot_prove_who_it_is_is_not_asked() {
 #[tokio::test]
 async fn what_was_not_asked_for_never_gets_into_the_answer() {
     let gw = TestGateway::start().await;
-    gw.civil.behave(records(json!([{ "status": "receiving", "name": CANARY, "mobile": CANARY, "x": { "y": [CANARY] } }])));
+    gw.civil.behave(records(
+        json!([{ "status": "receiving", "name": CANARY, "mobile": CANARY, "x": { "y": [CANARY] } }]),
+    ));
     let answer = status_of_person(&gw).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(answer.json()["results"], json!([{ "subject": 0, "found": true, "data": { "status": "receiving" } }]));
+    assert_eq!(
+        answer.json()["results"],
+        json!([{ "subject": 0, "found": true, "data": { "status": "receiving" } }])
+    );
     assert!(!answer.text().contains(CANARY));
 }
 
@@ -179,7 +229,9 @@ async fn a_provider_that_keeps_failing_is_left_alone_and_then_tried_again() {
     assert_eq!(gw.record_of(&suspended).await["outcome"], "provider-suspended");
 
     // The probe fails: one call, and it is left alone again.
-    let probed = until("a probe", async || Some(status_of_person(&gw).await).filter(|a| a.problem() != "502 provider-suspended"));
+    let probed = until("a probe", async || {
+        Some(status_of_person(&gw).await).filter(|a| a.problem() != "502 provider-suspended")
+    });
     assert_eq!(probed.await.problem(), "502 provider-failed");
     assert_eq!(gw.civil.asked().len(), 3);
     assert_eq!(status_of_person(&gw).await.problem(), "502 provider-suspended");

@@ -46,7 +46,10 @@ async fn queries_at_the_same_time_never_get_more_than_the_grants_volume() {
     }
     assert_eq!(gw.records("outcome=quota-exhausted").await.len(), 30);
     // What needs no grant, and other grants, are not affected.
-    assert_eq!(gw.system("service.onestop").query("civil.subsistence", PURPOSE, &["status"]).await.status, 200);
+    assert_eq!(
+        gw.system("service.onestop").query("civil.subsistence", PURPOSE, &["status"]).await.status,
+        200
+    );
     assert_eq!(gw.system("housing.aid").query("civil.subsistence", PURPOSE, &["name"]).await.status, 200);
 }
 
@@ -64,7 +67,10 @@ async fn people_are_counted_found_or_not_and_refused_queries_are_not() {
     }
     assert_eq!(client.post(QUERY, &ask(PURPOSE, &people, json!(["name"]))).await.status, 200);
     // Three are left: four do not fit and cost nothing, three do.
-    assert_eq!(client.post(QUERY, &ask(PURPOSE, &people[..4], json!(["name"]))).await.problem(), "429 quota-exhausted");
+    assert_eq!(
+        client.post(QUERY, &ask(PURPOSE, &people[..4], json!(["name"]))).await.problem(),
+        "429 quota-exhausted"
+    );
     let two_fields = ask(PURPOSE, &[PERSON, OTHER], json!(["name", "monthly_income"]));
     assert_eq!(client.post(QUERY, &two_fields).await.status, 200, "two fields of one grant are charged once");
     assert_eq!(client.query("civil.subsistence", PURPOSE, &["name"]).await.status, 200);
@@ -75,7 +81,10 @@ async fn people_are_counted_found_or_not_and_refused_queries_are_not() {
 async fn a_volume_that_is_used_up_stays_used_up_after_a_restart() {
     let mut gw = ten_a_day().await;
     for _ in 0..10 {
-        assert_eq!(gw.system("service.onestop").query("civil.subsistence", PURPOSE, &["name"]).await.status, 200);
+        assert_eq!(
+            gw.system("service.onestop").query("civil.subsistence", PURPOSE, &["name"]).await.status,
+            200
+        );
     }
     gw.kill();
     gw.serve().unwrap();

@@ -1,9 +1,9 @@
 //! Who may connect: the certificate decides at the handshake, and again with every request.
 
 use rcgen::{CertificateParams, KeyPair};
-use rustls::{HandshakeKind, ProtocolVersion};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::{HandshakeKind, ProtocolVersion};
 use sluice::demo::certificates::{Authority, Usage};
 
 use crate::support::client::{Client, Connection};
@@ -28,7 +28,10 @@ async fn without_a_certificate_or_with_an_unregistered_one_there_is_401_and_a_re
     let answer = gw.nobody().get(DATASETS).await;
     assert_eq!(answer.problem(), "401 certificate-required");
     let record = gw.record_of(&answer).await;
-    assert_eq!((&record["kind"], &record["outcome"]), (&"refused-at-door".into(), &"certificate-required".into()));
+    assert_eq!(
+        (&record["kind"], &record["outcome"]),
+        (&"refused-at-door".into(), &"certificate-required".into())
+    );
 
     // The name in a certificate is worth nothing: the key is what is registered.
     let stranger = gw.authority.issue("service.onestop", &[], Usage::Client, now()).unwrap();
@@ -43,12 +46,16 @@ async fn without_a_certificate_or_with_an_unregistered_one_there_is_401_and_a_re
 async fn a_certificate_that_is_not_good_does_not_get_through_the_handshake() {
     let gw = TestGateway::start().await;
     let foreign = Authority::open(&gw.path().join("ca/foreign"), "systems", now()).unwrap();
-    let issue = |from, until| gw.authority.issue_until("service.onestop", &[], Usage::Client, from, until).unwrap();
+    let issue =
+        |from, until| gw.authority.issue_until("service.onestop", &[], Usage::Client, from, until).unwrap();
     let revoked = issue(now(), now().plus_seconds(DAY));
     let matrix = [
         ("expired", issue(now().plus_seconds(-2 * DAY), now().plus_seconds(-60))),
         ("not yet valid", issue(now().plus_seconds(DAY), now().plus_seconds(2 * DAY))),
-        ("of a foreign CA of the same name", foreign.issue("service.onestop", &[], Usage::Client, now()).unwrap()),
+        (
+            "of a foreign CA of the same name",
+            foreign.issue("service.onestop", &[], Usage::Client, now()).unwrap(),
+        ),
         ("of a server", gw.authority.issue("service.onestop", &[], Usage::Server, now()).unwrap()),
         ("revoked", revoked),
     ];
@@ -67,7 +74,8 @@ async fn a_certificate_that_is_not_good_does_not_get_through_the_handshake() {
     for (what, issued) in &matrix {
         for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
             let identity = Some((issued.certificate.as_str(), issued.key.as_str()));
-            let client = Client::with_versions(gw.address(), gw.authority.certificate(), identity, &[version]);
+            let client =
+                Client::with_versions(gw.address(), gw.authority.certificate(), identity, &[version]);
             assert!(client.send("GET", DATASETS, None).await.is_err(), "{what}, {:?}", version.version);
         }
     }
@@ -78,7 +86,8 @@ async fn a_certificate_that_is_not_good_does_not_get_through_the_handshake() {
 async fn a_certificate_signed_by_itself_is_nobodys() {
     let gw = TestGateway::start().await;
     let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec!["service.onestop".into()]).unwrap().self_signed(&key).unwrap();
+    let certificate =
+        CertificateParams::new(vec!["service.onestop".into()]).unwrap().self_signed(&key).unwrap();
     let identity = (certificate.pem(), key.serialize_pem());
     let client = Client::new(gw.address(), gw.authority.certificate(), Some((&identity.0, &identity.1)));
     assert!(client.send("GET", DATASETS, None).await.is_err());
@@ -189,7 +198,8 @@ async fn files_that_cannot_be_used_change_nothing_and_are_named() {
     ] {
         let path = gw.path().join("tls").join(file);
         let good = std::fs::read(&path).unwrap();
-        let complaints = || gw.log().lines().filter(|line| line.contains("not usable") && line.contains(file)).count();
+        let complaints =
+            || gw.log().lines().filter(|line| line.contains("not usable") && line.contains(file)).count();
         let so_far = complaints();
         std::fs::write(&path, text).unwrap();
         until("it is said", async || (complaints() > so_far).then_some(())).await;

@@ -197,3 +197,7 @@ impl Stored for Remote {
         Ok(Vec::new())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests;

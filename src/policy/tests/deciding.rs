@@ -269,6 +269,8 @@ fn roles_may_do_what_is_listed_and_no_more() {
             "subjects.history"
         ]
     );
+    system.roles = vec![crate::identity::Role::SecurityAdmin];
+    assert_eq!(may(&system), ["datasets.read", "datasets.query", "explain.own", "subjects.erase"]);
 }
 
 #[tokio::test]

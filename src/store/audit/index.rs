@@ -3,19 +3,22 @@
 //! Invariant: nothing in the index is needed to answer for the log. It can be deleted at any
 //! time and is built anew from the records and their openings; so an erased opening stays
 //! erased. Its progress is kept in it, with the hash of the last record it has seen: an index of
-//! another log, or of a log that was put back, is thrown away.
+//! another log, or of a log that was put back, is thrown away. Readers are given the file that
+//! this thread has checked, and follow it to a new one.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
 use super::progress::Shared;
 use super::rows;
 use super::schema::{entry, key, number, opening, opening_id, progress, subject};
-use super::sqlite::{self, SqliteError};
+use super::sqlite::{self, Readers, SqliteError};
 use crate::audit::facets::Facets;
 use crate::audit::record::{LeafHead, kind};
 use crate::audit::{Hash, SubjectKey};
@@ -29,6 +32,7 @@ const CHUNK: u64 = 1000;
 pub struct Indexer {
     pub log: PathBuf,
     pub index: PathBuf,
+    pub readers: Arc<ArcSwapOption<Readers>>,
     pub key: Arc<SubjectKey>,
     pub shared: Arc<Shared>,
 }
@@ -47,6 +51,8 @@ impl Indexer {
     fn follow(&self) -> Result<(), SqliteError> {
         let mut log = sqlite::open_read_only(&self.log)?;
         let (mut index, mut done) = open(&self.index, &mut log)?;
+        // Those that were connected to a file that is replaced would go on reading it.
+        self.readers.store(Some(Arc::new(sqlite::readers(&self.index)?)));
         self.shared.publish_indexed(done);
         loop {
             let now = self.shared.wait(Duration::from_secs(3600), |now| now.size > done);
@@ -75,9 +81,10 @@ impl Indexer {
             .filter(opening::id.ge(opening_id(from, 0)).and(opening::id.lt(opening_id(to, 0))))
             .order(opening::id)
             .load(log)?;
+        let mut erased = false;
         index.immediate_transaction(|index| {
             for (at, leaf) in &leaves {
-                self.file(index, *at, leaf, &openings)?;
+                erased |= self.file(index, *at, leaf, &openings)?;
             }
             let last = leaves.last().map_or(Hash::of_empty(), |(_, leaf)| Hash::of_leaf(leaf));
             diesel::replace_into(progress::table)
@@ -86,18 +93,23 @@ impl Indexer {
                     progress::size.eq(key(to)),
                     progress::leaf_hash.eq(last.0.as_slice()),
                 ))
-                .execute(index)?;
-            Ok(())
-        })
+                .execute(index)
+        })?;
+        if erased {
+            // Their tokens are in the WAL still.
+            sqlite::settle(index);
+        }
+        Ok(())
     }
 
+    /// Files one record. True when it took somebody out of the index.
     fn file(
         &self,
         index: &mut SqliteConnection,
         at: u64,
         leaf: &[u8],
         openings: &[(i64, Vec<u8>)],
-    ) -> QueryResult<()> {
+    ) -> QueryResult<bool> {
         let facets = Facets::of(leaf);
         let time = Timestamp::parse(&facets.time).unwrap_or_default();
         diesel::insert_into(entry::table)
@@ -114,7 +126,7 @@ impl Indexer {
             ))
             .execute(index)?;
         // A record that does not parse is the verifier's affair; the index goes on.
-        let Ok(head) = LeafHead::parse(leaf) else { return Ok(()) };
+        let Ok(head) = LeafHead::parse(leaf) else { return Ok(false) };
         for (position, named) in (0u64..).zip(&head.subjects) {
             let id = opening_id(at, position);
             let found =
@@ -128,12 +140,13 @@ impl Indexer {
                     .execute(index)?;
             }
         }
-        if head.kind == kind::ERASURE {
-            for (of, position) in &head.log.openings {
-                diesel::delete(subject::table.find(opening_id(*of, *position))).execute(index)?;
-            }
+        if head.kind != kind::ERASURE {
+            return Ok(false);
         }
-        Ok(())
+        for (of, position) in &head.log.openings {
+            diesel::delete(subject::table.find(opening_id(*of, *position))).execute(index)?;
+        }
+        Ok(!head.log.openings.is_empty())
     }
 }
 
@@ -162,8 +175,10 @@ fn open(path: &Path, log: &mut SqliteConnection) -> Result<(SqliteConnection, u6
     for suffix in ["", "-wal", "-shm"] {
         let mut file = path.as_os_str().to_owned();
         file.push(suffix);
-        // What is not there need not be removed; what cannot be removed fails below.
-        std::fs::remove_file(file).ok();
+        match std::fs::remove_file(file) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e.into()),
+            _ => {}
+        }
     }
     Ok((sqlite::open_index(path)?, 0))
 }

@@ -36,6 +36,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use arc_swap::ArcSwapOption;
 use tokio::sync::{mpsc, oneshot};
 
 use self::index::Indexer;
@@ -116,6 +117,7 @@ struct Inner {
     shared: Arc<Shared>,
     subjects: Arc<SubjectKey>,
     reader: Reader,
+    database: PathBuf,
     /// Held as long as the log is open.
     _lock: File,
 }
@@ -144,10 +146,11 @@ impl AuditLog {
         std::fs::create_dir_all(&data_dir).map_err(io)?;
         let lock = lock(&data_dir)?;
         let database = data_dir.join(DATABASE);
-        let index = data_dir.join("audit-index.db");
 
-        let found =
+        let mut found =
             start::check(&database, &checkpoint_copy, &signing_key, previous_key.as_ref(), clock.now())?;
+        // Should a kill have come between an erasure and the emptying of the WAL.
+        sqlite::settle(&mut found.conn);
         let shared = Arc::new(Shared::new(signing_key.public().name()));
         shared.publish(found.state.tree.size(), found.note.into(), true);
         let mut writer = Writer {
@@ -164,16 +167,25 @@ impl AuditLog {
         }
 
         let subjects = Arc::new(subject_key);
+        let readers = Arc::new(ArcSwapOption::empty());
+        let reader = Reader::new(&database, readers.clone(), subjects.clone(), shared.clone())?;
         let indexer = Indexer {
             log: database.clone(),
-            index: index.clone(),
+            index: data_dir.join("audit-index.db"),
+            readers,
             key: subjects.clone(),
             shared: shared.clone(),
         };
-        let reader = Reader::new(&database, &index, subjects.clone(), shared.clone())?;
         let (sender, receiver) = mpsc::channel(queue.max(1));
-        let mut inner =
-            Inner { queue: Some(sender), threads: Vec::new(), shared, subjects, reader, _lock: lock };
+        let mut inner = Inner {
+            queue: Some(sender),
+            threads: Vec::new(),
+            shared,
+            subjects,
+            reader,
+            database,
+            _lock: lock,
+        };
         // Should the second thread fail to start, dropping `inner` ends the first.
         inner.threads.push(thread("audit-writer", move || writer.run(receiver))?);
         inner.threads.push(thread("audit-index", move || indexer.run())?);
@@ -187,25 +199,37 @@ impl AuditLog {
 
     /// Erases a person: deletes the openings of all records so far that name them, each batch in
     /// one transaction with a record that says so. `record` carries who ordered it and why; its
-    /// kind is the log's. Gives the receipts; none when nothing names the person.
+    /// kind is the log's. Nothing is recorded when nothing names the person.
+    ///
+    /// When it returns `Ok`, no file of the log holds the openings' bytes any more.
     pub async fn erase_subject(
         &self,
         subject_kind: &str,
         identifier: &str,
         record: Draft,
-    ) -> Result<Vec<Receipt>, EraseError> {
+    ) -> Result<Erasure, EraseError> {
         let token = self.0.subjects.token(subject_kind, identifier);
         let openings = self.read(move |reader| reader.openings_of(token)).await?;
-        let mut receipts = Vec::new();
+        let mut records: Vec<_> = openings.iter().map(|(index, _)| index).collect();
+        records.dedup();
+        let mut erasure = Erasure { records: records.len(), openings: openings.len(), receipts: Vec::new() };
         for chunk in openings.chunks(ERASURES) {
             let mut draft = record.clone();
             let mut log = Object::new();
             log.pairs("openings", chunk.iter().copied());
             draft.members().text("kind", kind::ERASURE).object("log", &log);
             let waiting = self.submit(draft, chunk.to_vec())?;
-            receipts.push(waiting.await.unwrap_or(Err(AppendError::Closed))?);
+            erasure.receipts.push(waiting.await.unwrap_or(Err(AppendError::Closed))?);
         }
-        Ok(receipts)
+        // Even if there was nothing to delete: it may have been deleted by an erasure that was
+        // not answered as done.
+        let database = self.0.database.clone();
+        match tokio::task::spawn_blocking(move || sqlite::empty_wal(&database)).await {
+            Ok(Ok(true)) => Ok(erasure),
+            Ok(Ok(false)) => Err(EraseError::Lingering),
+            Ok(Err(e)) => Err(EraseError::Wal(e)),
+            Err(_) => Err(ReadError::Stopped.into()),
+        }
     }
 
     /// Reads, on a thread where blocking is allowed.
@@ -274,6 +298,17 @@ impl AuditLog {
 
 type Waiting = oneshot::Receiver<Result<Receipt, AppendError>>;
 
+/// A person was erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erasure {
+    /// Records that named the person.
+    pub records: usize,
+    /// Openings that were deleted.
+    pub openings: usize,
+    /// Of the records that say so; none when there was nothing to delete.
+    pub receipts: Vec<Receipt>,
+}
+
 /// Why a person was not erased, or not wholly: then it can be done again.
 #[derive(Debug, thiserror::Error)]
 pub enum EraseError {
@@ -283,6 +318,13 @@ pub enum EraseError {
     /// The erasure could not be recorded, so nothing was deleted by it.
     #[error(transparent)]
     Append(#[from] AppendError),
+    /// The openings are deleted, and that is recorded; but a long reading of the log, such as a
+    /// verification, still holds on to the file in which their bytes are.
+    #[error("a reader of the log keeps deleted bytes in the WAL")]
+    Lingering,
+    /// The same, for another reason.
+    #[error("deleted bytes may be in the WAL: {0}")]
+    Wal(SqliteError),
 }
 
 impl Drop for Inner {

@@ -34,7 +34,8 @@ pub struct Progress {
 impl Shared {
     /// Nothing written, nothing indexed.
     pub fn new(origin: &str) -> Self {
-        let state = Progress { size: 0, batches: 0, note: "".into(), indexed: 0, copied: true, closing: false };
+        let state =
+            Progress { size: 0, batches: 0, note: "".into(), indexed: 0, copied: true, closing: false };
         Self { origin: origin.into(), state: Mutex::new(state), changed: Condvar::new() }
     }
 

@@ -2,18 +2,20 @@
 //!
 //! Invariant: what is given out with a proof is proven against the newest published checkpoint;
 //! search finds records by way of the index, but the records themselves come from the log. A
-//! search waits a moment for the index to catch up, and says how far behind it still is.
+//! search waits a moment for the index to catch up, and says how far behind it still is: by the
+//! word of the very index that it read, in the same snapshot.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, PooledConnection};
 
 use super::progress::Shared;
 use super::rows::{self, TileReader};
-use super::schema::{entry, key, number, opening_id, opening_of, record, subject};
+use super::schema::{entry, key, number, opening_id, opening_of, progress, record, subject};
 use super::sqlite::{self, Readers, SqliteError};
 use crate::audit::proof::{self, ProofError};
 use crate::audit::{Hash, SignedRecord, SubjectKey, Tile, Token};
@@ -25,6 +27,9 @@ pub const MAX_PAGE: usize = 1000;
 /// How long a search waits for the index.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long an erasure does.
+const LONG_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Why nothing was read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -34,6 +39,9 @@ pub enum ReadError {
     /// All readers are busy, or none can be opened.
     #[error("audit database readers: {0}")]
     Pool(#[from] diesel::r2d2::PoolError),
+    /// The search index has not seen all records yet.
+    #[error("the audit search index is being built")]
+    Behind,
     /// What is stored does not hold together.
     #[error("the audit log is damaged: {0}")]
     Damaged(&'static str),
@@ -96,22 +104,23 @@ pub struct Consistency {
 #[derive(Clone)]
 pub struct Reader {
     log: Readers,
-    index: Readers,
+    /// None until the indexer has checked it.
+    index: Arc<ArcSwapOption<Readers>>,
     subjects: Arc<SubjectKey>,
     shared: Arc<Shared>,
 }
 
-type Connection = PooledConnection<ConnectionManager<SqliteConnection>>;
+type Pooled = PooledConnection<ConnectionManager<SqliteConnection>>;
 
 impl Reader {
-    /// Reads from both databases; connects when first asked.
+    /// Reads from both databases; connects when first asked. The indexer says where the index is.
     pub fn new(
         log: &Path,
-        index: &Path,
+        index: Arc<ArcSwapOption<Readers>>,
         subjects: Arc<SubjectKey>,
         shared: Arc<Shared>,
     ) -> Result<Self, SqliteError> {
-        Ok(Self { log: sqlite::readers(log)?, index: sqlite::readers(index)?, subjects, shared })
+        Ok(Self { log: sqlite::readers(log)?, index, subjects, shared })
     }
 
     /// A record, if there is one.
@@ -156,7 +165,6 @@ impl Reader {
 
     /// Records that match, `limit` of them (at most 1000), with an index greater than `after`.
     pub fn records(&self, filter: &Filter, after: Option<u64>, limit: usize) -> Result<Page, ReadError> {
-        let lag = self.catch_up();
         let mut query = entry::table.select(entry::idx).order(entry::idx).into_boxed();
         if let Some(after) = after {
             query = query.filter(entry::idx.gt(key(after)));
@@ -186,19 +194,17 @@ impl Reader {
             query = query.filter(entry::outcome.eq(outcome));
         }
         let limit = limit.clamp(1, MAX_PAGE);
-        let found = query.limit(limit as i64 + 1).load(&mut *self.index()?)?;
+        let (found, lag) = self.look_up(PATIENCE, |index| query.limit(limit as i64 + 1).load(index))?;
         self.page(found, limit, lag)
     }
 
     /// The record of a request.
     pub fn find_request(&self, request_id: &str) -> Result<Option<StoredRecord>, ReadError> {
-        self.catch_up();
-        let found: Option<i64> = entry::table
+        let query = entry::table
             .filter(entry::request_id.eq(request_id).and(entry::request_id.ne("")))
             .select(entry::idx)
-            .order(entry::idx)
-            .first(&mut *self.index()?)
-            .optional()?;
+            .order(entry::idx);
+        let (found, _): (Option<i64>, _) = self.look_up(PATIENCE, |index| query.first(index).optional())?;
         found.map_or(Ok(None), |index| self.record(number(index)))
     }
 
@@ -211,17 +217,16 @@ impl Reader {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Page, ReadError> {
-        let lag = self.catch_up();
         let token = self.subjects.token(kind, identifier);
         let start = opening_id(after.map_or(0, |after| after.saturating_add(1)), 0);
         let limit = limit.clamp(1, MAX_PAGE);
         // A request names a person once, so an opening is as good as a record.
-        let found: Vec<i64> = subject::table
+        let query = subject::table
             .filter(subject::token.eq(token.0.as_slice()).and(subject::opening.ge(start)))
             .select(subject::opening)
             .order(subject::opening)
-            .limit(limit as i64 + 1)
-            .load(&mut *self.index()?)?;
+            .limit(limit as i64 + 1);
+        let (found, lag): (Vec<i64>, _) = self.look_up(PATIENCE, |index| query.load(index))?;
         let mut found: Vec<_> = found.into_iter().map(|id| opening_of(id).0).collect();
         found.dedup();
         self.page(found, limit, lag)
@@ -233,27 +238,35 @@ impl Reader {
         now.size.saturating_sub(now.indexed)
     }
 
-    /// All openings that name a person: record and position. Waits for the index as long as the
-    /// log is open, since an opening that is not found is not erased.
+    /// All openings that name a person: record and position. All or an error, since an opening
+    /// that is not found is not erased.
     pub(super) fn openings_of(&self, token: Token) -> Result<Vec<(u64, u64)>, ReadError> {
-        let size = self.shared.now().size;
-        let now = self.shared.wait(Duration::from_secs(600), |now| now.indexed >= size);
-        if now.indexed < size {
-            return Err(ReadError::Stopped);
-        }
-        let found: Vec<i64> = subject::table
+        let query = subject::table
             .filter(subject::token.eq(token.0.as_slice()))
             .select(subject::opening)
-            .order(subject::opening)
-            .load(&mut *self.index()?)?;
+            .order(subject::opening);
+        let (found, lag): (Vec<i64>, _) = self.look_up(LONG_PATIENCE, |index| query.load(index))?;
+        if lag > 0 {
+            return Err(ReadError::Behind);
+        }
         Ok(found.into_iter().map(opening_of).map(|(index, at)| (number(index), at)).collect())
     }
 
-    /// Waits a moment until everything that is durable now is in the index; gives what is not.
-    fn catch_up(&self) -> u64 {
+    /// Looks something up in the index, after waiting a moment until everything that is durable
+    /// now is in it. Gives the number of records that it had not seen by the time it was read: it
+    /// says so itself, since it may have been built anew after the waiting.
+    fn look_up<T>(
+        &self,
+        patience: Duration,
+        find: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>,
+    ) -> Result<(T, u64), ReadError> {
         let size = self.shared.now().size;
-        let now = self.shared.wait(PATIENCE, |now| now.indexed >= size);
-        size.saturating_sub(now.indexed)
+        self.shared.wait(patience, |now| now.indexed >= size);
+        let (found, seen) = self.index()?.transaction(|index| {
+            let seen: Option<i64> = progress::table.find(0).select(progress::size).first(index).optional()?;
+            find(index).map(|found| (found, seen.map_or(0, number)))
+        })?;
+        Ok((found, size.saturating_sub(seen)))
     }
 
     /// Reads the records that were found; one more than `limit` says that there are more.
@@ -270,12 +283,12 @@ impl Reader {
         Ok(Page { records, next, lag })
     }
 
-    fn log(&self) -> Result<Connection, ReadError> {
+    fn log(&self) -> Result<Pooled, ReadError> {
         Ok(self.log.get()?)
     }
 
-    fn index(&self) -> Result<Connection, ReadError> {
-        Ok(self.index.get()?)
+    fn index(&self) -> Result<Pooled, ReadError> {
+        Ok(self.index.load_full().ok_or(ReadError::Behind)?.get()?)
     }
 }
 

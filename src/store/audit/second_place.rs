@@ -3,8 +3,8 @@
 //! A database that is put back to an older state is sound in itself. Only something that was
 //! not put back with it can tell: this file, best kept on another disk or machine.
 //!
-//! Invariant: two slots are written in turn, so that a torn write leaves the other whole. The
-//! file is not synced after each batch: after a power cut it may be older than the database,
+//! Invariant: two slots are written in turn, and never first the one that holds the newest
+//! checkpoint that is whole, so that a torn write leaves one. The file is not synced after each batch: after a power cut it may be older than the database,
 //! which is no sign of anything; it is never newer.
 
 use std::fs::{File, OpenOptions};
@@ -22,8 +22,8 @@ pub struct SecondPlace {
 }
 
 impl SecondPlace {
-    /// Opens or creates the file, and gives the texts of its slots, empty ones left out. `None`
-    /// when the file was not there.
+    /// Opens or creates the file, and gives the texts of its slots, in their order. `None` when
+    /// the file was not there.
     pub fn open(path: &Path) -> std::io::Result<(Self, Option<Vec<String>>)> {
         let existed = path.exists();
         if let Some(dir) = path.parent() {
@@ -33,6 +33,11 @@ impl SecondPlace {
         let mut place = Self { file, next: 0 };
         let slots = place.read()?;
         Ok((place, existed.then_some(slots)))
+    }
+
+    /// Says which slot holds the newest checkpoint: the other is written next.
+    pub fn keep(&mut self, slot: usize) {
+        self.next = u8::from(slot == 0);
     }
 
     /// Writes a checkpoint over the older of the two.
@@ -51,16 +56,20 @@ impl SecondPlace {
     fn read(&mut self) -> std::io::Result<Vec<String>> {
         let mut bytes = Vec::new();
         (&self.file).take(2 * SLOT as u64).read_to_end(&mut bytes)?;
-        Ok(slots(&bytes))
+        Ok(texts(&bytes).collect())
     }
 }
 
 /// The texts in the bytes of a second place; also reads a file that holds one plain checkpoint.
 pub fn slots(bytes: &[u8]) -> Vec<String> {
-    bytes
-        .chunks(SLOT)
-        .map(|slot| String::from_utf8_lossy(slot).trim_end_matches('\n').to_owned())
-        .filter(|text| !text.is_empty())
-        .map(|text| text + "\n")
-        .collect()
+    texts(bytes).filter(|text| !text.is_empty()).collect()
+}
+
+/// Slot by slot; what fills it up is left out: newlines, and zeros where nothing was written.
+fn texts(bytes: &[u8]) -> impl Iterator<Item = String> {
+    bytes.chunks(SLOT).map(|slot| {
+        let text = String::from_utf8_lossy(slot);
+        let text = text.trim_end_matches(['\n', '\0']);
+        if text.is_empty() { String::new() } else { format!("{text}\n") }
+    })
 }

@@ -32,6 +32,9 @@ pub enum SqliteError {
     /// The pool of readers could not be built.
     #[error("database readers: {0}")]
     Pool(#[from] diesel::r2d2::PoolError),
+    /// A file beside the database.
+    #[error("beside the database: {0}")]
+    Io(#[from] std::io::Error),
     /// A newer program has written it.
     #[error("the database has schema {0}, this program knows {VERSION}")]
     Version(i64),
@@ -56,6 +59,32 @@ pub fn settle(conn: &mut SqliteConnection) {
     if let Err(e) = conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)") {
         tracing::debug!(audit.error = %e, "the WAL was left for the next start");
     }
+}
+
+/// How often and in what steps an erasure tries to empty the WAL. The writer waits as long as one
+/// try lasts, so each is short, and there is room for the writer between two.
+const TRIES: u32 = 20;
+const STEP: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// Empties the WAL of the log beside its writer: what was deleted from the database is then in
+/// no file. False when readers hold on to it.
+pub fn empty_wal(path: &Path) -> Result<bool, SqliteError> {
+    #[derive(QueryableByName)]
+    struct Checkpointed {
+        #[diesel(sql_type = BigInt)]
+        busy: i64,
+    }
+    let mut conn = open_log(path)?;
+    conn.batch_execute(&format!("PRAGMA busy_timeout={}", STEP.as_millis()))?;
+    for _ in 0..TRIES {
+        let done: Checkpointed =
+            diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)").get_result(&mut conn)?;
+        if done.busy == 0 {
+            return Ok(true);
+        }
+        std::thread::sleep(STEP);
+    }
+    Ok(false)
 }
 
 /// Opens the search index. It can be built anew, so it need not survive a power cut.

@@ -104,9 +104,13 @@ pub fn check(
     now: Timestamp,
 ) -> Result<Found, OpenError> {
     let mut conn = sqlite::open_log(database)?;
-    let (copy, seen) =
+    let (mut copy, seen) =
         SecondPlace::open(copy_path).map_err(|source| OpenError::Io { path: copy_path.into(), source })?;
     let seen_newest = newest_seen(seen.as_deref().unwrap_or_default(), copy_path, key, previous)?;
+    let seen_newest = seen_newest.map(|(slot, newest)| {
+        copy.keep(slot);
+        newest
+    });
 
     let Some((noted, note)) = rows::newest(&mut conn).map_err(SqliteError::from)? else {
         return match seen_newest {
@@ -181,20 +185,21 @@ fn open_head(
     }
 }
 
-/// The newest checkpoint in the second place that one of the keys has signed.
+/// The newest checkpoint in the second place that one of the keys has signed, and its slot.
 fn newest_seen(
     slots: &[String],
     path: &Path,
     key: &SigningKey,
     previous: Option<&SigningKey>,
-) -> Result<Option<Checkpoint>, OpenError> {
+) -> Result<Option<(usize, Checkpoint)>, OpenError> {
+    let signed = |note: &String| open_head(note, key, previous).ok().map(|(seen, _)| seen);
     let newest = slots
         .iter()
-        .filter_map(|note| open_head(note, key, previous).ok())
-        .map(|(seen, _)| seen)
-        .max_by_key(|c| c.size);
+        .enumerate()
+        .filter_map(|(slot, note)| signed(note).map(|seen| (slot, seen)))
+        .max_by_key(|(_, seen)| seen.size);
     match newest {
-        None if !slots.is_empty() => Err(OpenError::CopyUnreadable(path.into())),
+        None if slots.iter().any(|note| !note.is_empty()) => Err(OpenError::CopyUnreadable(path.into())),
         newest => Ok(newest),
     }
 }

@@ -76,7 +76,9 @@ impl Stored for Database {
     fn checkpoints(&mut self) -> QueryResult<Option<Vec<(u64, String)>>> {
         let rows: Vec<(i64, Vec<u8>)> = checkpoint::table.order(checkpoint::size).load(&mut self.conn)?;
         let kept = rows.into_iter();
-        Ok(Some(kept.map(|(size, note)| (number(size), String::from_utf8_lossy(&note).into_owned())).collect()))
+        Ok(Some(
+            kept.map(|(size, note)| (number(size), String::from_utf8_lossy(&note).into_owned())).collect(),
+        ))
     }
 
     fn records(&mut self, from: u64, to: u64) -> QueryResult<Vec<(u64, Vec<u8>)>> {

@@ -1,5 +1,7 @@
 //! Administrative acts, waiting for their record in the log.
 
+use std::os::unix::fs::MetadataExt;
+
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
@@ -20,6 +22,8 @@ pub struct Act {
     pub detail: String,
     /// When.
     pub at: Timestamp,
+    /// By whom: the user of the operating system.
+    pub actor: String,
 }
 
 impl StateStore {
@@ -32,12 +36,30 @@ impl StateStore {
             .filter(dsl::log_index.is_null())
             .order(dsl::seq)
             .limit(limit)
-            .select((dsl::seq, dsl::kind, dsl::object, dsl::detail, dsl::at))
-            .load::<(i64, String, String, String, i64)>(&mut self.connection()?)?;
+            .select((dsl::seq, dsl::kind, dsl::object, dsl::detail, dsl::at, dsl::actor))
+            .load::<(i64, String, String, String, i64, String)>(&mut self.connection()?)?;
         Ok(rows
             .into_iter()
-            .map(|(seq, kind, object, detail, at)| Act { seq, kind, object, detail, at: Timestamp::from_micros(at) })
+            .map(|(seq, kind, object, detail, at, actor)| {
+                let at = Timestamp::from_micros(at);
+                Act { seq, kind, object, detail, at, actor }
+            })
             .collect())
+    }
+
+    /// The record in the log of the newest act of that kind, object and detail.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn act_index(&self, kind: &str, object: &str, detail: &str) -> Result<Option<u64>, StateError> {
+        let found = dsl::acts
+            .filter(dsl::kind.eq(kind).and(dsl::object.eq(object)).and(dsl::detail.eq(detail)))
+            .filter(dsl::log_index.is_not_null())
+            .order(dsl::seq.desc())
+            .select(dsl::log_index.assume_not_null())
+            .first::<i64>(&mut self.connection()?)
+            .optional()?;
+        found.map(|index| u64::try_from(index).map_err(StateError::new)).transpose()
     }
 
     /// Notes that act `seq` is the log's record `index`.
@@ -59,7 +81,19 @@ pub(super) fn add(
     detail: &str,
     at: Timestamp,
 ) -> Result<(), StateError> {
-    let row = (dsl::kind.eq(kind), dsl::object.eq(object), dsl::detail.eq(detail), dsl::at.eq(at.micros()));
+    let row = (
+        dsl::kind.eq(kind),
+        dsl::object.eq(object),
+        dsl::detail.eq(detail),
+        dsl::at.eq(at.micros()),
+        dsl::actor.eq(actor()?),
+    );
     diesel::insert_into(acts::table).values(row).execute(connection)?;
     Ok(())
+}
+
+/// The user under whose rights this process acts, such as `uid 0`.
+fn actor() -> Result<String, StateError> {
+    let process = std::fs::metadata("/proc/self").map_err(StateError::new)?;
+    Ok(format!("uid {}", process.uid()))
 }

@@ -36,6 +36,7 @@ diesel::table! {
         object -> Text,
         detail -> Text,
         at -> BigInt,
+        actor -> Text,
         log_index -> Nullable<BigInt>,
     }
 }

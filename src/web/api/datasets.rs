@@ -16,7 +16,7 @@ use crate::web::server::Worker;
     responses((status = 200, description = "The datasets", body = app::view::DatasetList)),
 )]
 pub async fn list(System { call, lang }: System, worker: Worker) -> Result<HttpResponse> {
-    json(&app::datasets::list(&worker.gateway, &call, lang))
+    json(&app::datasets::list(&worker.gateway, &call, lang).await?)
 }
 
 /// Shows one dataset: its fields, what the caller may have of each, how to apply for the rest.
@@ -32,5 +32,5 @@ pub async fn view(
     worker: Worker,
     dataset: web::Path<String>,
 ) -> Result<HttpResponse> {
-    json(&app::datasets::view(&worker.gateway, &call, &dataset, lang)?)
+    json(&app::datasets::view(&worker.gateway, &call, &dataset, lang).await?)
 }

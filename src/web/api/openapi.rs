@@ -40,6 +40,7 @@ const CERTIFICATE: &str = "client_certificate";
         audit::record,
         audit::proof,
         subjects::history,
+        subjects::erase,
         document,
     ),
     components(schemas(Problem)),

@@ -51,9 +51,11 @@ pub async fn query(
 struct QueryBody {
     /// Why: a purpose that the dataset serves.
     purpose: String,
-    /// The business case.
+    /// The business case; not a person's number.
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9._:/-]+$")]
     case: String,
-    /// The official on whose behalf the system asks.
+    /// The official on whose behalf the system asks; not a person's number.
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[A-Za-z0-9._:/-]+$")]
     operator: String,
     /// Whom it is about, each an object with the identifier that the dataset asks for.
     #[schema(min_items = 1, max_items = 100, value_type = Vec<Object>)]

@@ -62,8 +62,11 @@ impl Client {
         let config = match identity {
             None => config.with_no_client_auth(),
             Some((certificate, key)) => {
-                let chain = CertificateDer::pem_slice_iter(certificate.as_bytes()).map(Result::unwrap).collect();
-                config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap()).unwrap()
+                let chain =
+                    CertificateDer::pem_slice_iter(certificate.as_bytes()).map(Result::unwrap).collect();
+                config
+                    .with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap())
+                    .unwrap()
             }
         };
         Self { address, config: Arc::new(config), headers: vec![("accept-language".into(), "en".into())] }
@@ -89,7 +92,11 @@ impl Client {
 
     /// Connects and shakes hands. In TLS 1.3 a refused certificate shows on the first read.
     pub async fn connect(&self) -> std::io::Result<Connection> {
-        let tcp = TcpStream::connect(self.address).await?;
+        self.connect_over(TcpStream::connect(self.address).await?).await
+    }
+
+    /// Shakes hands over a connection that was made already.
+    pub async fn connect_over(&self, tcp: TcpStream) -> std::io::Result<Connection> {
         let name = ServerName::try_from("localhost").unwrap();
         let stream = TlsConnector::from(Arc::clone(&self.config)).connect(name, tcp).await?;
         Ok(Connection { stream, left: Vec::new() })
@@ -175,6 +182,14 @@ impl Connection {
         timeout(PATIENCE, self.read_answer(false)).await.map_err(std::io::Error::other)?
     }
 
+    /// Everything that comes until the gateway closes the connection, as it is.
+    pub async fn rest(mut self, case: &str) -> Vec<u8> {
+        let reading = async { while self.fill().await.is_ok() {} };
+        let closed = timeout(PATIENCE, reading).await.is_ok();
+        assert!(closed, "{case}: not closed after {} bytes", self.left.len());
+        self.left
+    }
+
     /// The answer to a `HEAD` announces a body that does not follow.
     async fn read_answer(&mut self, to_head: bool) -> std::io::Result<Answer> {
         let head_end = loop {
@@ -190,7 +205,8 @@ impl Connection {
             .map(|line| line.split_once(':').unwrap())
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        let length = headers.iter().find(|(name, _)| name == "content-length").map_or(0, |(_, v)| v.parse().unwrap());
+        let length =
+            headers.iter().find(|(name, _)| name == "content-length").map_or(0, |(_, v)| v.parse().unwrap());
         let length = if to_head { 0 } else { length };
         while self.left.len() < length {
             self.fill().await?;

@@ -5,6 +5,9 @@
 
 pub mod client;
 pub mod gateway;
+pub mod ledger;
+pub mod load;
+mod process;
 pub mod provider;
 mod random;
 pub mod vault;

@@ -47,7 +47,8 @@ impl Provider {
     /// A provider that shows `certificate`. Who connects is the gateway's business to prove, not
     /// this stage's to check.
     pub async fn start(certificate: &Issued) -> Self {
-        let chain = CertificateDer::pem_slice_iter(certificate.certificate.as_bytes()).map(Result::unwrap).collect();
+        let chain =
+            CertificateDer::pem_slice_iter(certificate.certificate.as_bytes()).map(Result::unwrap).collect();
         let key = PrivateKeyDer::from_pem_slice(certificate.key.as_bytes()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
@@ -131,12 +132,18 @@ async fn serve(tcp: TcpStream, acceptor: TlsAcceptor, state: Arc<State>) -> Opti
     }
 }
 
-async fn read_request(stream: &mut (impl AsyncReadExt + Unpin), left: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
+async fn read_request(
+    stream: &mut (impl AsyncReadExt + Unpin),
+    left: &mut Vec<u8>,
+) -> Option<(String, Vec<u8>)> {
     let mut buffer = [0; 16 * 1024];
     loop {
         if let Some(at) = left.windows(4).position(|w| w == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&left[..at]).to_ascii_lowercase();
-            let length = head.lines().find_map(|l| l.strip_prefix("content-length:")?.trim().parse().ok()).unwrap_or(0);
+            let length = head
+                .lines()
+                .find_map(|l| l.strip_prefix("content-length:")?.trim().parse().ok())
+                .unwrap_or(0);
             if left.len() >= at + 4 + length {
                 let body = left[at + 4..at + 4 + length].to_vec();
                 left.drain(..at + 4 + length);
@@ -155,7 +162,12 @@ fn well(state: &State, asked: &Value) -> Vec<u8> {
     let fields: Vec<&str> = asked["fields"].as_array().unwrap().iter().map(|f| f.as_str().unwrap()).collect();
     let of = |id: &Value| {
         let record = records.get(id.as_str().unwrap())?;
-        Some(fields.iter().filter_map(|f| Some(((*f).to_owned(), record.get(*f)?.clone()))).collect::<Map<_, _>>())
+        Some(
+            fields
+                .iter()
+                .filter_map(|f| Some(((*f).to_owned(), record.get(*f)?.clone())))
+                .collect::<Map<_, _>>(),
+        )
     };
     let found: Vec<Value> = asked["subjects"].as_array().unwrap().iter().map(|id| json!(of(id))).collect();
     answer(200, "application/json", &json!({ "protocol": "sluice-adapter/1", "records": found }).to_string())
@@ -163,5 +175,6 @@ fn well(state: &State, asked: &Value) -> Vec<u8> {
 
 /// An HTTP answer.
 pub fn answer(status: u16, kind: &str, body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    format!("HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+        .into_bytes()
 }

@@ -23,7 +23,8 @@ impl TestGateway {
                 Some(answer.json()).filter(|page| page["index_lag"] == 0)
             });
             let page = page.await;
-            let leaves = page["records"].as_array().unwrap().iter().map(|line| line["leaf"].as_str().unwrap());
+            let leaves =
+                page["records"].as_array().unwrap().iter().map(|line| line["leaf"].as_str().unwrap());
             found.extend(leaves.map(|leaf| serde_json::from_str::<Value>(leaf).unwrap()));
             match page["next"].as_u64() {
                 Some(next) if search.is_empty() => after = format!("after={next}"),
@@ -37,7 +38,10 @@ impl TestGateway {
     pub async fn record_of(&self, answer: &Answer) -> Value {
         let id = answer.header("x-request-id").unwrap();
         let records = self.records("").await;
-        records.into_iter().find(|r| r["request_id"] == id).unwrap_or_else(|| panic!("no record: {}", answer.text()))
+        records
+            .into_iter()
+            .find(|r| r["request_id"] == id)
+            .unwrap_or_else(|| panic!("no record: {}", answer.text()))
     }
 
     /// Issues a certificate for a system of policies/systems.toml and registers its key.
@@ -71,7 +75,8 @@ impl TestGateway {
 
     /// Sends the process a signal, such as `HUP`.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();
+        let sent =
+            Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 }

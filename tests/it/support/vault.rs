@@ -32,7 +32,8 @@ pub struct Cell {
     pub bytes: Vec<u8>,
 }
 
-/// A gateway that has served, changed keys, served again and stopped.
+/// A gateway that has served, changed keys, served again and stopped. `seen-before` in its folder
+/// holds the newest checkpoint from before the change.
 pub struct Vault {
     pub gw: TestGateway,
     sound: Vec<u8>,
@@ -66,6 +67,7 @@ impl Vault {
         assert_eq!(auditor.get("/v1/audit/records/2").await.status, 200);
         gw.stop();
 
+        std::fs::copy(gw.path().join("second-place/checkpoint"), gw.path().join("seen-before")).unwrap();
         change_key(&mut gw);
         gw.serve().unwrap();
         answers(&gw, 10).await;

@@ -33,9 +33,11 @@ CREATE TABLE acts (
     object TEXT NOT NULL,
     detail TEXT NOT NULL,
     at BIGINT NOT NULL,
+    actor TEXT NOT NULL,
     log_index BIGINT
 );
 CREATE INDEX acts_pending ON acts (seq) WHERE log_index IS NULL;
+CREATE INDEX acts_detail ON acts (detail);
 
 -- Subjects asked under a grant on a day (Asia/Shanghai).
 CREATE TABLE quota (

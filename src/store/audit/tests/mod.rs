@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod append;
+mod erase;
 mod harm;
 mod read;
 mod start;

@@ -23,6 +23,35 @@ async fn a_database_that_is_put_back_is_noticed_by_the_second_place() {
     assert!(matches!(place.refusal(), OpenError::RolledBack { database: 0, seen: 41 }));
 }
 
+/// The sizes of the checkpoints in the second place that hold, slot by slot.
+fn copied(place: &Site) -> Vec<Option<u64>> {
+    let bytes = std::fs::read(place.copy()).unwrap();
+    let slots = bytes.chunks(2048).map(|slot| String::from_utf8_lossy(slot).trim_end().to_owned() + "\n");
+    slots.map(|note| Checkpoint::open(&note, &place.public()).ok().map(|seen| seen.size)).collect()
+}
+
+#[tokio::test]
+async fn the_newest_checkpoint_in_the_second_place_is_never_the_one_written_over() {
+    let place = Site::new();
+    for size in 2..8 {
+        fill(&place.open().unwrap(), 1).await;
+        let mut copied: Vec<_> = copied(&place).into_iter().flatten().collect();
+        copied.sort_unstable();
+        assert_eq!(copied, [size - 1, size]);
+    }
+    // A write that broke off: its size is there, its signature is not.
+    for slot in [0, 1] {
+        let torn = copied(&place)[slot].unwrap();
+        let mut bytes = std::fs::read(place.copy()).unwrap();
+        bytes[slot * 2048 + 120..(slot + 1) * 2048].fill(b'\n');
+        std::fs::write(place.copy(), bytes).unwrap();
+        let whole = copied(&place)[1 - slot].unwrap();
+        fill(&place.open().unwrap(), 1).await;
+        assert!(copied(&place).contains(&Some(whole)), "{torn} was torn, {whole} was whole");
+        fill(&place.open().unwrap(), 1).await;
+    }
+}
+
 #[tokio::test]
 async fn a_lost_second_place_is_begun_anew_only_when_an_operator_says_so() {
     let place = Site::new();
