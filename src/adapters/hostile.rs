@@ -241,6 +241,33 @@ async fn a_request_that_the_provider_finds_wrong_does_not_open_the_breaker() {
 }
 
 #[tokio::test]
+async fn a_damaged_record_fails_its_query_and_does_not_open_the_breaker() {
+    let pki = Pki::new();
+    for damaged in [
+        with("409 Conflict", "", ""),
+        with("200 OK", "", r#"{"records":[{}]}"#),
+        with("200 OK", "", r#"{"records":[null,null]}"#),
+    ] {
+        let provider = Provider::tls(&pki, move |_, _| Act::Answer(damaged.clone())).await;
+        let worker = worker(pki.sluice(provider.port, "breaker = { failures = 1 }"));
+        for _ in 0..3 {
+            assert_eq!(code(&worker).await, Code::ProviderInvalid);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_json_opens_the_breaker() {
+    let pki = Pki::new();
+    for nonsense in ["<html>", r#"{"records":["#] {
+        let provider = Provider::tls(&pki, move |_, _| ok(nonsense)).await;
+        let worker = worker(pki.sluice(provider.port, "breaker = { failures = 1 }"));
+        assert_eq!(code(&worker).await, Code::ProviderInvalid);
+        assert_eq!(code(&worker).await, Code::ProviderSuspended, "{nonsense}");
+    }
+}
+
+#[tokio::test]
 async fn the_bound_on_calls_at_once_holds_across_workers() {
     let pki = Pki::new();
     let provider = Provider::tls(&pki, |_, _| Act::Hang).await;
@@ -284,6 +311,7 @@ fn a_configuration_that_would_not_be_safe_is_refused() {
     assert!(refused(&|c| c.url = "127.0.0.1".into()).contains("`url`"));
     assert!(refused(&|c| c.tls = None).contains("[adapter.tls]"));
     assert!(refused(&|c| c.tls.as_mut().unwrap().ca = "/nowhere.pem".into()).contains("/nowhere.pem"));
+    assert!(refused(&|c| c.tls.as_mut().unwrap().key = pki.path("ca.pem")).contains("chmod 600"));
     let twice =
         Adapters::new("gateway.toml", &[pki.sluice(1, ""), pki.sluice(2, "")]).map(|_| ()).unwrap_err();
     assert!(twice.to_string().contains("has a source already"), "{twice}");

@@ -14,8 +14,8 @@ mod egress;
 mod gate;
 mod link;
 mod query;
-mod rest;
-mod sluice;
+pub mod rest;
+pub mod sluice;
 pub mod sql;
 pub mod tls;
 
@@ -184,7 +184,7 @@ impl Provider {
             Target::new(config, &url, tls).map_err(|what| wrong(what, "name a host or an address"))?;
         let kind = match &config.source {
             Source::Sluice(_) => Kind::Sluice,
-            Source::Rest(rest) => Kind::Rest(Rest::new(rest).map_err(|(what, fix)| wrong(&what, fix))?),
+            Source::Rest(rest) => Kind::Rest(Rest::new(rest).map_err(|(what, fix)| wrong(&what, &fix))?),
         };
         Ok(Self {
             name: config.name.clone(),
@@ -211,14 +211,32 @@ impl Provider {
             Ok(fetched) => fetched,
             Err(elapsed) => Err(Error::new(Code::ProviderTimeout).because(elapsed)),
         };
-        pass.end(match &fetched {
-            Ok(_) => Outcome::Success,
-            // A fault of our own request says nothing about the provider's health.
-            Err(error) if error.cause().is_some_and(|cause| cause.is::<OurFault>()) => Outcome::Unknown,
-            Err(error) if error.code == Code::Internal => Outcome::Unknown,
-            Err(_) => Outcome::Failure,
-        });
+        pass.end(outcome(fetched.as_ref().err()));
         fetched
+    }
+}
+
+/// What the end of a fetch says about the provider's health.
+fn outcome(error: Option<&Error>) -> Outcome {
+    let Some(error) = error else { return Outcome::Success };
+    match error.cause() {
+        // One damaged record must not keep everybody else's from being read.
+        Some(cause) if cause.is::<DataFault>() => Outcome::Success,
+        Some(cause) if cause.is::<OurFault>() => Outcome::Unknown,
+        _ if error.code == Code::Internal => Outcome::Unknown,
+        _ => Outcome::Failure,
+    }
+}
+
+/// The provider is well and answered; what it has about these people is not as it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct DataFault(String);
+
+impl DataFault {
+    /// The error of a query that met one. `what` quotes nothing of the answer.
+    fn error(what: impl Into<String>) -> Error {
+        Error::new(Code::ProviderInvalid).because(Self(what.into()))
     }
 }
 

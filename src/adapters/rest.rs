@@ -18,9 +18,10 @@ use serde_json::{Map, Value as Json};
 
 use super::link::Link;
 use super::query::Query;
-use super::{OurFault, Record};
-use crate::base::ids::DatasetId;
+use super::{DataFault, OurFault, Record};
+use crate::base::ids::{DatasetId, FieldName};
 use crate::base::{Code, Error, Result};
+use crate::config::read_private;
 use crate::config::adapter::{Equals, RestDataset, RestSource};
 
 /// What stands for the identifier in a template.
@@ -39,10 +40,10 @@ impl Rest {
     ///
     /// # Errors
     /// What is wrong and what to do.
-    pub fn new(source: &RestSource) -> Result<Self, (String, &'static str)> {
+    pub fn new(source: &RestSource) -> Result<Self, (String, String)> {
         let headers = source.headers_file.as_deref().map_or(Ok(HeaderMap::new()), read_headers)?;
         for (id, dataset) in &source.datasets {
-            check(dataset).map_err(|(what, fix)| (format!("dataset `{id}`: {what}"), fix))?;
+            check(dataset).map_err(|(what, fix)| (format!("dataset `{id}`: {what}"), fix.to_owned()))?;
         }
         Ok(Self { parallel: source.parallel.get(), headers, datasets: source.datasets.clone() })
     }
@@ -82,14 +83,17 @@ impl Rest {
         }
         let answer = link.call(request).await?;
         super::check_status(answer.status)?;
-        let body: Json =
-            serde_json::from_slice(&answer.body).map_err(|_| invalid("the answer is not JSON"))?;
-        read(dataset, query, &body)
+        record(dataset, query.fields, &answer.body)
     }
 }
 
-/// The record in an answer, reduced to the fields asked for.
-fn read(dataset: &RestDataset, query: &Query<'_>, body: &Json) -> Result<Option<Record>> {
+/// The record in an answer's body, reduced to `fields`; none when the interface has none.
+///
+/// # Errors
+/// `provider-answer-invalid`, or `provider-failed` when the answer does not say `success`.
+pub fn record(dataset: &RestDataset, fields: &[&FieldName], body: &[u8]) -> Result<Option<Record>> {
+    let body: &Json = &serde_json::from_slice(body)
+        .map_err(|_| Error::new(Code::ProviderInvalid).because("the answer is not JSON"))?;
     if dataset.absent.as_ref().is_some_and(|absent| holds(absent, body)) {
         return Ok(None);
     }
@@ -97,25 +101,25 @@ fn read(dataset: &RestDataset, query: &Query<'_>, body: &Json) -> Result<Option<
         return Err(Error::new(Code::ProviderFailed).because("the answer does not say `success`"));
     }
     let record = match body.pointer(&dataset.record) {
-        None => return Err(invalid("the answer has nothing at `record`")),
+        None => return Err(DataFault::error("the answer has nothing at `record`")),
         Some(Json::Null) => return Ok(None),
         Some(Json::Array(rows)) => match rows.as_slice() {
             [] => return Ok(None),
             [row] => row,
-            _ => return Err(invalid("the answer has several records for one subject")),
+            _ => return Err(DataFault::error("the answer has several records for one subject")),
         },
         Some(record) => record,
     };
     if !record.is_object() {
-        return Err(invalid("the record is not an object"));
+        return Err(DataFault::error("the record is not an object"));
     }
-    let mut reduced = Map::with_capacity(query.fields.len());
-    for &field in query.fields {
+    let mut reduced = Map::with_capacity(fields.len());
+    for &field in fields {
         let Some(mapping) = dataset.fields.get(field) else {
             return Err(Error::new(Code::ProviderFailed).because(OurFault::Unmapped(field.clone())));
         };
         let value = convert::value(mapping, record.pointer(&mapping.pointer))
-            .ok_or_else(|| invalid(format!("field `{field}` does not have its type")))?;
+            .ok_or_else(|| DataFault::error(format!("field `{field}` does not have its type")))?;
         reduced.insert(field.as_str().to_owned(), value);
     }
     Ok(Some(reduced))
@@ -123,10 +127,6 @@ fn read(dataset: &RestDataset, query: &Query<'_>, body: &Json) -> Result<Option<
 
 fn holds(equals: &Equals, body: &Json) -> bool {
     body.pointer(&equals.pointer).and_then(convert::text).is_some_and(|text| text == equals.equals)
-}
-
-fn invalid(what: impl Into<String>) -> Error {
-    Error::new(Code::ProviderInvalid).because(what.into())
 }
 
 /// Everything but the unreserved characters as `%XX` (RFC 3986 section 2.3).
@@ -182,10 +182,9 @@ fn check(dataset: &RestDataset) -> Result<(), (String, &'static str)> {
 }
 
 /// `Name: value` lines. Neither names nor values are repeated in the error: they are secret.
-fn read_headers(file: &Path) -> Result<HeaderMap, (String, &'static str)> {
-    const FIX: &str = "write one `Name: value` a line";
-    let text =
-        std::fs::read_to_string(file).map_err(|error| (format!("{}: {error}", file.display()), FIX))?;
+fn read_headers(file: &Path) -> Result<HeaderMap, (String, String)> {
+    let text = read_private(file)
+        .map_err(|finding| (format!("{}: {}", finding.file, finding.what), finding.fix))?;
     let mut headers = HeaderMap::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let header = line.split_once(':').and_then(|(name, value)| {
@@ -193,8 +192,10 @@ fn read_headers(file: &Path) -> Result<HeaderMap, (String, &'static str)> {
             value.set_sensitive(true);
             Some((name.trim().parse::<HeaderName>().ok()?, value))
         });
-        let (name, value) =
-            header.ok_or_else(|| (format!("{}:{}: not a header", file.display(), number + 1), FIX))?;
+        let (name, value) = header.ok_or_else(|| {
+            let what = format!("{}:{}: not a header", file.display(), number + 1);
+            (what, "write one `Name: value` a line".to_owned())
+        })?;
         headers.append(name, value);
     }
     Ok(headers)

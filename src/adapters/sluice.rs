@@ -2,21 +2,21 @@
 //!
 //! Invariant: of an answer only the fields that were asked for are ever built in memory;
 //! everything else is skipped by the parser. An answer that is not exactly as the protocol has
-//! it is invalid as a whole.
+//! it is invalid as a whole; only one that is not JSON at all counts against the adapter.
 
 use std::fmt;
 
 use http_body_util::Full;
-use hyper::Request;
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use hyper::{Request, StatusCode};
 use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value as Json};
 
-use super::Record;
 use super::link::Link;
 use super::query::Query;
+use super::{DataFault, Record};
 use crate::base::ids::{FieldName, RequestId};
 use crate::base::{Code, Error, Result};
 
@@ -49,23 +49,30 @@ pub async fn fetch(link: &Link, query: &Query<'_>) -> Result<Vec<Option<Record>>
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
     query.trace(request.headers_mut());
     let answer = link.call(request).await?;
+    if answer.status == StatusCode::CONFLICT {
+        return Err(DataFault::error("the adapter reports a data fault"));
+    }
     super::check_status(answer.status)?;
     records(&answer.body, query.fields, query.subjects.len())
 }
 
-/// The records of an answer, each reduced to `fields`.
-fn records(body: &[u8], fields: &[&FieldName], count: usize) -> Result<Vec<Option<Record>>> {
+/// The records of an answer's body, each reduced to `fields`: one or none for each of `count`
+/// subjects.
+///
+/// # Errors
+/// `provider-answer-invalid` when the body is not exactly as the protocol has it.
+pub fn records(body: &[u8], fields: &[&FieldName], count: usize) -> Result<Vec<Option<Record>>> {
     let mut parser = serde_json::Deserializer::from_slice(body);
     let records = AnswerSeed { fields, count }
         .deserialize(&mut parser)
         .and_then(|records| parser.end().map(|()| records))
         // The parser's message can quote the answer: only where it stopped may be told.
         .map_err(|error| {
-            Error::new(Code::ProviderInvalid).because(format!(
-                "answer not as the protocol has it, at line {} column {}",
-                error.line(),
-                error.column()
-            ))
+            let place = format!("at line {} column {}", error.line(), error.column());
+            match error.is_data() {
+                true => DataFault::error(format!("answer not as the protocol has it, {place}")),
+                false => Error::new(Code::ProviderInvalid).because(format!("answer not JSON, {place}")),
+            }
         })?;
     Ok(records)
 }

@@ -21,6 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::app::keys::write_private;
 use crate::base::ids::Fingerprint;
 use crate::config::adapter::AdapterConfig;
 
@@ -43,7 +44,7 @@ impl Pki {
             let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
             let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
             std::fs::write(dir.path().join(format!("{name}.pem")), certificate.pem()).unwrap();
-            std::fs::write(dir.path().join(format!("{name}.key")), key.serialize_pem()).unwrap();
+            write_private(&dir.path().join(format!("{name}.key")), &key.serialize_pem()).unwrap();
         }
         Self { dir }
     }

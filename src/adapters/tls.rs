@@ -13,6 +13,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::base::Finding;
 use crate::config::adapter::ClientTls;
+use crate::config::read_private;
 
 /// Reads the files that `tls` names.
 ///
@@ -23,7 +24,8 @@ pub fn client(tls: &ClientTls) -> Result<Arc<ClientConfig>, Finding> {
     for certificate in certificates(&tls.ca)? {
         roots.add(certificate).map_err(|error| fault(&tls.ca, &error))?;
     }
-    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| fault(&tls.key, &error))?;
+    let key = PrivateKeyDer::from_pem_slice(read_private(&tls.key)?.as_bytes())
+        .map_err(|error| fault(&tls.key, &error))?;
     // The provider is named: two in one process would make rustls panic when asked for a default.
     let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])

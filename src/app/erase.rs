@@ -11,7 +11,8 @@ use super::call::Call;
 use super::gateway::Gateway;
 use super::subject;
 use super::trail::Trail;
-use super::view::{ErasureView, ReceiptView};
+use super::view::{ErasureReceipt, ErasureView};
+use crate::audit::Receipt;
 use crate::audit::record::kind;
 use crate::base::{Code, Error, Result, Secret};
 use crate::catalogue::IdentifierKind;
@@ -78,7 +79,7 @@ pub async fn erase(gateway: &Gateway, call: &Call, body: Result<impl AsRef<[u8]>
     if erased.receipts.is_empty() {
         erased.receipts.push(gateway.record(record).await?);
     }
-    let receipts = erased.receipts.into_iter().map(ReceiptView::from).collect();
+    let receipts = erased.receipts.into_iter().map(receipt).collect();
     Ok(ErasureView { records: erased.records, openings: erased.openings, receipts })
 }
 
@@ -89,6 +90,15 @@ fn parse(gateway: &Gateway, call: &Call, body: Result<impl AsRef<[u8]>>) -> Resu
     let order: Order = subject::read(body?.as_ref())?;
     let identifier = subject::named(order.identifier, &order.value, &order.case, gateway.now().day())?;
     Ok((order, identifier))
+}
+
+fn receipt(receipt: Receipt) -> ErasureReceipt {
+    ErasureReceipt {
+        log: receipt.log.to_string(),
+        index: receipt.index,
+        leaf_hash: receipt.leaf_hash.to_string(),
+        checkpoint: receipt.checkpoint.to_string(),
+    }
 }
 
 fn unfinished(error: EraseError) -> Error {

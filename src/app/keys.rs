@@ -5,7 +5,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
@@ -14,7 +14,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::audit::{SigningKey, SubjectKey};
 use crate::base::ids::{decode_hex, hex};
 use crate::base::{Finding, Secret};
-use crate::config::AuditSection;
+use crate::config::{AuditSection, read_private};
 use crate::privacy::PseudonymKey;
 
 /// The keys of a gateway.
@@ -37,7 +37,7 @@ impl Keys {
     pub fn read(config: &AuditSection) -> Result<Keys, Finding> {
         let signing = read_signing(&config.signing_key_file)?;
         let previous = config.previous_signing_key_file.as_deref().map(read_signing).transpose()?;
-        let master = read_private(&config.subject_key_file)?;
+        let master = read(&config.subject_key_file)?;
         let master = decode_hex::<32>(master.trim())
             .ok_or_else(|| fault(&config.subject_key_file, "not 64 lower-case hex digits", "make one with `sluice keys`"))?;
         let derive = |purpose: &[u8]| {
@@ -104,17 +104,15 @@ fn derive(master: &[u8; 32], purpose: &[u8]) -> Option<Secret<[u8; 32]>> {
 }
 
 fn read_signing(path: &Path) -> Result<SigningKey, Finding> {
-    SigningKey::parse(read_private(path)?.trim())
+    SigningKey::parse(read(path)?.trim())
         .map_err(|_| fault(path, "not a signing key", "make one with `sluice keys`"))
 }
 
-fn read_private(path: &Path) -> Result<String, Finding> {
-    let unreadable = |e: io::Error| fault(path, &e.to_string(), "make it with `sluice keys`");
-    let mode = fs::metadata(path).map_err(unreadable)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        return Err(fault(path, "others on this machine may read it", "chmod 600 it, and make a new key if they did"));
-    }
-    fs::read_to_string(path).map_err(unreadable)
+fn read(path: &Path) -> Result<String, Finding> {
+    read_private(path).map_err(|finding| match path.exists() {
+        true => finding,
+        false => Finding { fix: "make it with `sluice keys`".to_owned(), ..finding },
+    })
 }
 
 fn fault(path: &Path, what: &str, fix: &str) -> Finding {
@@ -124,6 +122,8 @@ fn fault(path: &Path, what: &str, fix: &str) -> Finding {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

@@ -8,10 +8,7 @@ use serde::de::DeserializeOwned;
 use time::Date;
 
 use crate::base::{Code, Error, Result, Secret};
-use crate::catalogue::IdentifierKind;
-
-/// The longest case number, in bytes.
-const MAX_CASE: usize = 64;
+use crate::catalogue::{IdentifierKind, reference};
 
 /// A person whose history is asked for.
 pub struct AboutPerson {
@@ -64,9 +61,8 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
 /// # Errors
 /// `invalid-request`.
 pub(super) fn named(kind: IdentifierKind, value: &str, case: &str, today: Date) -> Result<Secret<String>> {
-    if case.is_empty() || case.len() > MAX_CASE || !case.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(Error::at(Code::InvalidRequest, "/case", Code::OutOfBounds));
-    }
-    let identifier = kind.parse(value, today).map_err(|code| Error::at(Code::InvalidRequest, "/value", code))?;
+    reference::check(case, today).map_err(|code| Error::at(Code::InvalidRequest, "/case", code))?;
+    let identifier =
+        kind.parse(value, today).map_err(|code| Error::at(Code::InvalidRequest, "/value", code))?;
     Ok(Secret::new(identifier))
 }

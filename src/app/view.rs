@@ -287,7 +287,20 @@ pub struct ErasureView {
     /// What tied them to the person, and is deleted.
     pub openings: usize,
     /// Receipts of the records that say so.
-    pub receipts: Vec<ReceiptView>,
+    pub receipts: Vec<ErasureReceipt>,
+}
+
+/// The receipt of a record that says by whom and why somebody was erased.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErasureReceipt {
+    /// The log's name: the origin of its checkpoints.
+    pub log: String,
+    /// The record's index in the log.
+    pub index: u64,
+    /// The RFC 6962 leaf hash of the record, in base64.
+    pub leaf_hash: String,
+    /// The signed checkpoint that covers it (C2SP tlog-checkpoint).
+    pub checkpoint: String,
 }
 
 /// One record of the log.

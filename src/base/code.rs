@@ -84,6 +84,9 @@ codes! {
     RequestTimeout "request-timeout" 408
         zh "请求超时" "请求体未在限时内送达，请重发。"
         en "Request too slow" "The body did not arrive in time. Send it again."
+    DataFault "data-fault" 409
+        zh "数据有误" "数据本身无法给出确定的答案，例如一人有多行。请提供部门更正数据。"
+        en "Fault in the data" "The data itself gives no certain answer: several rows for one person, for example. The provider must correct it."
     TooLarge "too-large" 413
         zh "请求过大" "请求体超过 256 KiB，请拆分。"
         en "Request too large" "The body is over 256 KiB. Split the request."

@@ -75,20 +75,26 @@ mod tests {
     use crate::adapters::sql::tests::database;
     use crate::adapters::testing::Pki;
     use crate::adapters::{Adapters, WorkerAdapters};
-    use crate::base::ids::{DatasetId, RequestId};
+    use crate::base::ids::{DatasetId, Fingerprint, RequestId};
     use crate::base::{Code, Value};
 
     const ASK: &str = r#"{"protocol":"sluice-adapter/1","request_id":"00112233445566778899aabbccddeeff","dataset":"civil.subsistence","fields":["status"],"subjects":["A"]}"#;
 
-    /// An adapter process within this one, over a database of two people.
-    fn start(pki: &Pki, more: &str) -> Bound {
+    /// An adapter process within this one, over a database of three people, one of them there twice.
+    fn start(pki: &Pki) -> Bound {
+        start_for(pki, &pki.fingerprint("client.pem"))
+    }
+
+    /// The same, for one client.
+    fn start_for(pki: &Pki, client: &Fingerprint) -> Bound {
         database(
             &pki.path("civil.db"),
-            "CREATE TABLE people (id TEXT PRIMARY KEY, status TEXT, disabled INTEGER);
-             INSERT INTO people VALUES ('A', 'receiving', 1), ('B', 'stopped', 0);",
+            "CREATE TABLE people (id TEXT, status TEXT, disabled INTEGER);
+             INSERT INTO people VALUES ('A', 'receiving', 1), ('B', 'stopped', 0);
+             INSERT INTO people VALUES ('twice', 'receiving', 1), ('twice', 'stopped', 0);",
         );
         let config = format!(
-            "listen = '127.0.0.1:0'\ncertificate = 'server.pem'\nkey = 'server.key'\nclient_ca = 'ca.pem'\n{more}\n\
+            "listen = '127.0.0.1:0'\ncertificate = 'server.pem'\nkey = 'server.key'\nclient_ca = 'ca.pem'\nclients = ['{client}']\n\
              [database.sqlite]\npath = 'civil.db'\n[dataset.'civil.subsistence']\ntable = 'people'\nkey = 'id'\n\
              fields.status = {{ column = 'status' }}\nfields.disabled = {{ column = 'disabled', type = 'boolean' }}"
         );
@@ -123,7 +129,7 @@ mod tests {
     #[tokio::test]
     async fn a_gateway_fetches_from_an_adapter_over_mutual_tls() {
         let pki = Pki::new();
-        let bound = start(&pki, "");
+        let bound = start(&pki);
         let gateway = gateway(&pki, &bound);
         let stop = bound.stopper();
         let serving = tokio::spawn(bound.serve());
@@ -144,7 +150,7 @@ mod tests {
     #[tokio::test]
     async fn only_clients_of_the_ca_and_of_the_list_are_answered() {
         let (pki, foreign) = (Pki::new(), Pki::new());
-        let bound = start(&pki, "");
+        let bound = start(&pki);
         let address = bound.address;
         tokio::spawn(bound.serve());
         // A client of another CA that does trust this adapter.
@@ -153,9 +159,9 @@ mod tests {
         assert!(refused.is_err(), "{refused:?}");
 
         let listed = Pki::new();
-        let own = start(&listed, &format!("clients = ['{}']", listed.fingerprint("client.pem")));
+        let own = start(&listed);
         let other = Pki::new();
-        let others = start(&other, &format!("clients = ['{}']", pki.fingerprint("client.pem")));
+        let others = start_for(&other, &pki.fingerprint("client.pem"));
         let (own_address, others_address) = (own.address, others.address);
         tokio::spawn(own.serve());
         tokio::spawn(others.serve());
@@ -168,7 +174,7 @@ mod tests {
     #[tokio::test]
     async fn requests_that_are_not_the_protocol_are_told_so() {
         let pki = Pki::new();
-        let bound = start(&pki, "");
+        let bound = start(&pki);
         let address = bound.address;
         tokio::spawn(bound.serve());
         let big = format!("{{\"protocol\":\"{}\"}}", "x".repeat(300_000));
@@ -190,7 +196,7 @@ mod tests {
     #[tokio::test]
     async fn the_trace_context_comes_back_and_health_is_told() {
         let pki = Pki::new();
-        let bound = start(&pki, "");
+        let bound = start(&pki);
         let address = bound.address;
         tokio::spawn(bound.serve());
         let trace = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
@@ -205,11 +211,42 @@ mod tests {
         assert!(answer.ends_with(r#"{"protocol":"sluice-adapter/1","status":"ok"}"#), "{answer}");
     }
 
+    #[tokio::test]
+    async fn somebody_who_is_there_twice_is_a_data_fault_and_no_failure_of_the_adapter() {
+        let pki = Pki::new();
+        let bound = start(&pki);
+        let (address, gateway) = (bound.address, gateway(&pki, &bound));
+        tokio::spawn(bound.serve());
+        let answer =
+            pki.exchange(address, &post("/v1/fetch", "", &ASK.replace("\"A\"", "\"twice\""))).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 409 ") && answer.contains("\"data-fault\""), "{answer}");
+        // More often than the breaker lets anything fail.
+        for _ in 0..7 {
+            assert_eq!(ask(&gateway, &["A", "twice"]).await, Err(Code::ProviderInvalid));
+        }
+        assert!(ask(&gateway, &["A"]).await.is_ok());
+    }
+
     #[test]
     fn a_configuration_with_an_unknown_key_is_refused_by_name() {
         let pki = Pki::new();
         std::fs::write(pki.path("adapter.toml"), "listen = '127.0.0.1:0'\nlisten_on = 1").unwrap();
         let refused = read(&Args { config: pki.path("adapter.toml"), leash: false }).unwrap_err();
         assert!(refused.to_string().contains("listen_on"), "{refused}");
+    }
+
+    #[test]
+    fn a_configuration_that_lets_nobody_or_everybody_of_the_ca_in_is_refused_with_its_line() {
+        let pki = Pki::new();
+        let path = pki.path("adapter.toml");
+        let example = include_str!("../../deploy/adapter.example.toml");
+        let line = example.lines().position(|line| line.starts_with("clients = ")).unwrap() + 1;
+        let listed = example.lines().nth(line - 1).unwrap();
+        for (clients, named) in [("clients = []", format!(":{line}:")), ("", "missing field `clients`".into())] {
+            std::fs::write(&path, example.replace(listed, clients)).unwrap();
+            let refused = read(&Args { config: path.clone(), leash: false }).unwrap_err().to_string();
+            assert!(refused.contains("clients") && refused.contains(&named), "{refused}");
+            assert!(refused.contains("adapter.toml"), "{refused}");
+        }
     }
 }

@@ -32,11 +32,12 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     let dir = args.dir.canonicalize().unwrap_or_else(|_| args.dir.clone());
     let served = actix_rt::System::new().block_on(async {
+        // Before anything is printed: whoever reads it may ask for the end at once.
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
         let mut children = demo::start(&world).await?;
         demo::describe(&world)?;
         println!("{}", demo::invitation(&world, &dir));
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
         let ended = tokio::select! {
             _ = interrupt.recv() => None,
             _ = terminate.recv() => None,

@@ -57,6 +57,8 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
 
     let house = House { gateway: Arc::clone(&gateway), adapters, tls: Arc::clone(&tls), metrics };
     let bound = server::bind(&house, &config.gateway, &config.limits).map_err(text)?;
+    // Before anybody is told that it is ready: who is told may ask it to stop at once.
+    let stop = stop_signal(args.leash)?;
     announce(&bound);
     let work = [
         actix_rt::spawn(jobs::take_up_changes(Arc::clone(&gateway), seen)),
@@ -65,7 +67,7 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
         actix_rt::spawn(watch_tls(tls, Arc::clone(&gateway))),
         actix_rt::spawn(apply_on_hangup(Arc::clone(&gateway), config.clone())),
     ];
-    bound.serve(stop_signal(args.leash)?).await.map_err(text)?;
+    bound.serve(stop).await.map_err(text)?;
     work.iter().for_each(|job| job.abort());
     // What was counted and not yet recorded is recorded now: there is no later.
     gateway.record_surplus().await.map_err(text)?;

@@ -33,7 +33,11 @@ pub fn read<T: DeserializeOwned>(path: &Path, overrides: &[(String, String)]) ->
     parse(&file, &text, overrides)
 }
 
-fn parse<T: DeserializeOwned>(file: &str, text: &str, overrides: &[(String, String)]) -> Result<T, Findings> {
+/// Parses the text of a file, with `overrides` over it, into a `T`. `file` is what findings call it.
+///
+/// # Errors
+/// As for [`read`].
+pub fn parse<T: DeserializeOwned>(file: &str, text: &str, overrides: &[(String, String)]) -> Result<T, Findings> {
     let mut table: Table = toml::from_str(text).map_err(|e| one(finding(file, text, &e)))?;
     for (name, value) in overrides {
         let wrong = |what: &str| one(Finding::error("config-environment", &format!("${name}"), 0, what, "SLUICE_SECTION__KEY sets `key` of `[section]`"));

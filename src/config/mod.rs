@@ -7,6 +7,7 @@ pub mod adapter;
 pub mod file;
 mod gateway;
 mod log;
+mod private;
 mod tls;
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 pub use adapter::AdapterConfig;
 pub use gateway::{AuditSection, GatewaySection, LimitsSection};
 pub use log::{LogFormat, LogSection};
+pub use private::read_private;
 pub use tls::TlsSection;
 
 use crate::base::{Finding, Findings};

@@ -72,8 +72,9 @@ impl Postgres {
     fn open(&self, dataset: &str) -> Result<SqlSource, String> {
         let url_file = self.dir.path().join("url");
         std::fs::write(&url_file, self.url() + "\n").unwrap();
+        std::fs::set_permissions(&url_file, std::fs::Permissions::from_mode(0o600)).unwrap();
         let config: ProcessConfig = toml::from_str(&format!(
-            "listen = '127.0.0.1:0'\ncertificate = 'c'\nkey = 'k'\nclient_ca = 'a'\nstatement_timeout_ms = 500\n\
+            "listen = '127.0.0.1:0'\ncertificate = 'c'\nkey = 'k'\nclient_ca = 'a'\nclients = ['{CLIENT}']\nstatement_timeout_ms = 500\n\
              [database.postgres]\nurl_file = '{}'\n[dataset.'civil.subsistence']\n{dataset}",
             url_file.display()
         ))
@@ -106,6 +107,9 @@ fn unprivileged() -> Option<(u32, u32)> {
     let own = Path::new("/proc/self").metadata().ok()?.uid();
     (own == 0).then_some((65_534, 65_534))
 }
+
+/// A key that nobody has.
+const CLIENT: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
 
 const VIEW: &str = "table = 'share.v_people'\nkey = 'id'\n\
     fields.status = { column = 'status' }\nfields.income = { column = 'income' }\n\
@@ -152,7 +156,7 @@ fn an_adapter_reads_postgresql_and_cannot_write_it() {
     }
 
     // Several rows are an error, or the latest counts.
-    assert_eq!(fetch(&source, &["status"], &["A", "C"]), Err(Code::ProviderInvalid));
+    assert_eq!(fetch(&source, &["status"], &["A", "C"]), Err(Code::DataFault));
     let latest =
         postgres.open(&VIEW.replace("key = 'id'", "key = 'id'\nlatest_by = 'at'")).map_err(|_| ()).unwrap();
     let answer = fetch(&latest, &["status"], &["C"]).unwrap();

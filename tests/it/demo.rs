@@ -194,7 +194,8 @@ impl Demo {
     fn stop(mut self) {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        assert!(self.process.wait().unwrap().success());
+        let status = self.process.wait().unwrap();
+        assert!(status.success(), "{status}");
     }
 }
 

@@ -79,8 +79,7 @@ fn docs_operations_md_names_every_measurement() {
 
 #[test]
 fn every_test_that_the_threat_model_names_exists() {
-    let sources: String =
-        files("src", "rs").iter().chain(&files("tests", "rs")).map(read).collect();
+    let sources: String = files("src", "rs").iter().chain(&files("tests", "rs")).map(read).collect();
     let page = read("docs/threat-model.md");
     let named: Vec<&str> = page
         .split('`')

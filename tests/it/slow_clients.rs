@@ -16,32 +16,27 @@ const EACH: usize = 8;
 const SHORT: &str = "[limits]\nheader_seconds = 1\nbody_seconds = 1\nkeep_alive_seconds = 1\n";
 const HEAD: &[u8] = b"GET /v1/datasets HTTP/1.1\r\nhost: localhost\r\n";
 
+/// A gateway with short limits, and its sockets while nobody is connected.
 async fn gateway() -> (TestGateway, usize) {
     let gw = TestGateway::start_with(SHORT).await;
-    served(&gw).await;
-    // What the answered client and the provider's connection leave open is no part of the count.
-    let rest = until("the answered client is gone", async || {
-        let sockets = gw.sockets();
-        (sockets <= RESTING).then_some(sockets)
-    });
-    let rest = rest.await;
+    let rest = gw.sockets();
     (gw, rest)
 }
-
-/// Sockets of a gateway at rest: listeners, wakers, kept connections to the provider.
-const RESTING: usize = 16;
 
 async fn served(gw: &TestGateway) {
     let answer = gw.system("service.onestop").query("civil.subsistence", "housing-aid.review", &["status"]).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
+/// Connections that each worker keeps to its provider once somebody was served.
+const KEPT: usize = 2;
+
 /// While these clients dawdle others are served, and then the dawdlers are gone.
 async fn are_dropped(gw: &TestGateway, rest: usize, dawdlers: Vec<JoinHandle<()>>) {
     let held = gw.sockets();
     assert!(held >= rest + EACH, "{held} sockets with the slow ones, {rest} without");
     served(gw).await;
-    let dropped = async || (gw.sockets() <= rest + 2).then_some(());
+    let dropped = async || (gw.sockets() <= rest + KEPT).then_some(());
     until("the slow ones are dropped", dropped).await;
     dawdlers.iter().for_each(JoinHandle::abort);
     served(gw).await;

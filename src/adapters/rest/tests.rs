@@ -1,10 +1,13 @@
 //! An old interface and its mapping, over real connections.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::json;
 
 use super::super::testing::{Act, Provider, ok, with};
 use super::super::{Adapters, Record, WorkerAdapters};
+use crate::app::keys::write_private;
 use crate::base::ids::{DatasetId, FieldName, RequestId};
 use crate::base::{Code, Error, Value};
 use crate::config::adapter::AdapterConfig;
@@ -137,10 +140,36 @@ async fn one_failed_call_fails_the_query() {
 }
 
 #[tokio::test]
+async fn one_damaged_record_does_not_keep_the_others_from_being_read() {
+    let provider = Provider::plain(|request, _| match request.contains("zjhm=damaged") {
+        true => ok(r#"{"code":"0","data":{"rows":[{"qlrlx":"9"}]}}"#),
+        false => ok(r#"{"code":"404"}"#),
+    })
+    .await;
+    let mut config = config(provider.port, QUERY_HOUSE);
+    config.breaker.failures = std::num::NonZeroU32::MIN;
+    let worker = worker(config);
+    for _ in 0..3 {
+        assert_eq!(ask(&worker, &["damaged"]).await.unwrap_err().code, Code::ProviderInvalid);
+        assert!(ask(&worker, &["A"]).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn an_interface_that_answers_with_a_page_is_left_alone() {
+    let provider = Provider::plain(|_, _| ok("<html>login</html>")).await;
+    let mut config = config(provider.port, QUERY_HOUSE);
+    config.breaker.failures = std::num::NonZeroU32::MIN;
+    let worker = worker(config);
+    assert_eq!(ask(&worker, &["A"]).await.unwrap_err().code, Code::ProviderInvalid);
+    assert_eq!(ask(&worker, &["A"]).await.unwrap_err().code, Code::ProviderSuspended);
+}
+
+#[tokio::test]
 async fn secret_headers_are_sent_and_never_printed() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("headers");
-    std::fs::write(&file, "X-App-Key: canary-key\n\nX-App-Id: sluice\n").unwrap();
+    write_private(&file, "X-App-Key: canary-key\n\nX-App-Id: sluice\n").unwrap();
     let provider = Provider::plain(|_, _| ok(r#"{"code":404}"#)).await;
     let mut config = config(provider.port, QUERY_HOUSE);
     let crate::config::adapter::Source::Rest(rest) = &mut config.source else { unreachable!() };
@@ -154,8 +183,11 @@ async fn secret_headers_are_sent_and_never_printed() {
         "{request}"
     );
     std::fs::write(&file, "canary without a colon").unwrap();
-    let refused = Adapters::new("gateway.toml", &[config]).map(|_| ()).unwrap_err().to_string();
-    assert!(refused.contains(":1: not a header") && !refused.contains("canary"), "{refused}");
+    let refused =
+        || Adapters::new("gateway.toml", std::slice::from_ref(&config)).map(|_| ()).unwrap_err().to_string();
+    assert!(refused().contains(":1: not a header") && !refused().contains("canary"), "{}", refused());
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(refused().contains("others on this machine may read it") && refused().contains("chmod 600"));
 }
 
 #[test]

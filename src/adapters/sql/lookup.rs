@@ -65,8 +65,7 @@ impl Source {
             }
             #[cfg(feature = "postgres")]
             Database::Postgres(file) => {
-                let url = std::fs::read_to_string(&file.url_file)
-                    .map_err(|error| format!("{}: {error}", file.url_file.display()))?;
+                let url = crate::config::read_private(&file.url_file).map_err(|finding| finding.to_string())?;
                 let session =
                     format!("SET default_transaction_read_only = on; SET statement_timeout = {millis};");
                 pool(url.trim().to_owned(), session, connections, timeout, true).map(Self::Postgres)
@@ -88,9 +87,9 @@ impl Source {
     /// Runs `lookup`, waiting for a connection first.
     ///
     /// # Errors
-    /// `provider-busy` when none becomes free in time, `provider-failed`.
+    /// `provider-busy` when none becomes free in time, `data-fault` when a row is not text that
+    /// can be read, `provider-failed`.
     pub fn run(&self, lookup: Lookup<'_>) -> Result<Vec<Row>> {
-        let failed = |error: DbError| Error::new(Code::ProviderFailed).because(kind(&error));
         match self {
             Self::Sqlite(pool) => lookup.load(&mut free(pool)?).map_err(failed),
             #[cfg(feature = "postgres")]
@@ -136,11 +135,14 @@ fn free<C: R2D2Connection + 'static>(
     })
 }
 
-/// What kind of error it is, without the database's own words.
-fn kind(error: &DbError) -> String {
+/// What went wrong, without the database's own words.
+fn failed(error: DbError) -> Error {
     match error {
-        DbError::DatabaseError(kind, _) => format!("the database refused the statement: {kind:?}"),
-        _ => "the database's answer could not be read".into(),
+        DbError::DeserializationError(_) => Error::new(Code::DataFault).because("a row could not be read"),
+        DbError::DatabaseError(kind, _) => {
+            Error::new(Code::ProviderFailed).because(format!("the database refused the statement: {kind:?}"))
+        }
+        _ => Error::new(Code::ProviderFailed).because("the database's answer could not be read"),
     }
 }
 

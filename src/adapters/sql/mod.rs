@@ -64,8 +64,8 @@ impl SqlSource {
     ///
     /// # Errors
     /// `not-found` for a dataset that is not configured; `invalid-request` for a field that is not, or for
-    /// too many subjects; `provider-answer-invalid` for several rows of one subject;
-    /// `provider-busy`, `provider-failed`.
+    /// too many subjects; `data-fault` for several rows of one subject; `provider-busy`,
+    /// `provider-failed`.
     pub fn fetch(&self, dataset: &str, fields: &[FieldName], subjects: &[&str]) -> Result<String> {
         let plan = self.plans.get(dataset).ok_or(Code::NotFound)?;
         if subjects.len() > MAX_SUBJECTS {
@@ -94,17 +94,17 @@ fn try_out(source: &Source, plan: Plan) -> std::result::Result<Plan, String> {
 
 /// Puts each row in its subject's place.
 fn in_order(subjects: &[&str], rows: Vec<Row>) -> Result<String> {
-    let invalid = |what: &'static str| Error::new(Code::ProviderInvalid).because(what);
+    let fault = |what: &'static str| Error::new(Code::DataFault).because(what);
     let size = rows.iter().map(|(_, record)| record.len() + 1).sum::<usize>() + 5 * subjects.len() + 2;
     let count = rows.len();
     let rows: HashMap<String, String> = rows.into_iter().collect();
     if rows.len() < count {
-        return Err(invalid("a subject has several rows; set `latest_by`, or make the view choose"));
+        return Err(fault("a subject has several rows; set `latest_by`, or make the view choose"));
     }
     // A key that the database holds equal but that is not the same text, by a collation say: to
     // leave it out would say "no record" of somebody who has one.
     if !rows.keys().all(|key| subjects.contains(&key.as_str())) {
-        return Err(invalid("a row's key is not the text that was asked for"));
+        return Err(fault("a row's key is not the text that was asked for"));
     }
     let mut out = String::with_capacity(size);
     for (at, subject) in subjects.iter().enumerate() {

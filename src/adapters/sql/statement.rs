@@ -143,7 +143,10 @@ fn columns(
                 (Some(ColumnType::Boolean), Dialect::Sqlite) => {
                     format!("CASE {name} WHEN 0 THEN json('false') WHEN 1 THEN json('true') ELSE {name} END")
                 }
-                (Some(ColumnType::Boolean), Dialect::Postgres) => format!("CAST({name}::text AS boolean)"),
+                (Some(ColumnType::Boolean), Dialect::Postgres) => format!(
+                    "CASE {name}::text WHEN '0' THEN to_json(false) WHEN '1' THEN to_json(true) \
+                     ELSE to_json({name}) END"
+                ),
             };
             Ok((field.clone(), sql))
         })
@@ -197,7 +200,7 @@ mod tests {
         );
         assert_eq!(
             text(Dialect::Postgres, None, 0b01),
-            r#"SELECT CAST(t."sfzh" AS TEXT) AS k, json_build_object('insured', CAST(t."cbzt"::text AS boolean))::text AS j FROM "share"."v_person" AS t WHERE t."sfzh" = ANY (<subjects>) LIMIT 101"#
+            r#"SELECT CAST(t."sfzh" AS TEXT) AS k, json_build_object('insured', CASE t."cbzt"::text WHEN '0' THEN to_json(false) WHEN '1' THEN to_json(true) ELSE to_json(t."cbzt") END)::text AS j FROM "share"."v_person" AS t WHERE t."sfzh" = ANY (<subjects>) LIMIT 101"#
         );
     }
 

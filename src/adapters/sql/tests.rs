@@ -12,6 +12,9 @@ pub(crate) fn database(path: &std::path::Path, sql: &str) {
     SqliteConnection::establish(path.to_str().unwrap()).unwrap().batch_execute(sql).unwrap();
 }
 
+/// A key that nobody has.
+const CLIENT: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
+
 struct World {
     dir: TempDir,
 }
@@ -30,7 +33,7 @@ impl World {
 
     fn config(&self, dataset: &str) -> ProcessConfig {
         let mut config: ProcessConfig = toml::from_str(&format!(
-            "listen = '127.0.0.1:0'\ncertificate = 'c'\nkey = 'k'\nclient_ca = 'a'\nstatement_timeout_ms = 300\n\
+            "listen = '127.0.0.1:0'\ncertificate = 'c'\nkey = 'k'\nclient_ca = 'a'\nclients = ['{CLIENT}']\nstatement_timeout_ms = 300\n\
              [database.sqlite]\npath = 'civil?mode=rw#%41.db'\n[dataset.'civil.subsistence']\n{dataset}"
         ))
         .unwrap();
@@ -90,7 +93,7 @@ fn every_number_of_subjects_up_to_the_bound_is_answered() {
 #[test]
 fn several_rows_for_one_subject_are_an_error() {
     let source = World::new(PEOPLE).open(VIEW).unwrap();
-    assert_eq!(fetch(&source, &["status"], &["A", "C"]), Err(Code::ProviderInvalid));
+    assert_eq!(fetch(&source, &["status"], &["A", "C"]), Err(Code::DataFault));
 }
 
 #[test]
@@ -100,7 +103,7 @@ fn several_rows_are_seen_however_many_other_rows_there_are() {
         sql.push_str("INSERT INTO people (id, status) VALUES ('D', 'x');");
     }
     let source = World::new(&sql).open(VIEW).unwrap();
-    assert_eq!(fetch(&source, &["status"], &["D", "A"]), Err(Code::ProviderInvalid));
+    assert_eq!(fetch(&source, &["status"], &["D", "A"]), Err(Code::DataFault));
 }
 
 #[test]
@@ -149,7 +152,7 @@ fn a_key_equal_only_by_collation_is_an_error_rather_than_no_record() {
     )
     .open(VIEW)
     .unwrap();
-    assert_eq!(fetch(&source, &["status"], &["11010519491231002x"]), Err(Code::ProviderInvalid));
+    assert_eq!(fetch(&source, &["status"], &["11010519491231002x"]), Err(Code::DataFault));
 }
 
 #[test]

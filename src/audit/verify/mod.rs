@@ -157,11 +157,11 @@ impl Report {
         {
             let next = u64::try_from(*index).unwrap_or(0);
             match last.place {
-                Place::Record(first) if first + 1 == *index => {
-                    last.place = Place::Records(next - 1, next);
+                Place::Record(first) if first.checked_add(1) == Some(*index) => {
+                    last.place = Place::Records(next.saturating_sub(1), next);
                     return;
                 }
-                Place::Records(first, end) if end + 1 == next => {
+                Place::Records(first, end) if end.checked_add(1) == Some(next) => {
                     last.place = Place::Records(first, next);
                     return;
                 }

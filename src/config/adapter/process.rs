@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::base::ids::{DatasetId, FieldName, Fingerprint};
 use crate::config::LogSection;
@@ -25,9 +25,9 @@ pub struct ProcessConfig {
     pub key: PathBuf,
     /// PEM file: the CA that the gateway's certificate must come from.
     pub client_ca: PathBuf,
-    /// Only these clients: SHA-256 of the public key (SubjectPublicKeyInfo), 64 hex digits.
-    /// Default: every client of the CA.
-    #[serde(default)]
+    /// Who may fetch, at least one: SHA-256 of the public key (SubjectPublicKeyInfo), 64 hex
+    /// digits. Being a client of the CA is not enough: the CA signs others than gateways.
+    #[serde(deserialize_with = "at_least_one")]
     pub clients: Vec<Fingerprint>,
     /// Threads that serve connections. Default 1.
     #[serde(default = "workers")]
@@ -117,6 +117,14 @@ impl ProcessConfig {
             Database::Sqlite(sqlite) => sqlite.path = dir.join(&sqlite.path),
             Database::Postgres(postgres) => postgres.url_file = dir.join(&postgres.url_file),
         }
+    }
+}
+
+fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Fingerprint>, D::Error> {
+    let clients = Vec::deserialize(deserializer)?;
+    match clients.is_empty() {
+        true => Err(serde::de::Error::custom("`clients` is empty: list the keys of those who may fetch")),
+        false => Ok(clients),
     }
 }
 

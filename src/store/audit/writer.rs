@@ -67,7 +67,7 @@ enum CommitError {
     Db(#[from] diesel::result::Error),
     #[error("the log's end in the database does not hold together: {0}")]
     End(&'static str),
-    #[error("the clock is {0} s behind the last record")]
+    #[error("the clock is {0} s behind the last record; set the clock right, and the log goes on")]
     Clock(i64),
     #[error("the own signature does not hold")]
     Signature,

@@ -14,6 +14,7 @@ use rustls::{RootCertStore, ServerConfig};
 
 use crate::base::Finding;
 use crate::config::adapter::ProcessConfig;
+use crate::config::read_private;
 
 /// Reads the files that the configuration names.
 ///
@@ -28,7 +29,8 @@ pub fn server(config: &ProcessConfig) -> Result<ServerConfig, Finding> {
     let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .build()
         .map_err(|error| unusable(&config.client_ca, &error))?;
-    let key = PrivateKeyDer::from_pem_file(&config.key).map_err(|error| unusable(&config.key, &error))?;
+    let key = PrivateKeyDer::from_pem_slice(read_private(&config.key)?.as_bytes())
+        .map_err(|error| unusable(&config.key, &error))?;
     let mut server = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(|error| unusable(&config.certificate, &error))?

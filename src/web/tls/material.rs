@@ -17,7 +17,7 @@ use rustls::sign::CertifiedKey;
 use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 
 use crate::base::{Finding, Timestamp};
-use crate::config::TlsSection;
+use crate::config::{TlsSection, read_private};
 
 /// What the listener shows and trusts, immutable.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Material {
     ) -> Result<Self, Finding> {
         let chain = certificates(&config.certificate)?;
         let server_ends = end_of(&config.certificate, &chain)?;
-        let key = PrivateKeyDer::from_pem_slice(&read(&config.key)?).map_err(|e| {
+        let key = PrivateKeyDer::from_pem_slice(read_private(&config.key)?.as_bytes()).map_err(|e| {
             fault("tls-key", &config.key, e, "give a private key as PEM: PKCS#8, PKCS#1 or SEC1")
         })?;
         let server = CertifiedKey::from_der(chain, key, provider).map_err(|e| {

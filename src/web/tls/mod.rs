@@ -11,7 +11,7 @@ mod material;
 pub mod peer;
 mod watch;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -39,6 +39,8 @@ pub struct Tls {
     clock: Arc<dyn Clock>,
     material: ArcSwap<Material>,
     watch: Watch,
+    /// Why the files as they are now are not in force, if it was said.
+    complaint: Mutex<Option<Finding>>,
 }
 
 /// What operators want to know about the certificates in force.
@@ -71,27 +73,37 @@ impl Tls {
         if config.client_crls.is_empty() {
             tracing::warn!("no revocation list is configured: a client is shut out by its registration only");
         }
-        Ok(Arc::new(Self { config, provider, clock, material, watch }))
+        Ok(Arc::new(Self { config, provider, clock, material, watch, complaint: Mutex::default() }))
     }
 
     /// Takes up changed files; to be called about once a second, on a thread that may block.
     ///
-    /// Files that cannot be used change nothing: the reason is logged once, and the material in
-    /// force stays.
+    /// Files that cannot be used change nothing: the reason is logged once, the material in
+    /// force stays, and the next call tries them again.
     pub fn refresh(&self) {
-        if !self.watch.changed(&self.config) {
-            return;
-        }
+        let Some(seen) = self.watch.changed(&self.config) else { return };
         let generation = self.material.load().generation + 1;
         match Material::load(&self.config, &self.provider, generation) {
             Ok(material) => {
                 self.material.store(Arc::new(material));
+                self.watch.taken_up(seen);
+                self.is_news(None);
                 tracing::info!("TLS certificates and revocation lists taken up");
             }
             Err(finding) => {
-                tracing::error!(tls.fault = %finding, "changed TLS files are not usable; those before stay in force");
+                if self.is_news(Some(&finding)) {
+                    tracing::error!(tls.fault = %finding, "changed TLS files are not usable; those before stay in force");
+                }
             }
         }
+    }
+
+    /// Is `complaint` another than at the time before?
+    fn is_news(&self, complaint: Option<&Finding>) -> bool {
+        let mut before = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = before.as_ref() != complaint;
+        *before = complaint.cloned();
+        news
     }
 
     /// The dates that matter to operators.

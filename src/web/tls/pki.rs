@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -69,6 +70,7 @@ impl Pki {
     /// Replaces a file as a careful operator does: written beside, then renamed.
     pub fn write(&self, name: &str, text: &str) {
         fs::write(self.path("new"), text).unwrap();
+        fs::set_permissions(self.path("new"), fs::Permissions::from_mode(0o600)).unwrap();
         fs::rename(self.path("new"), self.path(name)).unwrap();
     }
 

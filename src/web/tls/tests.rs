@@ -164,6 +164,39 @@ fn files_that_cannot_be_used_leave_those_before_in_force() {
 }
 
 #[test]
+fn a_change_is_seen_until_it_was_taken_up() {
+    let pki = Pki::new();
+    let watch = Watch::new(&pki.config());
+    assert_eq!(watch.changed(&pki.config()), None);
+    pki.publish(&[3], "2026-12-01T00:00:00Z");
+    let seen = watch.changed(&pki.config()).unwrap();
+    // Reading the files failed: they stand there as they did, and are to be read again.
+    assert_eq!(watch.changed(&pki.config()).as_ref(), Some(&seen));
+    watch.taken_up(seen.clone());
+    assert_eq!(watch.changed(&pki.config()), None);
+    // A list that came while the one before it was being read is not missed.
+    pki.publish(&[3, 4], "2026-12-01T00:00:00Z");
+    watch.taken_up(seen);
+    assert!(watch.changed(&pki.config()).is_some());
+}
+
+#[test]
+fn a_fault_that_stays_is_said_once_and_each_other_one_too() {
+    let pki = Pki::new();
+    let tls = pki.load();
+    let fault = |what: &str| Finding::error("tls-crl", "crl.pem", 0, what, "publish it again");
+    for (complaint, news) in [
+        (Some(fault("cut short")), true),
+        (Some(fault("cut short")), false),
+        (Some(fault("forged")), true),
+        (None, true),
+        (Some(fault("forged")), true),
+    ] {
+        assert_eq!(tls.is_news(complaint.as_ref()), news, "{complaint:?}");
+    }
+}
+
+#[test]
 fn a_renewed_server_certificate_is_shown_to_the_next_client() {
     let pki = Pki::new();
     let tls = pki.load();
