@@ -21,8 +21,8 @@ use super::query::Query;
 use super::{DataFault, OurFault, Record};
 use crate::base::ids::{DatasetId, FieldName};
 use crate::base::{Code, Error, Result};
-use crate::config::read_private;
 use crate::config::adapter::{Equals, RestDataset, RestSource};
+use crate::config::read_private;
 
 /// What stands for the identifier in a template.
 const SUBJECT: &str = "{subject}";
@@ -183,8 +183,8 @@ fn check(dataset: &RestDataset) -> Result<(), (String, &'static str)> {
 
 /// `Name: value` lines. Neither names nor values are repeated in the error: they are secret.
 fn read_headers(file: &Path) -> Result<HeaderMap, (String, String)> {
-    let text = read_private(file)
-        .map_err(|finding| (format!("{}: {}", finding.file, finding.what), finding.fix))?;
+    let text =
+        read_private(file).map_err(|finding| (format!("{}: {}", finding.file, finding.what), finding.fix))?;
     let mut headers = HeaderMap::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let header = line.split_once(':').and_then(|(name, value)| {

@@ -242,7 +242,9 @@ mod tests {
         let example = include_str!("../../deploy/adapter.example.toml");
         let line = example.lines().position(|line| line.starts_with("clients = ")).unwrap() + 1;
         let listed = example.lines().nth(line - 1).unwrap();
-        for (clients, named) in [("clients = []", format!(":{line}:")), ("", "missing field `clients`".into())] {
+        for (clients, named) in
+            [("clients = []", format!(":{line}:")), ("", "missing field `clients`".into())]
+        {
             std::fs::write(&path, example.replace(listed, clients)).unwrap();
             let refused = read(&Args { config: path.clone(), leash: false }).unwrap_err().to_string();
             assert!(refused.contains("clients") && refused.contains(&named), "{refused}");

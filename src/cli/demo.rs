@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::leash;
 use crate::base::SystemClock;
+use crate::config::read_private;
 use crate::demo::{self, Recipe, World};
 use crate::web::legacy as service;
 
@@ -59,8 +60,10 @@ pub(super) struct LegacyArgs {
     port: u16,
     #[arg(long)]
     register: PathBuf,
+    /// A file with the header that callers must show: not an argument, which others on the
+    /// machine may see
     #[arg(long)]
-    key: String,
+    headers: PathBuf,
     #[arg(long)]
     leash: bool,
 }
@@ -68,7 +71,11 @@ pub(super) struct LegacyArgs {
 pub(super) fn legacy(args: &LegacyArgs) -> ExitCode {
     let listen = (std::net::Ipv4Addr::LOCALHOST, args.port).into();
     let leashed = args.leash;
-    let served = actix_rt::System::new().block_on(service::serve(listen, &args.register, &args.key, |server| {
+    let headers = match read_private(&args.headers) {
+        Ok(headers) => headers,
+        Err(finding) => return super::fail(finding),
+    };
+    let served = actix_rt::System::new().block_on(service::serve(listen, &args.register, &headers, |server| {
         if leashed {
             leash::hold(move || drop(server.stop(true)));
         }

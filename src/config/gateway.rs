@@ -61,7 +61,8 @@ pub struct LimitsSection {
     /// Seconds that an idle connection is kept.
     pub keep_alive_seconds: NonZeroU32,
     /// Refused requests of one caller that are recorded one by one in a minute; beyond it the
-    /// caller gets 429 and the surplus is recorded as a count.
+    /// caller gets 429 and the surplus is recorded as a count. All who are not known at the door
+    /// share a tenth of it.
     pub refusals_per_minute: NonZeroU32,
     /// Seconds that a stop waits for the work in hand.
     pub shutdown_seconds: NonZeroU32,

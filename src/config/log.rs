@@ -7,7 +7,8 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields, default)]
 pub struct LogSection {
     /// The least important lines to write, such as `info`; single rooms may differ, as in
-    /// `info,sluice::adapters=debug`. Default: `info`.
+    /// `info,sluice::adapters=debug`. Default: `info,actix_server=warn`, for that crate tells of
+    /// each of its threads.
     pub level: String,
     /// The form of the lines. Default: `auto`.
     pub format: LogFormat,
@@ -28,6 +29,6 @@ pub enum LogFormat {
 
 impl Default for LogSection {
     fn default() -> Self {
-        Self { level: "info".into(), format: LogFormat::default() }
+        Self { level: "info,actix_server=warn".into(), format: LogFormat::default() }
     }
 }

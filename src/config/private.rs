@@ -15,7 +15,8 @@ use crate::base::Finding;
 /// # Errors
 /// When it cannot be read, or others may read it as well.
 pub fn read_private(path: &Path) -> Result<String, Finding> {
-    let unreadable = |e: io::Error| fault(path, &e.to_string(), "name an existing file that this process may read");
+    let unreadable =
+        |e: io::Error| fault(path, &e.to_string(), "name an existing file that this process may read");
     let file = File::open(path).map_err(unreadable)?;
     // Of the file that was opened, whatever has its name by now.
     let mode = file.metadata().map_err(unreadable)?.permissions().mode();
@@ -42,13 +43,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secret");
         fs::write(&path, "canary").unwrap();
-        for (mode, private) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o620, false)] {
+        for (mode, private) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o620, false)]
+        {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             match read_private(&path) {
                 Ok(text) => assert!(private && text == "canary", "{mode:o}"),
                 Err(finding) => {
                     let said = finding.to_string();
-                    assert!(!private && said.contains("chmod 600") && !said.contains("canary"), "{mode:o}: {said}");
+                    assert!(
+                        !private && said.contains("chmod 600") && !said.contains("canary"),
+                        "{mode:o}: {said}"
+                    );
                 }
             }
         }

@@ -101,8 +101,8 @@ pub(super) fn invitation(world: &World, dir: &Path) -> String {
 {refused}
 # Civil affairs learns who is in prison, and nothing else of a secret list:
 {custody}
-# Nothing in the log was changed or removed; demo.json has more to try:
-  {program} audit verify --db data --pubkey keys/audit.vkey",
+# Nothing in the log was changed or removed (demo.json has more to try):
+  {program} audit verify --db data --pubkey keys/audit.vkey --checkpoint second-place/checkpoint",
         program = program(),
         ops = world.ports.ops,
     )

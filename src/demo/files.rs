@@ -127,7 +127,7 @@ path = "data.db"
         write!(text, "\n[dataset.\"{}\"]\ntable = \"{}\"\nkey = \"{}\"\n", table.dataset, table.name, table.key).ok();
         for column in &table.columns {
             let kind = if column.boolean { ", type = \"boolean\"" } else { "" };
-            write!(text, "fields.{} = {{ column = \"{}\"{kind} }}\n", column.field, column.name).ok();
+            writeln!(text, "fields.{} = {{ column = \"{}\"{kind} }}", column.field, column.name).ok();
         }
     }
     text

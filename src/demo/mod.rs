@@ -34,7 +34,7 @@ pub async fn start(world: &World) -> io::Result<Children> {
         children.start(provider, &["adapter", "--config", "adapter.toml"], &home, &log(provider))?;
     }
     let port = world.ports.legacy.to_string();
-    let legacy = ["demo-legacy", "--port", &port, "--register", "legacy.json", "--key", "demo-housing-2016"];
+    let legacy = ["demo-legacy", "--port", &port, "--register", "legacy.json", "--headers", "legacy-headers"];
     children.start("housing-legacy", &legacy, &world.dir.join("departments/housing"), &log("housing-legacy"))?;
     let departments = world.ports.adapters.values().copied().chain([world.ports.legacy]);
     for port in departments {

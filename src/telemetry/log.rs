@@ -118,6 +118,20 @@ mod tests {
     }
 
     #[test]
+    fn by_default_our_lines_are_told_and_those_of_the_server_beneath_only_when_they_warn() {
+        let page = Page::default();
+        let writer = page.clone();
+        let subscriber = subscriber(&LogSection::default().level, false, move || writer.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(target: "sluice::web", "ours");
+            tracing::info!(target: "actix_server::builder", "starting service");
+            tracing::warn!(target: "actix_server::accept", "cannot accept");
+        });
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("ours") && text.contains("cannot accept") && !text.contains("starting"), "{text}");
+    }
+
+    #[test]
     fn a_level_that_is_none_is_a_finding() {
         let wrong = subscriber("loud,=", false, io::sink).err().unwrap();
         assert_eq!(wrong.code, "log-level");

@@ -19,18 +19,20 @@ struct Wanted {
     zjhm: String,
 }
 
-/// Serves the register in `file` until it is stopped.
+/// Serves the register in `file` until it is stopped, to callers who show the `X-Api-Key` among
+/// `headers`: lines of `Name: value`, as a caller is given them.
 ///
 /// # Errors
-/// When the file cannot be read, or the address is taken.
+/// When the file cannot be read, no key is given, or the address is taken.
 pub async fn serve(
     listen: SocketAddr,
     file: &Path,
-    key: &str,
+    headers: &str,
     started: impl FnOnce(ServerHandle),
 ) -> std::io::Result<()> {
     let register: Register = serde_json::from_slice(&std::fs::read(file)?)?;
-    let state = web::Data::new((register, key.to_owned()));
+    let key = key_in(headers).ok_or_else(|| std::io::Error::other("the headers give no X-Api-Key"))?;
+    let state = web::Data::new((register, key));
     let server = HttpServer::new(move || {
         App::new().app_data(state.clone()).route("/fcxx/queryHouse.do", web::get().to(query_house))
     })
@@ -39,6 +41,11 @@ pub async fn serve(
     .run();
     started(server.handle());
     server.await
+}
+
+fn key_in(headers: &str) -> Option<String> {
+    let key = headers.lines().find_map(|line| line.strip_prefix("X-Api-Key:"))?.trim();
+    (!key.is_empty()).then(|| key.to_owned())
 }
 
 async fn query_house(

@@ -2,7 +2,8 @@
 //!
 //! `tests/run` installs the server programs; without them the test fails.
 
-use std::os::unix::fs::chown;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -72,7 +73,7 @@ impl Postgres {
     fn open(&self, dataset: &str) -> Result<SqlSource, String> {
         let url_file = self.dir.path().join("url");
         std::fs::write(&url_file, self.url() + "\n").unwrap();
-        std::fs::set_permissions(&url_file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::set_permissions(&url_file, Permissions::from_mode(0o600)).unwrap();
         let config: ProcessConfig = toml::from_str(&format!(
             "listen = '127.0.0.1:0'\ncertificate = 'c'\nkey = 'k'\nclient_ca = 'a'\nclients = ['{CLIENT}']\nstatement_timeout_ms = 500\n\
              [database.postgres]\nurl_file = '{}'\n[dataset.'civil.subsistence']\n{dataset}",

@@ -14,7 +14,8 @@ const CALLS: usize = 4;
 #[tokio::test]
 async fn a_silent_provider_with_all_its_places_taken_holds_up_no_other() {
     let mut gw = TestGateway::prepare().await;
-    let hrss = Provider::start(&gw.adapters.issue("hrss", &["localhost"], Usage::Server, now()).unwrap()).await;
+    let hrss =
+        Provider::start(&gw.adapters.issue("hrss", &["localhost"], Usage::Server, now()).unwrap()).await;
     hrss.record(PERSON, json!({ "status": "employed" }));
     let port = hrss.address.port();
     let other = format!(
@@ -23,7 +24,10 @@ async fn a_silent_provider_with_all_its_places_taken_holds_up_no_other() {
          tls = {{ ca = \"ca/adapters/ca.pem\", certificate = \"tls/out.pem\", key = \"tls/out.key\" }}\n\
          source.sluice.datasets = [\"hrss.employment\"]\n\n[limits]\nconcurrent_queries = {CALLS}\n"
     );
-    gw.configure("source.sluice.datasets = [\"civil.subsistence\"]\n", &format!("source.sluice.datasets = [\"civil.subsistence\"]\n{other}"));
+    gw.configure(
+        "source.sluice.datasets = [\"civil.subsistence\"]\n",
+        &format!("source.sluice.datasets = [\"civil.subsistence\"]\n{other}"),
+    );
     gw.configure("timeout_ms = 1500", &format!("timeout_ms = 5000\nconcurrency = {CALLS}"));
     gw.serve().unwrap();
     let desk = gw.system("service.onestop");

@@ -24,7 +24,8 @@ async fn gateway() -> (TestGateway, usize) {
 }
 
 async fn served(gw: &TestGateway) {
-    let answer = gw.system("service.onestop").query("civil.subsistence", "housing-aid.review", &["status"]).await;
+    let answer =
+        gw.system("service.onestop").query("civil.subsistence", "housing-aid.review", &["status"]).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
@@ -60,7 +61,12 @@ async fn dawdle(mut connection: Connection, first: &'static [u8], drip: &'static
     }
 }
 
-async fn dawdlers(client: &Client, before: bool, first: &'static [u8], drip: &'static [u8]) -> Vec<JoinHandle<()>> {
+async fn dawdlers(
+    client: &Client,
+    before: bool,
+    first: &'static [u8],
+    drip: &'static [u8],
+) -> Vec<JoinHandle<()>> {
     let mut all = Vec::new();
     for _ in 0..EACH {
         let mut connection = client.connect().await.unwrap();

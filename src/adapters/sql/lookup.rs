@@ -65,7 +65,8 @@ impl Source {
             }
             #[cfg(feature = "postgres")]
             Database::Postgres(file) => {
-                let url = crate::config::read_private(&file.url_file).map_err(|finding| finding.to_string())?;
+                let url =
+                    crate::config::read_private(&file.url_file).map_err(|finding| finding.to_string())?;
                 let session =
                     format!("SET default_transaction_read_only = on; SET statement_timeout = {millis};");
                 pool(url.trim().to_owned(), session, connections, timeout, true).map(Self::Postgres)

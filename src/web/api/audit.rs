@@ -33,7 +33,7 @@ pub async fn checkpoint(_: System, worker: Worker) -> Result<HttpResponse> {
         ("index" = String, Path, description = "The number within the level in groups of three digits, all but the last \
             behind an `x`; `.p/` and its width follow for a partial tile: `x001/234.p/17`. The slashes are not escaped."),
     ),
-    responses((status = 200, description = "Up to 256 hashes of 32 bytes", body = Vec<u8>, content_type = "application/octet-stream")),
+    responses((status = 200, description = "Up to 256 hashes of 32 bytes", content_type = "application/octet-stream")),
 )]
 pub async fn tile(_: System, worker: Worker, path: web::Path<(String, String)>) -> Result<HttpResponse> {
     let (level, index) = path.into_inner();

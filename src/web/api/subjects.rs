@@ -52,6 +52,7 @@ struct HistoryBody {
     /// The case in which the person asks.
     case: String,
     /// Only records with a higher index: the `next` of the page before.
+    #[schema(format = "uint64")]
     after: Option<u64>,
     /// The most records on the page. Default: 100.
     #[schema(minimum = 1, maximum = 1000)]

@@ -1,5 +1,7 @@
 //! What the operating system says of a gateway's process.
 
+use std::collections::BTreeSet;
+
 use super::TestGateway;
 
 impl TestGateway {
@@ -15,14 +17,19 @@ impl TestGateway {
         self.targets().len()
     }
 
-    /// Open file descriptors of sockets.
+    /// Open sockets; one that has two descriptors is one.
     pub fn sockets(&self) -> usize {
-        self.targets().iter().filter(|target| target.starts_with("socket:")).count()
+        let targets = self.targets();
+        let sockets: BTreeSet<_> = targets.iter().filter(|target| target.starts_with("socket:")).collect();
+        sockets.len()
     }
 
     fn targets(&self) -> Vec<String> {
         let folder = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap();
         // One may be closed while they are listed.
-        folder.filter_map(|fd| fd.unwrap().path().read_link().ok()).map(|to| to.display().to_string()).collect()
+        folder
+            .filter_map(|fd| fd.unwrap().path().read_link().ok())
+            .map(|to| to.display().to_string())
+            .collect()
     }
 }
