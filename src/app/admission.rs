@@ -76,6 +76,7 @@ impl Place<'_> {
 mod tests {
     use std::future::pending;
 
+    use futures_util::FutureExt;
     use futures_util::future::{Either, select};
     use tokio::sync::oneshot;
 
@@ -123,7 +124,7 @@ mod tests {
         };
         assert!(next.is_ok());
         assert!(refused(&places, Some(&slow)).await, "it is still at its provider");
-        drop(waiting);
+        assert!(waiting.now_or_never().is_none(), "and would still wait");
     }
 
     /// A place, however long it takes.

@@ -25,7 +25,13 @@ pub fn read_sources(dir: &Path) -> Result<Sources, Findings> {
     let mut sources = Sources::default();
     let wrong = |path: &str, what: String| {
         let file = dir.join(path).display().to_string();
-        Findings(vec![Finding::error("file-unreadable", &file, 0, what, "make it a readable UTF-8 file under 32 MiB")])
+        Findings(vec![Finding::error(
+            "file-unreadable",
+            &file,
+            0,
+            what,
+            "make it a readable UTF-8 file under 32 MiB",
+        )])
     };
     for folder in FOLDERS {
         let entries = std::fs::read_dir(dir.join(folder)).map_err(|e| wrong(folder, e.to_string()))?;
@@ -77,7 +83,9 @@ pub enum NotTaken {
     #[error("the log could not record it: {0}")]
     Unrecorded(#[from] Error),
     /// The log does not say that it was done.
-    #[error("the log does not bear out the state database: {0}; restore the state, or apply and register again")]
+    #[error(
+        "the log does not bear out the state database: {0}; restore the state, or apply and register again"
+    )]
     Unconfirmed(String),
     /// No version was ever applied.
     #[error("no version of the catalogue was ever applied")]

@@ -50,12 +50,13 @@ impl Gateway {
             owner.is_some_and(|owner| owner.id == key.system)
         };
         let fresh = keys.iter().filter(|key| !is_known(key));
-        claims.extend(fresh.map(|key| claim("key-registered", &key.system, &key.fingerprint)));
+        claims.extend(fresh.map(|key| claim("key-registered", &key.system, key.fingerprint)));
         if claims.is_empty() {
             return Ok(());
         }
         let state = self.state.clone();
-        let outcome = self.log.read(move |log| Ok(claims.into_iter().try_for_each(|c| stands(&state, log, c))));
+        let outcome =
+            self.log.read(move |log| Ok(claims.into_iter().try_for_each(|c| stands(&state, log, c))));
         outcome.await.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?
     }
 }
@@ -71,6 +72,9 @@ fn stands(state: &StateStore, log: &Reader, claim: Claim) -> Result<(), NotTaken
     let recorded = record.and_then(|record| serde_json::from_str::<Recorded>(&record.leaf).ok());
     match recorded {
         Some(r) if r.action == claim.kind && r.object == claim.object && r.detail == claim.detail => Ok(()),
-        _ => Err(NotTaken::Unconfirmed(format!("no record of {} {} {}", claim.kind, claim.object, claim.detail))),
+        _ => Err(NotTaken::Unconfirmed(format!(
+            "no record of {} {} {}",
+            claim.kind, claim.object, claim.detail
+        ))),
     }
 }

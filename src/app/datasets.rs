@@ -90,7 +90,11 @@ fn describe(world: &World, system: &System, dataset: &Dataset, now: Timestamp, l
 
 fn may_ask(world: &World, system: &System, dataset: &Dataset, now: Timestamp) -> bool {
     dataset.entry.purposes.iter().any(|purpose| {
-        world.policy.offers(system, dataset, purpose, now).iter().any(|offer| matches!(offer, Offer::UpTo { .. }))
+        world
+            .policy
+            .offers(system, dataset, purpose, now)
+            .iter()
+            .any(|offer| matches!(offer, Offer::UpTo { .. }))
     })
 }
 
@@ -105,7 +109,9 @@ fn purpose_view(world: &World, id: &PurposeId, lang: Lang) -> Option<PurposeView
 fn field_view(field: &Field, offered: &[(&PurposeId, Vec<Offer>)], lang: Lang) -> FieldView {
     let mut permitted = Vec::new();
     let mut apply = None;
-    for (purpose, offer) in offered.iter().flat_map(|(purpose, offers)| offers.iter().map(move |o| (purpose, o))) {
+    for (purpose, offer) in
+        offered.iter().flat_map(|(purpose, offers)| offers.iter().map(move |o| (purpose, o)))
+    {
         match offer {
             Offer::UpTo { name, form, forms, compare, rule, .. } if *name == field.name => {
                 permitted.push(PermittedView {

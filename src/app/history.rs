@@ -35,11 +35,13 @@ pub async fn history(
     trail.note("case", &ask.case);
     trail.subject(kind, &identifier);
     let (after, limit) = (ask.after, ask.limit.unwrap_or(PAGE));
-    let found = records::read(gateway, move |log| log.subject_history(kind, &identifier, after, limit)).await?;
+    let found =
+        records::read(gateway, move |log| log.subject_history(kind, &identifier, after, limit)).await?;
     trail.count("found", found.records.len() as u64);
     gateway.record(trail.end(Code::Ok)).await?;
     let world = gateway.world();
-    let events = found.records.iter().filter_map(|r| event(&world, &call.caller.system, &r.leaf, lang)).collect();
+    let events =
+        found.records.iter().filter_map(|r| event(&world, &call.caller.system, &r.leaf, lang)).collect();
     Ok(HistoryPage { events, next: found.next, index_lag: found.lag })
 }
 

@@ -38,10 +38,12 @@ impl Keys {
         let signing = read_signing(&config.signing_key_file)?;
         let previous = config.previous_signing_key_file.as_deref().map(read_signing).transpose()?;
         let master = read(&config.subject_key_file)?;
-        let master = decode_hex::<32>(master.trim())
-            .ok_or_else(|| fault(&config.subject_key_file, "not 64 lower-case hex digits", "make one with `sluice keys`"))?;
+        let master = decode_hex::<32>(master.trim()).ok_or_else(|| {
+            fault(&config.subject_key_file, "not 64 lower-case hex digits", "make one with `sluice keys`")
+        })?;
         let derive = |purpose: &[u8]| {
-            derive(&master, purpose).ok_or_else(|| fault(&config.subject_key_file, "cannot be used", "make another"))
+            derive(&master, purpose)
+                .ok_or_else(|| fault(&config.subject_key_file, "cannot be used", "make another"))
         };
         Ok(Keys {
             signing,

@@ -107,7 +107,8 @@ async fn conclude(gateway: &Gateway, answer: QueryAnswer, mut trail: Trail) -> R
     let receipt = gateway.record(trail.end(Code::Ok)).await?;
     body.pop();
     body.extend_from_slice(b",\"receipt\":");
-    serde_json::to_writer(&mut body, &ReceiptView::of(receipt, response_key)).map_err(|e| Error::new(Code::Internal).because(e))?;
+    serde_json::to_writer(&mut body, &ReceiptView::of(receipt, response_key))
+        .map_err(|e| Error::new(Code::Internal).because(e))?;
     body.push(b'}');
     Ok(body)
 }
@@ -221,7 +222,9 @@ fn disclose(
     rows.into_iter()
         .enumerate()
         .map(|(subject, row)| {
-            let Some(record) = row else { return Ok(SubjectResult { subject, found: false, data: Map::new() }) };
+            let Some(record) = row else {
+                return Ok(SubjectResult { subject, found: false, data: Map::new() });
+            };
             let holds = plan
                 .iter()
                 .filter(|d| privacy::needs_value(d.form))

@@ -9,10 +9,10 @@ use super::gateway::Gateway;
 use super::refusals::Surplus;
 use super::trail::Trail;
 use super::view::ReceiptView;
+use crate::audit::Receipt;
 use crate::audit::record::Draft;
 use crate::base::ids::{Fingerprint, RequestId, SystemId};
 use crate::base::{Code, Error, Result};
-use crate::audit::Receipt;
 
 impl Gateway {
     /// Makes a record durable.
@@ -33,7 +33,9 @@ impl Gateway {
             return error;
         }
         if !trail.was_asked() && !self.refusals.take(Some(system), self.now()) {
-            return Error::new(Code::TooManyRefusals).retry_after(60).bound(self.refusals.bound(Some(system)));
+            return Error::new(Code::TooManyRefusals)
+                .retry_after(60)
+                .bound(self.refusals.bound(Some(system)));
         }
         match self.record(trail.end(error.code)).await {
             Ok(_) => error,
@@ -55,7 +57,10 @@ impl Gateway {
         }
         let mut draft = Draft::new("refused-at-door");
         let members = draft.members();
-        members.text("request_id", &request_id.to_string()).text("route", route).text("outcome", code.as_str());
+        members
+            .text("request_id", &request_id.to_string())
+            .text("route", route)
+            .text("outcome", code.as_str());
         if let Some(certificate) = certificate {
             members.text("certificate", &certificate.to_string());
         }

@@ -85,7 +85,8 @@ pub async fn search(gateway: &Gateway, call: &Call, search: Result<Search>) -> R
 fn permit(gateway: &Gateway, system: &System, mut search: Search) -> Result<(Search, Option<String>)> {
     let world = gateway.world();
     if !(1..=MAX_PAGE).contains(&search.limit.unwrap_or(PAGE)) {
-        let fault = Invalid { pointer: "/limit".into(), code: Code::OutOfBounds, expected: Some("1 to 1000".into()) };
+        let fault =
+            Invalid { pointer: "/limit".into(), code: Code::OutOfBounds, expected: Some("1 to 1000".into()) };
         return Err(Error::invalid(Code::InvalidRequest, vec![fault]));
     }
     if world.policy.may(system, Action::AuditReadAll) {
@@ -141,8 +142,7 @@ impl Search {
 
 /// Could it be a name of a thing in the catalogue? Those are written in letters.
 fn is_name(text: &str) -> bool {
-    text.len() <= 64
-        && text.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'.' | b'_' | b'-'))
+    text.len() <= 64 && text.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'.' | b'_' | b'-'))
 }
 
 /// One record, with what proves it: for auditors, for the officers of a department that asked or

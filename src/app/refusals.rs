@@ -56,7 +56,8 @@ impl Refusals {
         let rate = self.rate(system);
         let full = rate.saturating_mul(MINUTE);
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        let budget = callers.entry(system.cloned()).or_insert(Budget { tokens: full, filled: now, surplus: 0 });
+        let budget =
+            callers.entry(system.cloned()).or_insert(Budget { tokens: full, filled: now, surplus: 0 });
         let passed = now.micros().saturating_sub(budget.filled.micros()).clamp(0, MINUTE);
         budget.tokens = budget.tokens.saturating_add(passed.saturating_mul(rate)).min(full);
         budget.filled = now;
@@ -80,7 +81,8 @@ impl Refusals {
     pub fn count(&self, system: Option<&SystemId>, count: u64, now: Timestamp) {
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
         let full = self.rate(system).saturating_mul(MINUTE);
-        let budget = callers.entry(system.cloned()).or_insert(Budget { tokens: full, filled: now, surplus: 0 });
+        let budget =
+            callers.entry(system.cloned()).or_insert(Budget { tokens: full, filled: now, surplus: 0 });
         budget.surplus = budget.surplus.saturating_add(count);
     }
 
@@ -90,7 +92,10 @@ impl Refusals {
         callers
             .iter_mut()
             .filter(|(_, budget)| budget.surplus > 0)
-            .map(|(system, budget)| Surplus { system: system.clone(), count: std::mem::take(&mut budget.surplus) })
+            .map(|(system, budget)| Surplus {
+                system: system.clone(),
+                count: std::mem::take(&mut budget.surplus),
+            })
             .collect()
     }
 }

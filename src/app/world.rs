@@ -89,7 +89,11 @@ impl World {
     }
 }
 
-fn secret(catalogue: &Catalogue, policy: &Policy, registry: &Registry) -> HashMap<DatasetId, HashSet<SystemId>> {
+fn secret(
+    catalogue: &Catalogue,
+    policy: &Policy,
+    registry: &Registry,
+) -> HashMap<DatasetId, HashSet<SystemId>> {
     let core = catalogue.datasets.values().filter(|dataset| dataset.level() == Level::Core);
     let may_ask = |system: &System, dataset: &Dataset| {
         dataset.entry.purposes.iter().any(|purpose| {

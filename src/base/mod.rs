@@ -19,5 +19,5 @@ pub use code::Code;
 pub use error::{Bound, Error, FieldRefusal, Invalid, Result};
 pub use finding::{Finding, Findings, Severity};
 pub use lang::{Lang, Text};
-pub use sources::Sources;
 pub use secret::{Secret, Value};
+pub use sources::Sources;

@@ -46,7 +46,13 @@ impl Sources {
 
     /// Only the files below `folder`.
     pub fn part(&self, folder: &str) -> Sources {
-        Sources(self.0.iter().filter(|(p, _)| p.starts_with(folder)).map(|(p, t)| (p.clone(), t.clone())).collect())
+        Sources(
+            self.0
+                .iter()
+                .filter(|(p, _)| p.starts_with(folder))
+                .map(|(p, t)| (p.clone(), t.clone()))
+                .collect(),
+        )
     }
 
     /// SHA-256 over every path and text with their lengths, in hex.
@@ -66,7 +72,9 @@ mod tests {
 
     #[test]
     fn moving_a_byte_between_two_files_changes_the_digest() {
-        let of = |a: &str, b: &str| Sources(BTreeMap::from([("a".into(), a.into()), ("b".into(), b.into())])).digest();
+        let of = |a: &str, b: &str| {
+            Sources(BTreeMap::from([("a".into(), a.into()), ("b".into(), b.into())])).digest()
+        };
         assert_eq!(of("x", "y"), of("x", "y"));
         assert_ne!(of("xy", ""), of("x", "y"));
     }

@@ -30,7 +30,11 @@ impl Catalogue {
     pub fn load(sources: &Sources) -> Result<(Catalogue, Findings), Findings> {
         let mut findings = Findings::default();
         let mut catalogue = Catalogue::default();
-        for d in sources.toml::<DepartmentFile>(DEPARTMENTS, &mut findings).map(|f| f.department).unwrap_or_default() {
+        for d in sources
+            .toml::<DepartmentFile>(DEPARTMENTS, &mut findings)
+            .map(|f| f.department)
+            .unwrap_or_default()
+        {
             catalogue.departments.insert(d.id.clone(), d);
         }
         for p in sources.toml::<PurposeFile>(PURPOSES, &mut findings).map(|f| f.purpose).unwrap_or_default() {
@@ -112,7 +116,8 @@ impl Reader<'_> {
     }
 
     fn entry(&mut self, catalogue: &Catalogue) -> Option<Entry> {
-        let entry: Entry = self.read("/x-dataset", "a dataset states its catalogue entry there (Decree 809 Art. 13)")?;
+        let entry: Entry =
+            self.read("/x-dataset", "a dataset states its catalogue entry there (Decree 809 Art. 13)")?;
         let code = entry.code.as_str();
         if self.path != format!("schemas/{code}.json") {
             let what = format!("dataset `{code}` stands in another dataset's file");
@@ -120,7 +125,12 @@ impl Reader<'_> {
         }
         if !catalogue.departments.contains_key(&entry.provider) {
             let what = format!("department `{}` is unknown", entry.provider);
-            self.error("unknown-department", "/x-dataset/provider", what, "add it to schemas/departments.toml");
+            self.error(
+                "unknown-department",
+                "/x-dataset/provider",
+                what,
+                "add it to schemas/departments.toml",
+            );
         }
         for (i, purpose) in entry.purposes.iter().enumerate() {
             if !catalogue.purposes.contains_key(purpose) {
@@ -147,7 +157,12 @@ impl Reader<'_> {
     fn field(&mut self, name: &str, entry: &Entry) -> Option<Field> {
         let at = format!("/properties/{}", escape(name));
         let Some(id) = FieldName::parse(name) else {
-            self.error("field-name", &at, "a field's name is 1 to 64 of a-z A-Z 0-9 . _ -", "rename the field");
+            self.error(
+                "field-name",
+                &at,
+                "a field's name is 1 to 64 of a-z A-Z 0-9 . _ -",
+                "rename the field",
+            );
             return None;
         };
         let zh = self.read(&format!("{at}/title"), "every field has a Chinese title");
@@ -158,7 +173,9 @@ impl Reader<'_> {
             self.check_sharing(&at, sharing, entry);
         }
         let identifier = match self.root.pointer(&format!("{at}/x-identifier")) {
-            Some(_) => self.read::<IdentifierKind>(&format!("{at}/x-identifier"), "name one of the known standards"),
+            Some(_) => {
+                self.read::<IdentifierKind>(&format!("{at}/x-identifier"), "name one of the known standards")
+            }
             None => None,
         };
         let property = self.root.pointer(&at)?.clone();
@@ -187,13 +204,23 @@ impl Reader<'_> {
             self.error("withheld-without-basis", &sharing_at, what, "add `basis`, or choose another class");
         }
         if sharing.forms.is_empty() {
-            self.error("no-forms", &sharing_at, "the field may take no form at all", "list at least one under `forms`");
+            self.error(
+                "no-forms",
+                &sharing_at,
+                "the field may take no form at all",
+                "list at least one under `forms`",
+            );
         }
         for (form, terms) in &sharing.forms {
             let form_at = format!("{sharing_at}/forms/{form}");
             if let Some(purpose) = terms.purposes.iter().find(|p| !entry.purposes.contains(p)) {
                 let what = format!("the dataset does not serve purpose `{purpose}`");
-                self.error("unknown-purpose", &form_at, what, "add it to `x-dataset.purposes`, or drop it here");
+                self.error(
+                    "unknown-purpose",
+                    &form_at,
+                    what,
+                    "add it to `x-dataset.purposes`, or drop it here",
+                );
             }
             if let Some((what, fix)) = terms_fault(*form, terms) {
                 self.error("form-terms", &form_at, what, fix);
@@ -206,7 +233,12 @@ impl Reader<'_> {
             Ok(validator) => Some(validator),
             Err(e) => {
                 let what = format!("not a JSON Schema of draft 2020-12: {e}");
-                self.error("schema-invalid", pointer, what, "correct the schema; `$ref` reaches nothing outside it");
+                self.error(
+                    "schema-invalid",
+                    pointer,
+                    what,
+                    "correct the schema; `$ref` reaches nothing outside it",
+                );
                 None
             }
         }
@@ -226,7 +258,10 @@ fn options() -> jsonschema::ValidationOptions<'static> {
 fn terms_fault(form: Form, terms: &FormTerms) -> Option<(&'static str, &'static str)> {
     let needs = |form_is: bool, present: bool| form_is != present;
     if needs(form == Form::Predicate, !terms.compare.is_empty()) {
-        return Some(("`compare` belongs to `predicate`, and to it alone", "list the comparisons a caller may choose"));
+        return Some((
+            "`compare` belongs to `predicate`, and to it alone",
+            "list the comparisons a caller may choose",
+        ));
     }
     if needs(form == Form::Band, terms.by.is_some()) {
         return Some(("`by` belongs to `band`, and to it alone", "say how values fall into bands"));
@@ -238,7 +273,9 @@ fn terms_fault(form: Form, terms: &FormTerms) -> Option<(&'static str, &'static 
         Some(super::BandBy::Edges(edges)) if edges.is_empty() || !edges.is_sorted_by(|a, b| a < b) => {
             Some(("edges rise strictly, and there is at least one", "sort them"))
         }
-        Some(super::BandBy::Age(0)) | Some(super::BandBy::Prefix(0)) => Some(("the width is at least 1", "widen it")),
+        Some(super::BandBy::Age(0)) | Some(super::BandBy::Prefix(0)) => {
+            Some(("the width is at least 1", "widen it"))
+        }
         _ => None,
     }
 }

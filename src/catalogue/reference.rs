@@ -61,7 +61,14 @@ mod tests {
 
     #[test]
     fn case_numbers_and_officials_are_references() {
-        for text in ["QZ-2026-000123", "hc-0231", "20261122000123", "GZ/2026:7.1", "2026112200012345678", &"x".repeat(64)] {
+        for text in [
+            "QZ-2026-000123",
+            "hc-0231",
+            "20261122000123",
+            "GZ/2026:7.1",
+            "2026112200012345678",
+            &"x".repeat(64),
+        ] {
             assert_eq!(check(text, TODAY), Ok(()), "{text}");
         }
     }

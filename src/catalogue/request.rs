@@ -33,9 +33,14 @@ const MAX_FAULTS: usize = 32;
 /// turned into what a caller may send.
 pub(super) fn schema(entry: &Entry, fields: &[Field], catalogue: &Catalogue) -> Json {
     let names: Vec<&str> = fields.iter().map(|f| f.name.as_str()).collect();
-    let purposes: Vec<&str> =
-        entry.purposes.iter().filter(|p| catalogue.purposes.contains_key(*p)).map(PurposeId::as_str).collect();
-    let reference = json!({ "type": "string", "maxLength": reference::MAX_LEN, "pattern": reference::PATTERN });
+    let purposes: Vec<&str> = entry
+        .purposes
+        .iter()
+        .filter(|p| catalogue.purposes.contains_key(*p))
+        .map(PurposeId::as_str)
+        .collect();
+    let reference =
+        json!({ "type": "string", "maxLength": reference::MAX_LEN, "pattern": reference::PATTERN });
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": entry.title.zh,
@@ -115,7 +120,8 @@ enum SentRefusal {
 /// bound, each with its pointer.
 pub fn parse(dataset: &Arc<Dataset>, body: &[u8], today: Date) -> Result<Ask> {
     let document = json::parse(body, MAX_DEPTH).map_err(|f| Error::at(f.code, f.pointer, f.code))?;
-    let faults: Vec<Invalid> = dataset.request.iter_errors(&document).take(MAX_FAULTS).map(|e| fault(&e)).collect();
+    let faults: Vec<Invalid> =
+        dataset.request.iter_errors(&document).take(MAX_FAULTS).map(|e| fault(&e)).collect();
     if !faults.is_empty() {
         return Err(Error::invalid(Code::InvalidRequest, faults));
     }
@@ -162,7 +168,9 @@ fn subjects(
         let pointer = || format!("/subjects/{i}/{}", escape(&key.member));
         match key.identifier.parse(text, today) {
             Err(code) => faults.push(invalid(pointer(), code, Some(key.identifier.as_str()))),
-            Ok(normal) if !seen.insert(normal.clone()) => faults.push(invalid(pointer(), Code::DuplicateItem, None)),
+            Ok(normal) if !seen.insert(normal.clone()) => {
+                faults.push(invalid(pointer(), Code::DuplicateItem, None))
+            }
             Ok(normal) => subjects.push(Value::new(Json::String(normal))),
         }
     }
@@ -210,13 +218,19 @@ fn fault(error: &jsonschema::ValidationError<'_>) -> Invalid {
         Kind::Type { .. } => invalid(at, Code::WrongType, None),
         Kind::MinItems { .. } => invalid(at, Code::TooFewItems, None),
         Kind::MaxItems { limit } => invalid(at, Code::TooManyItems, Some(&format!("at most {limit}"))),
-        Kind::MinLength { limit } => invalid(at, Code::OutOfBounds, Some(&format!("at least {limit} characters"))),
-        Kind::MaxLength { limit } => invalid(at, Code::OutOfBounds, Some(&format!("at most {limit} characters"))),
+        Kind::MinLength { limit } => {
+            invalid(at, Code::OutOfBounds, Some(&format!("at least {limit} characters")))
+        }
+        Kind::MaxLength { limit } => {
+            invalid(at, Code::OutOfBounds, Some(&format!("at most {limit} characters")))
+        }
         Kind::Pattern { pattern } => invalid(at, Code::WrongPattern, Some(pattern)),
         Kind::Enum { .. } if at == "/purpose" => invalid(at, Code::UnknownPurpose, None),
         Kind::Enum { .. } if is_field_name(&at) => invalid(at, Code::UnknownField, None),
         Kind::Enum { options } => invalid(at, Code::NotAllowedValue, Some(&options.to_string())),
-        Kind::Constant { expected_value } => invalid(at, Code::NotAllowedValue, Some(&expected_value.to_string())),
+        Kind::Constant { expected_value } => {
+            invalid(at, Code::NotAllowedValue, Some(&expected_value.to_string()))
+        }
         _ => invalid(at, Code::NotAllowedValue, None),
     }
 }

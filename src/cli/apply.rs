@@ -28,7 +28,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
     match apply::apply(&state, &config.gateway.catalogue_dir, &SystemClock) {
         Ok((applied, warnings)) => {
             print!("{warnings}");
-            let what = if applied.changed { "a running gateway takes it up within a second" } else { "nothing changed" };
+            let what = if applied.changed {
+                "a running gateway takes it up within a second"
+            } else {
+                "nothing changed"
+            };
             println!("catalogue {}, policies {}: {what}", applied.catalogue, applied.policy);
             ExitCode::SUCCESS
         }

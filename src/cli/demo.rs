@@ -45,7 +45,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
             ended = children.first_to_end() => Some(ended?),
         };
         children.stop().await;
-        ended.map_or(Ok(()), |name| Err(std::io::Error::other(format!("{name} ended; logs/{name}.log says why"))))
+        ended.map_or(Ok(()), |name| {
+            Err(std::io::Error::other(format!("{name} ended; logs/{name}.log says why")))
+        })
     });
     match served {
         Ok(()) => ExitCode::SUCCESS,
@@ -75,10 +77,11 @@ pub(super) fn legacy(args: &LegacyArgs) -> ExitCode {
         Ok(headers) => headers,
         Err(finding) => return super::fail(finding),
     };
-    let served = actix_rt::System::new().block_on(service::serve(listen, &args.register, &headers, |server| {
-        if leashed {
-            leash::hold(move || drop(server.stop(true)));
-        }
-    }));
+    let served =
+        actix_rt::System::new().block_on(service::serve(listen, &args.register, &headers, |server| {
+            if leashed {
+                leash::hold(move || drop(server.stop(true)));
+            }
+        }));
     served.map_or_else(super::fail, |()| ExitCode::SUCCESS)
 }

@@ -17,12 +17,12 @@ use crate::app::world::World;
 use crate::app::{Adapters, Gateway};
 use crate::base::{Clock, Findings, SystemClock};
 use crate::config::Config;
+use crate::jobs;
 use crate::store::audit::{AuditLog, Options};
 use crate::store::state::{Quotas, StateStore};
 use crate::telemetry::{self, Metrics};
 use crate::web::server::{self, Bound, House};
 use crate::web::tls::Tls;
-use crate::jobs;
 
 /// Where the gateway's configuration is.
 #[derive(clap::Args)]
@@ -97,7 +97,8 @@ fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Resul
         first_version(&state, config, clock.as_ref())?;
     }
     warn_when_files_differ(&state, config);
-    let version = state.newest_version().map_err(text)?.ok_or("no version of the catalogue could be stored")?;
+    let version =
+        state.newest_version().map_err(text)?.ok_or("no version of the catalogue could be stored")?;
     let world = World::build(&version, &state.keys().map_err(text)?, None).map_err(text)?;
     let quotas = Quotas::start(state.clone()).map_err(text)?;
     log_warnings(&world.policy.worn(clock.now()));
@@ -133,7 +134,9 @@ fn warn_when_files_differ(state: &StateStore, config: &Config) {
     let stored = state.newest_version().ok().flatten();
     let files = apply::read_sources(&config.gateway.catalogue_dir).ok();
     if stored.zip(files).is_some_and(|(stored, files)| stored.sources != files) {
-        tracing::warn!("the files of the catalogue differ from the version in force; `sluice apply` puts them in force");
+        tracing::warn!(
+            "the files of the catalogue differ from the version in force; `sluice apply` puts them in force"
+        );
     }
 }
 

@@ -28,7 +28,13 @@ pub fn environment() -> Vec<(String, String)> {
 pub fn read<T: DeserializeOwned>(path: &Path, overrides: &[(String, String)]) -> Result<T, Findings> {
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|e| {
-        one(Finding::error("config-unreadable", &file, 0, e.to_string(), "name an existing, readable file with --config"))
+        one(Finding::error(
+            "config-unreadable",
+            &file,
+            0,
+            e.to_string(),
+            "name an existing, readable file with --config",
+        ))
     })?;
     parse(&file, &text, overrides)
 }
@@ -37,10 +43,22 @@ pub fn read<T: DeserializeOwned>(path: &Path, overrides: &[(String, String)]) ->
 ///
 /// # Errors
 /// As for [`read`].
-pub fn parse<T: DeserializeOwned>(file: &str, text: &str, overrides: &[(String, String)]) -> Result<T, Findings> {
+pub fn parse<T: DeserializeOwned>(
+    file: &str,
+    text: &str,
+    overrides: &[(String, String)],
+) -> Result<T, Findings> {
     let mut table: Table = toml::from_str(text).map_err(|e| one(finding(file, text, &e)))?;
     for (name, value) in overrides {
-        let wrong = |what: &str| one(Finding::error("config-environment", &format!("${name}"), 0, what, "SLUICE_SECTION__KEY sets `key` of `[section]`"));
+        let wrong = |what: &str| {
+            one(Finding::error(
+                "config-environment",
+                &format!("${name}"),
+                0,
+                what,
+                "SLUICE_SECTION__KEY sets `key` of `[section]`",
+            ))
+        };
         let keys = name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase();
         let mut keys: Vec<&str> = keys.split("__").collect();
         let Some(last) = keys.pop().filter(|k| !k.is_empty()) else { return Err(wrong("names no key")) };
@@ -58,7 +76,13 @@ pub fn parse<T: DeserializeOwned>(file: &str, text: &str, overrides: &[(String, 
         Ok(_) => {
             let names: Vec<&str> = overrides.iter().map(|(name, _)| name.as_str()).collect();
             let fix = "correct or unset the variable";
-            one(Finding::error("config-environment", &format!("${}", names.join(", $")), 0, merged.message(), fix))
+            one(Finding::error(
+                "config-environment",
+                &format!("${}", names.join(", $")),
+                0,
+                merged.message(),
+                fix,
+            ))
         }
     })
 }
@@ -126,7 +150,8 @@ mod tests {
 
     #[test]
     fn the_environment_overrides_the_file() {
-        let read = sample(GOOD, &[("SLUICE_GATEWAY__WORKERS", "4"), ("SLUICE_GATEWAY__LISTEN", "[::1]:2")]).unwrap();
+        let read =
+            sample(GOOD, &[("SLUICE_GATEWAY__WORKERS", "4"), ("SLUICE_GATEWAY__LISTEN", "[::1]:2")]).unwrap();
         assert_eq!(read.gateway, Section { listen: "[::1]:2".into(), workers: 4 });
     }
 

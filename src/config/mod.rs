@@ -87,8 +87,15 @@ impl Config {
             }
             for dataset in adapter.datasets() {
                 if let Some(other) = datasets.insert(dataset.clone(), &adapter.name) {
-                    let what = format!("dataset `{dataset}` is read from `{other}` and from `{}`", adapter.name);
-                    findings.push(Finding::error("dataset-twice", file, 0, what, "name it under one adapter only"));
+                    let what =
+                        format!("dataset `{dataset}` is read from `{other}` and from `{}`", adapter.name);
+                    findings.push(Finding::error(
+                        "dataset-twice",
+                        file,
+                        0,
+                        what,
+                        "name it under one adapter only",
+                    ));
                 }
             }
         }

@@ -8,8 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -123,7 +123,12 @@ impl Authority {
     ///
     /// # Errors
     /// When it cannot be signed.
-    pub fn revocation_list(&self, serials: &[Vec<u8>], now: Timestamp, until: Timestamp) -> io::Result<String> {
+    pub fn revocation_list(
+        &self,
+        serials: &[Vec<u8>],
+        now: Timestamp,
+        until: Timestamp,
+    ) -> io::Result<String> {
         let revoked = |serial: &Vec<u8>| {
             Ok::<_, io::Error>(RevokedCertParams {
                 serial_number: SerialNumber::from_slice(serial),

@@ -82,10 +82,12 @@ pub fn make(path: &Path, tables: &[(Table, Vec<Map<String, Value>>)]) -> io::Res
 
 fn fill(connection: &mut SqliteConnection, table: &Table, rows: &[Map<String, Value>]) -> io::Result<()> {
     let Table { name, key, columns, .. } = table;
-    let list = |part: &dyn Fn(&TableColumn) -> String| columns.iter().map(part).collect::<Vec<_>>().join(", ");
+    let list =
+        |part: &dyn Fn(&TableColumn) -> String| columns.iter().map(part).collect::<Vec<_>>().join(", ");
     let definitions = list(&|c| format!("{} {}", c.name, c.affinity));
     let values = list(&|c| format!("json_extract(value, '$.{}')", c.field));
-    let create = format!("CREATE TABLE {name} ({definitions}); CREATE UNIQUE INDEX {name}_KEY ON {name} ({key})");
+    let create =
+        format!("CREATE TABLE {name} ({definitions}); CREATE UNIQUE INDEX {name}_KEY ON {name} ({key})");
     connection.batch_execute(&create).map_err(io::Error::other)?;
     // All rows in one bound parameter: SQLite takes them apart itself.
     let rows = serde_json::to_string(rows)?;

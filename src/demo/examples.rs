@@ -132,13 +132,7 @@ fn with(member: &str, value: Value) -> Value {
     body
 }
 
-fn query(
-    title: &'static str,
-    system: &'static str,
-    dataset: &str,
-    body: Value,
-    status: u16,
-) -> Example {
+fn query(title: &'static str, system: &'static str, dataset: &str, body: Value, status: u16) -> Example {
     let path = format!("/v1/datasets/{dataset}/query");
     Example { title, system: Some(system), method: "POST", path, body, status }
 }
@@ -158,7 +152,13 @@ fn examples() -> Vec<Example> {
             subsistence(&["status", "monthly_income"]),
             200,
         ),
-        query("The least revealing form: the name masked", DESK, LIST, subsistence(&["name", "household_size"]), 200),
+        query(
+            "The least revealing form: the name masked",
+            DESK,
+            LIST,
+            subsistence(&["name", "household_size"]),
+            200,
+        ),
         query(
             "What may be given, and why the rest is not",
             DESK,
@@ -172,7 +172,13 @@ fn examples() -> Vec<Example> {
             },
             200,
         ),
-        query("Who is in prison, from a list that stays secret", "civil.benefits", "justice.custody", custody(), 200),
+        query(
+            "Who is in prison, from a list that stays secret",
+            "civil.benefits",
+            "justice.custody",
+            custody(),
+            200,
+        ),
         query(
             "From a service that nobody has touched in ten years",
             "housing.aid",
@@ -208,12 +214,27 @@ fn examples() -> Vec<Example> {
             "A comparison with a constant of one's own",
             DESK,
             LIST,
-            with("fields", json!([{ "field": "monthly_income", "form": "predicate", "op": "<", "value": 2801 }])),
+            with(
+                "fields",
+                json!([{ "field": "monthly_income", "form": "predicate", "op": "<", "value": 2801 }]),
+            ),
             403,
         ),
-        query("A field that needs a grant, and where to apply", "housing.aid", LIST, subsistence(&["mobile"]), 403),
+        query(
+            "A field that needs a grant, and where to apply",
+            "housing.aid",
+            LIST,
+            subsistence(&["mobile"]),
+            403,
+        ),
         query("A secret list, to somebody who may not know of it", DESK, "justice.custody", custody(), 404),
-        query("A purpose that the dataset does not serve", DESK, LIST, with("purpose", json!("curiosity")), 422),
+        query(
+            "A purpose that the dataset does not serve",
+            DESK,
+            LIST,
+            with("purpose", json!("curiosity")),
+            422,
+        ),
         query("A field that does not exist", DESK, LIST, subsistence(&["salary"]), 422),
         query(
             "A number with a wrong check digit",
@@ -223,13 +244,34 @@ fn examples() -> Vec<Example> {
             422,
         ),
         query("A member that the interface does not have", DESK, LIST, with("urgent", json!(true)), 422),
-        query("A good certificate whose key nobody registered", STRANGER, LIST, subsistence(&["status"]), 401),
+        query(
+            "A good certificate whose key nobody registered",
+            STRANGER,
+            LIST,
+            subsistence(&["status"]),
+            401,
+        ),
         get("No certificate", None, "/v1/datasets", 401),
         get("The catalogue, as this system may see it", Some(DESK), "/v1/datasets", 200),
-        get("One dataset: what may be asked, what must be applied for", Some(DESK), "/v1/datasets/civil.subsistence", 200),
+        get(
+            "One dataset: what may be asked, what must be applied for",
+            Some(DESK),
+            "/v1/datasets/civil.subsistence",
+            200,
+        ),
         get("The log's newest checkpoint", Some("audit.office"), "/v1/audit/checkpoint", 200),
-        get("The first record of the log, with its proof", Some("audit.office"), "/v1/audit/records/0/proof", 200),
-        get("Refusals, for the auditor", Some("audit.office"), "/v1/audit/records?outcome=refused&limit=5", 200),
+        get(
+            "The first record of the log, with its proof",
+            Some("audit.office"),
+            "/v1/audit/records/0/proof",
+            200,
+        ),
+        get(
+            "Refusals, for the auditor",
+            Some("audit.office"),
+            "/v1/audit/records?outcome=refused&limit=5",
+            200,
+        ),
         get("The log, to somebody who is no auditor", Some(DESK), "/v1/audit/records", 403),
         Example {
             title: "Who asked about me? On behalf of a citizen",

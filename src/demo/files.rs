@@ -124,7 +124,12 @@ path = "data.db"
 "#
     );
     for table in tables {
-        write!(text, "\n[dataset.\"{}\"]\ntable = \"{}\"\nkey = \"{}\"\n", table.dataset, table.name, table.key).ok();
+        write!(
+            text,
+            "\n[dataset.\"{}\"]\ntable = \"{}\"\nkey = \"{}\"\n",
+            table.dataset, table.name, table.key
+        )
+        .ok();
         for column in &table.columns {
             let kind = if column.boolean { ", type = \"boolean\"" } else { "" };
             writeln!(text, "fields.{} = {{ column = \"{}\"{kind} }}", column.field, column.name).ok();

@@ -35,7 +35,12 @@ pub async fn start(world: &World) -> io::Result<Children> {
     }
     let port = world.ports.legacy.to_string();
     let legacy = ["demo-legacy", "--port", &port, "--register", "legacy.json", "--headers", "legacy-headers"];
-    children.start("housing-legacy", &legacy, &world.dir.join("departments/housing"), &log("housing-legacy"))?;
+    children.start(
+        "housing-legacy",
+        &legacy,
+        &world.dir.join("departments/housing"),
+        &log("housing-legacy"),
+    )?;
     let departments = world.ports.adapters.values().copied().chain([world.ports.legacy]);
     for port in departments {
         children.listening(port).await?;

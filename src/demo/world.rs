@@ -88,7 +88,9 @@ fn make(dir: &Path, recipe: &Recipe, clock: &dyn Clock) -> io::Result<()> {
 
     let mut registered = vec![];
     let systems = Authority::open(&dir.join("ca/systems"), "Sluice demo CA for systems", now)?;
-    systems.issue("sluice.demo", &["localhost", "127.0.0.1"], Usage::Server, now)?.write(&dir.join("tls"), "gateway")?;
+    systems
+        .issue("sluice.demo", &["localhost", "127.0.0.1"], Usage::Server, now)?
+        .write(&dir.join("tls"), "gateway")?;
     for system in checked.registry.systems() {
         let issued = systems.issue(system.id.as_str(), &[], Usage::Client, now)?;
         issued.write(&dir.join("clients"), system.id.as_str())?;

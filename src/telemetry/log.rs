@@ -128,7 +128,10 @@ mod tests {
             tracing::warn!(target: "actix_server::accept", "cannot accept");
         });
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
-        assert!(text.contains("ours") && text.contains("cannot accept") && !text.contains("starting"), "{text}");
+        assert!(
+            text.contains("ours") && text.contains("cannot accept") && !text.contains("starting"),
+            "{text}"
+        );
     }
 
     #[test]

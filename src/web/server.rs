@@ -64,7 +64,9 @@ pub struct Bound {
 /// An address that cannot be bound.
 pub fn bind(house: &House, section: &GatewaySection, limits: &LimitsSection) -> io::Result<Bound> {
     // Longer than the library keeps a connection that is idle: what is left then stands still.
-    let connections = Connections::new(seconds(limits.keep_alive_seconds.saturating_add(limits.header_seconds.get()).get()));
+    let connections = Connections::new(seconds(
+        limits.keep_alive_seconds.saturating_add(limits.header_seconds.get()).get(),
+    ));
     let (address, api) = bind_api(house.clone(), section, limits, Arc::clone(&connections))?;
     let (ops_address, ops) = bind_ops(house.clone(), section.ops_listen)?;
     Ok(Bound { address, ops_address, api, ops, connections })

@@ -16,7 +16,8 @@ async fn leaf_of(gw: &TestGateway, answer: &Answer) -> Value {
 #[tokio::test]
 async fn a_record_commits_to_the_answer_and_only_its_key_opens_the_commitment() {
     let gw = TestGateway::start().await;
-    let answer = gw.system("service.onestop").query("civil.subsistence", "housing-aid.review", &["status"]).await;
+    let answer =
+        gw.system("service.onestop").query("civil.subsistence", "housing-aid.review", &["status"]).await;
     let recorded = leaf_of(&gw, &answer).await;
     let text = answer.text();
     let body = format!("{}}}", &text[..text.rfind(",\"receipt\":").unwrap()]);
@@ -44,15 +45,29 @@ async fn a_history_tells_who_asked_and_not_what_was_found_or_on_which_secret_lis
     gw.system("service.onestop").query("civil.subsistence", "housing-aid.review", &["status"]).await;
     // No adapter answers for the secret list here; that it was asked is recorded all the same.
     let fields = json!([{ "field": "in_custody", "form": "predicate" }]);
-    let secret = gw.system("civil.benefits").post(SECRET, &ask("subsistence.recheck", &[PERSON], fields)).await;
+    let secret =
+        gw.system("civil.benefits").post(SECRET, &ask("subsistence.recheck", &[PERSON], fields)).await;
     gw.record_of(&secret).await;
     let wish = json!({ "identifier": "resident-id", "value": PERSON, "case": "GR-1" });
     let history = gw.system("citizen.portal").post("/v1/subjects/history", &wish).await;
     let events = history.json()["events"].clone();
     assert_eq!(events[0]["dataset"], "civil.subsistence");
     assert_eq!(events[0]["fields"], json!([{ "field": "status", "form": "plain" }]));
-    assert_eq!((&events[1]["department"], &events[1]["purpose"]), (&json!("civil"), &json!("subsistence.recheck")));
-    for hidden in ["justice", "custody", "found", "operator", "hc-0231", "QZ-2026", "commitment", "certificate", "grant:"] {
+    assert_eq!(
+        (&events[1]["department"], &events[1]["purpose"]),
+        (&json!("civil"), &json!("subsistence.recheck"))
+    );
+    for hidden in [
+        "justice",
+        "custody",
+        "found",
+        "operator",
+        "hc-0231",
+        "QZ-2026",
+        "commitment",
+        "certificate",
+        "grant:",
+    ] {
         assert!(!history.text().contains(hidden), "{hidden} in {}", history.text());
     }
 }
@@ -60,7 +75,13 @@ async fn a_history_tells_who_asked_and_not_what_was_found_or_on_which_secret_lis
 #[tokio::test]
 async fn a_persons_number_is_no_case_and_no_operator() {
     let gw = TestGateway::start().await;
-    for number in ["11010519491231002X", "110105-19491231-002X", "13812345678", "6222020000000000000", "91350100M000100Y43"] {
+    for number in [
+        "11010519491231002X",
+        "110105-19491231-002X",
+        "13812345678",
+        "6222020000000000000",
+        "91350100M000100Y43",
+    ] {
         for member in ["case", "operator"] {
             let mut body = ask("housing-aid.review", &[PERSON], json!(["status"]));
             body[member] = json!(number);
@@ -114,13 +135,21 @@ async fn a_record_is_read_by_its_asker_its_officers_and_auditors() {
     assert_eq!(gw.system("civil.security").get(&path).await.status, 200);
 
     // What others asked of the department's own data is its officers' business; the rest is not.
-    let asked = gw.system("service.onestop").query("civil.subsistence", "housing-aid.review", &["status"]).await;
+    let asked =
+        gw.system("service.onestop").query("civil.subsistence", "housing-aid.review", &["status"]).await;
     let index = asked.json()["receipt"]["index"].as_u64().unwrap();
     let path = format!("/v1/audit/records/{index}");
-    for (system, status) in [("service.onestop", 200), ("civil.security", 200), ("audit.office", 200), ("housing.aid", 404), ("civil.benefits", 404)] {
+    for (system, status) in [
+        ("service.onestop", 200),
+        ("civil.security", 200),
+        ("audit.office", 200),
+        ("housing.aid", 404),
+        ("civil.benefits", 404),
+    ] {
         assert_eq!(gw.system(system).get(&path).await.status, status, "{system}");
     }
-    let about_ours = gw.system("civil.security").get("/v1/audit/records?dataset=civil.subsistence&kind=query").await;
+    let about_ours =
+        gw.system("civil.security").get("/v1/audit/records?dataset=civil.subsistence&kind=query").await;
     assert!(about_ours.text().contains("service.onestop"), "{}", about_ours.text());
     let about_theirs = gw.system("civil.security").get("/v1/audit/records?dataset=hrss.employment").await;
     assert!(!about_theirs.text().contains("service.onestop"));
@@ -132,7 +161,10 @@ async fn what_was_searched_for_is_recorded_and_a_number_in_a_search_is_not() {
     let auditor = gw.system("audit.office");
     let search = auditor.get("/v1/audit/records?dataset=civil.subsistence&outcome=ok").await;
     let recorded = gw.record_of(&search).await;
-    assert_eq!((&recorded["for_dataset"], &recorded["for_outcome"]), (&json!("civil.subsistence"), &json!("ok")));
+    assert_eq!(
+        (&recorded["for_dataset"], &recorded["for_outcome"]),
+        (&json!("civil.subsistence"), &json!("ok"))
+    );
     let search = auditor.get(&format!("/v1/audit/records?dataset={PERSON}&system=13812345678")).await;
     let recorded = gw.record_of(&search).await.to_string();
     assert!(!recorded.contains(PERSON) && !recorded.contains("13812345678"), "{recorded}");
@@ -150,7 +182,8 @@ async fn roles_govern_the_whole_interface() {
         std::fs::write(gw.path().join("policies/roles.csv"), left.join("\n")).unwrap();
     }
     assert_eq!(gw.apply().0, 0, "{}", gw.apply().1);
-    until("the roles are taken away", async || (desk.get("/v1/datasets").await.status == 403).then_some(())).await;
+    until("the roles are taken away", async || (desk.get("/v1/datasets").await.status == 403).then_some(()))
+        .await;
     assert_eq!(desk.get("/v1/datasets/civil.subsistence").await.problem(), "403 forbidden");
     let query = desk.query("civil.subsistence", "housing-aid.review", &["status"]).await;
     assert_eq!(query.problem(), "403 forbidden");
@@ -165,7 +198,10 @@ async fn a_policy_or_key_that_the_log_does_not_know_is_not_taken_up() {
     use diesel::{Connection, SqliteConnection};
     for (tampering, named) in [
         ("UPDATE versions SET sources = replace(sources, 'CS-031', 'CS-032')", "policy-applied"),
-        ("INSERT INTO system_keys (fingerprint, system, registered_at) VALUES ('aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11', 'audit.office', 1)", "key-registered"),
+        (
+            "INSERT INTO system_keys (fingerprint, system, registered_at) VALUES ('aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11', 'audit.office', 1)",
+            "key-registered",
+        ),
         ("UPDATE system_keys SET system = 'audit.office' WHERE system = 'housing.aid'", "key-registered"),
     ] {
         let mut gw = TestGateway::start().await;

@@ -10,7 +10,10 @@ const HOUSING_AID: &str = "housing-aid.review";
 #[tokio::test]
 async fn a_query_is_answered_in_the_least_revealing_form_with_a_receipt() {
     let gw = TestGateway::start().await;
-    let answer = gw.system("service.onestop").query("civil.subsistence", HOUSING_AID, &["status", "name", "monthly_income"]).await;
+    let answer = gw
+        .system("service.onestop")
+        .query("civil.subsistence", HOUSING_AID, &["status", "name", "monthly_income"])
+        .await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let body = answer.json();
     assert_eq!(body["forms"], json!({ "status": "plain", "name": "mask", "monthly_income": "predicate" }));

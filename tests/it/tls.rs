@@ -68,7 +68,7 @@ async fn a_certificate_that_is_not_good_does_not_get_through_the_handshake() {
     // The revoked one is let in until it is revoked; then it is not.
     let (_, revoked) = &matrix[4];
     assert_eq!(gw.client(revoked).get(DATASETS).await.status, 200);
-    gw.revoke(&[revoked.serial.clone()], now().plus_seconds(DAY));
+    gw.revoke(std::slice::from_ref(&revoked.serial), now().plus_seconds(DAY));
     until("the list is in force", async || gw.client(revoked).send("GET", DATASETS, None).await.err()).await;
 
     for (what, issued) in &matrix {

@@ -53,8 +53,11 @@ pub(crate) fn catalogue() -> Catalogue {
 }
 
 fn load(list: &str) -> Result<Catalogue, Findings> {
-    let files =
-        [("schemas/departments.toml", DEPARTMENTS), ("schemas/purposes.toml", PURPOSES), ("schemas/civil.list.json", list)];
+    let files = [
+        ("schemas/departments.toml", DEPARTMENTS),
+        ("schemas/purposes.toml", PURPOSES),
+        ("schemas/civil.list.json", list),
+    ];
     Catalogue::load(&sources_of(&files)).map(|(catalogue, _)| catalogue)
 }
 

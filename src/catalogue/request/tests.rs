@@ -58,7 +58,11 @@ fn each_fault_has_its_place() {
         ("subjects", json!([{ "id_number": 7 }]), "/subjects/0/id_number wrong-type"),
         ("subjects", json!([{ "id_number": "7" }]), "/subjects/0/id_number id-length"),
         ("subjects", json!([{ "id_number": PERSON, "name": "x" }]), "/subjects/0/name unknown-member"),
-        ("subjects", json!([{ "id_number": PERSON }, { "id_number": PERSON }]), "/subjects/1/id_number duplicate-item"),
+        (
+            "subjects",
+            json!([{ "id_number": PERSON }, { "id_number": PERSON }]),
+            "/subjects/1/id_number duplicate-item",
+        ),
         ("fields", json!([]), "/fields too-few-items"),
         ("fields", json!(["status", "salary"]), "/fields/1 unknown-field"),
         ("fields", json!([{ "field": "salary" }]), "/fields/0/field unknown-field"),

@@ -90,7 +90,8 @@ impl StateStore {
     pub fn revoke_key(&self, key: Fingerprint, now: Timestamp) -> Result<bool, StateError> {
         let fingerprint = key.to_string();
         self.write(|connection| {
-            let in_force = dsl::system_keys.filter(dsl::fingerprint.eq(&fingerprint)).filter(dsl::revoked_at.is_null());
+            let in_force =
+                dsl::system_keys.filter(dsl::fingerprint.eq(&fingerprint)).filter(dsl::revoked_at.is_null());
             let system = in_force.select(dsl::system).first::<String>(connection).optional()?;
             let Some(system) = system else { return Ok(false) };
             diesel::update(dsl::system_keys.find(&fingerprint))

@@ -136,7 +136,10 @@ fn reached(
         let left = i64::from(*limit) - counts.of(connection, grant, charge.day)?.used;
         if left < i64::from(charge.subjects) {
             // A limit that was lowered during the day may be behind what is used already.
-            return Ok(Some(Charged::Exhausted { limit: *limit, remaining: u32::try_from(left).unwrap_or(0) }));
+            return Ok(Some(Charged::Exhausted {
+                limit: *limit,
+                remaining: u32::try_from(left).unwrap_or(0),
+            }));
         }
     }
     Ok(None)
@@ -153,7 +156,12 @@ struct Count {
 }
 
 impl Counts {
-    fn of(&mut self, connection: &mut SqliteConnection, grant: &RuleId, day: Date) -> Result<&mut Count, StateError> {
+    fn of(
+        &mut self,
+        connection: &mut SqliteConnection,
+        grant: &RuleId,
+        day: Date,
+    ) -> Result<&mut Count, StateError> {
         let key = (grant.clone(), day);
         if !self.0.contains_key(&key) {
             let row = dsl::quota.find((grant.as_str(), day.to_string()));
@@ -168,7 +176,9 @@ impl Counts {
         for ((grant, day), count) in self.0.into_iter().filter(|(_, count)| count.changed) {
             let (grant, day) = (grant.as_str(), day.to_string());
             if count.stored {
-                diesel::update(dsl::quota.find((grant, &day))).set(dsl::used.eq(count.used)).execute(connection)?;
+                diesel::update(dsl::quota.find((grant, &day)))
+                    .set(dsl::used.eq(count.used))
+                    .execute(connection)?;
             } else {
                 let row = (dsl::grant_id.eq(grant), dsl::day.eq(&day), dsl::used.eq(count.used));
                 diesel::insert_into(dsl::quota).values(row).execute(connection)?;

@@ -17,7 +17,10 @@ fn open() -> (StateStore, TempDir) {
 }
 
 fn sources(schema: &str, rule: &str) -> Sources {
-    Sources(BTreeMap::from([("schemas/a.json".into(), schema.into()), ("policies/a.csv".into(), rule.into())]))
+    Sources(BTreeMap::from([
+        ("schemas/a.json".into(), schema.into()),
+        ("policies/a.csv".into(), rule.into()),
+    ]))
 }
 
 fn kinds(state: &StateStore) -> Vec<String> {

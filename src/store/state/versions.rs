@@ -82,7 +82,8 @@ impl StateStore {
                 .first::<(i64, i64, String, i64, String)>(connection)
                 .optional()?;
             let (seq, catalogue, old_catalogue, policy, old_policy) = last.unwrap_or_default();
-            let (new_catalogue, new_policy) = (old_catalogue != catalogue_digest, old_policy != policy_digest);
+            let (new_catalogue, new_policy) =
+                (old_catalogue != catalogue_digest, old_policy != policy_digest);
             let catalogue = catalogue + i64::from(new_catalogue);
             let policy = policy + i64::from(new_policy);
             let changed = new_catalogue || new_policy;
@@ -99,7 +100,13 @@ impl StateStore {
                     ))
                     .execute(connection)?;
                 if new_catalogue {
-                    acts::add(connection, "catalogue-applied", &catalogue.to_string(), &catalogue_digest, now)?;
+                    acts::add(
+                        connection,
+                        "catalogue-applied",
+                        &catalogue.to_string(),
+                        &catalogue_digest,
+                        now,
+                    )?;
                 }
                 if new_policy {
                     acts::add(connection, "policy-applied", &policy.to_string(), &policy_digest, now)?;

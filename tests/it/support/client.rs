@@ -1,7 +1,6 @@
 //! A client that speaks HTTP/1.1 over TLS, or raw bytes where a test wants to be rude.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
@@ -177,11 +176,6 @@ impl Connection {
         self.stream.flush().await
     }
 
-    /// Reads one answer.
-    pub async fn read(&mut self) -> std::io::Result<Answer> {
-        timeout(PATIENCE, self.read_answer(false)).await.map_err(std::io::Error::other)?
-    }
-
     /// Everything that comes until the gateway closes the connection, as it is.
     pub async fn rest(mut self, case: &str) -> Vec<u8> {
         let reading = async { while self.fill().await.is_ok() {} };
@@ -247,10 +241,4 @@ impl Answer {
     pub fn problem(&self) -> String {
         format!("{} {}", self.status, self.json()["code"].as_str().unwrap_or("-"))
     }
-}
-
-/// Reads a PEM pair from `NAME.pem` and `NAME.key` in `dir`.
-pub fn pem_pair(dir: &Path, name: &str) -> (String, String) {
-    let read = |ending: &str| std::fs::read_to_string(dir.join(format!("{name}.{ending}"))).unwrap();
-    (read("pem"), read("key"))
 }

@@ -21,7 +21,8 @@ use super::provider::Provider;
 use super::{OTHER, PATIENCE, PERSON};
 
 /// Systems of policies/systems.toml that tests play.
-const SYSTEMS: [&str; 5] = ["service.onestop", "housing.aid", "civil.benefits", "audit.office", "citizen.portal"];
+const SYSTEMS: [&str; 5] =
+    ["service.onestop", "housing.aid", "civil.benefits", "audit.office", "citizen.portal"];
 
 /// A gateway, its folder, its authorities and the provider `civil` behind it.
 pub struct TestGateway {
@@ -71,8 +72,13 @@ impl TestGateway {
         let adapters = Authority::open(&dir.path().join("ca/adapters"), "adapters", now).unwrap();
         let server = authority.issue("gateway", &["localhost"], Usage::Server, now).unwrap();
         server.write(&dir.path().join("tls"), "gateway").unwrap();
-        adapters.issue("gateway", &[], Usage::Client, now).unwrap().write(&dir.path().join("tls"), "out").unwrap();
-        let civil = Provider::start(&adapters.issue("civil", &["localhost"], Usage::Server, now).unwrap()).await;
+        adapters
+            .issue("gateway", &[], Usage::Client, now)
+            .unwrap()
+            .write(&dir.path().join("tls"), "out")
+            .unwrap();
+        let civil =
+            Provider::start(&adapters.issue("civil", &["localhost"], Usage::Server, now).unwrap()).await;
         civil.record(PERSON, subsistence("王秀兰", PERSON, 2800));
         civil.record(OTHER, subsistence("欧阳锋", OTHER, 3600));
 
@@ -110,7 +116,8 @@ impl TestGateway {
 
     /// Publishes a revocation list.
     pub fn revoke(&self, serials: &[Vec<u8>], until: Timestamp) {
-        let list = self.authority.revocation_list(serials, SystemClock.now().plus_seconds(-60), until).unwrap();
+        let list =
+            self.authority.revocation_list(serials, SystemClock.now().plus_seconds(-60), until).unwrap();
         let file = self.path().join("tls/systems.crl.pem");
         std::fs::write(file.with_extension("new"), list).unwrap();
         std::fs::rename(file.with_extension("new"), file).unwrap();
@@ -220,7 +227,8 @@ impl TestGateway {
     pub fn refusal(&mut self) -> (i32, String) {
         std::fs::write(self.config_file(), &self.config).unwrap();
         let mut child = self.command();
-        let mut child = child.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            child.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = follow(child.stderr.take().unwrap(), Arc::clone(&log));
         // Its end closes the channel; a gateway that serves says so, and must not have.

@@ -10,8 +10,8 @@ pub mod load;
 mod process;
 pub mod provider;
 mod random;
-pub mod vault;
 mod trail;
+pub mod vault;
 
 pub use gateway::TestGateway;
 pub use random::Random;
