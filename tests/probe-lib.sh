@@ -21,9 +21,10 @@ serve() {
     cargo build --quiet --features postgres
     scratch=$(mktemp -d)
     world=$scratch/world
+    : >"$scratch/said"
     "$target/debug/sluice" demo --dir "$world" --people 200 >"$scratch/said" 2>&1 &
     demo=$!
-    trap 'kill "$demo" 2>/dev/null; wait "$demo"; rm -rf "$scratch"' EXIT
+    trap 'kill "$demo" || :; wait "$demo" || :; rm -rf "$scratch"' EXIT
     # It says where it serves once it does.
     until grep -q '^Sluice serves' "$scratch/said"; do
         kill -0 "$demo" 2>/dev/null || { cat "$scratch/said" >&2; exit 1; }

@@ -36,7 +36,12 @@ fn names_somebody(text: &str, today: Date) -> bool {
     checked(IdentifierKind::ResidentId)
         || checked(IdentifierKind::SocialCreditCode)
         || digit_runs(text).any(|run| IdentifierKind::Mobile.parse(run, today).is_ok())
-        || digit_runs(text).any(|run| matches!(run.len(), 16..=19) && luhn_holds(run))
+        || digit_runs(text).any(is_bank_card)
+}
+
+/// Cards of payment networks begin with 3 to 6 (ISO/IEC 7812-1), long case numbers with a year.
+fn is_bank_card(digits: &str) -> bool {
+    matches!(digits.len(), 16..=19) && digits.starts_with(['3', '4', '5', '6']) && luhn_holds(digits)
 }
 
 fn is_separator(byte: u8) -> bool {

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::support::client::{Connection, ask};
 use crate::support::ledger::{Promise, intact};
-use crate::support::load::{PATH, press};
+use crate::support::load::{PATH, prepare, press};
 use crate::support::{PERSON, TestGateway, until};
 
 /// More calls than one commit has.
@@ -74,7 +74,7 @@ async fn ask_once(desk: &mut Connection) -> Option<Promise> {
 
 #[tokio::test]
 async fn whichever_call_of_a_commit_fails_no_promise_is_broken_and_the_next_query_is_served() {
-    let mut gw = TestGateway::prepare().await;
+    let mut gw = prepare().await;
     let mut faults = Faults::under(&mut gw);
     gw.serve().unwrap();
     let mut ledger = Vec::new();
@@ -121,7 +121,7 @@ async fn whichever_call_of_a_commit_fails_no_promise_is_broken_and_the_next_quer
 
 #[tokio::test]
 async fn under_load_a_disk_that_fails_at_random_breaks_no_promise() {
-    let mut gw = TestGateway::prepare().await;
+    let mut gw = prepare().await;
     let mut faults = Faults::under(&mut gw);
     gw.serve().unwrap();
     let mut ledger = Vec::new();

@@ -3,15 +3,23 @@
 use std::time::Duration;
 
 use crate::support::TestGateway;
-use crate::support::load::{Tally, percentile, press};
+use crate::support::load::{Tally, percentile, prepare, press};
 
 /// Queries that may be in hand in this test.
 const PLACES: usize = 16;
 const SPELL: Duration = Duration::from_secs(2);
 
+/// A gateway that serves with so many places.
+async fn with_places(number: usize) -> TestGateway {
+    let mut gw = prepare().await;
+    gw.configure("[[adapter]]", &format!("[limits]\nconcurrent_queries = {number}\n\n[[adapter]]"));
+    gw.serve().unwrap();
+    gw
+}
+
 #[tokio::test]
 async fn under_three_times_the_load_as_much_is_served_and_the_surplus_is_told_to_come_again() {
-    let gw = TestGateway::start_with(&format!("[limits]\nconcurrent_queries = {PLACES}\n")).await;
+    let gw = with_places(PLACES).await;
     let desk = gw.system("service.onestop");
     press(&desk, PLACES, SPELL).await;
     let memory = gw.memory();
@@ -46,7 +54,7 @@ async fn under_three_times_the_load_as_much_is_served_and_the_surplus_is_told_to
 
 #[tokio::test]
 async fn far_too_many_clients_are_turned_away_and_afterwards_nothing_is_left_of_them() {
-    let gw = TestGateway::start_with("[limits]\nconcurrent_queries = 2\n").await;
+    let gw = with_places(2).await;
     let desk = gw.system("service.onestop");
     let tally = press(&desk, 64, SPELL).await;
     assert!(tally.problems["503 overloaded"] > 0);

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::support::client::ask;
-use crate::support::load::{PATH, percentile, press};
+use crate::support::load::{PATH, percentile, prepare, press};
 use crate::support::{PERSON, TestGateway, until};
 
 const CLIENTS: usize = 16;
@@ -46,9 +46,7 @@ async fn look(gw: &TestGateway, began: Instant) -> Seen {
 async fn at_half_load_nothing_grows_fails_or_falls_behind() {
     let seconds = std::env::var("SOAK_SECONDS").map_or(20, |seconds| seconds.parse().unwrap());
     let whole = Duration::from_secs(seconds);
-    let mut gw = TestGateway::prepare().await;
-    // The provider lives in this process, with all the clients: its own delays are not what is looked at.
-    gw.configure("timeout_ms = 1500", "timeout_ms = 20000");
+    let mut gw = prepare().await;
     gw.serve().unwrap();
     let desk = gw.system("service.onestop");
     press(&desk, CLIENTS, Duration::from_secs(1)).await;

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::PERSON;
 use super::client::{Client, ask};
 use super::ledger::Promise;
+use super::{PERSON, TestGateway};
 
 /// Where queries about the subsistence list go.
 pub const PATH: &str = "/v1/datasets/civil.subsistence/query";
@@ -71,6 +71,16 @@ pub async fn press(client: &Client, clients: usize, enough: Duration) -> Tally {
     }
     all.took = began.elapsed();
     all
+}
+
+/// A gateway for a press, not yet serving.
+///
+/// Its provider shares a thread with all the clients: on a busy machine it is late through no
+/// fault of the gateway, so it is waited for.
+pub async fn prepare() -> TestGateway {
+    let mut gw = TestGateway::prepare().await;
+    gw.configure("timeout_ms = 1500", "timeout_ms = 20000");
+    gw
 }
 
 impl Tally {
