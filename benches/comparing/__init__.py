@@ -1,0 +1,1 @@
+"""The parts of benches/compare: one file, one job."""
