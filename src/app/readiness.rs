@@ -13,7 +13,7 @@ pub struct Readiness {
     pub ready: bool,
     /// The database of versions, keys and quotas can be read.
     pub database: bool,
-    /// The audit log can be read.
+    /// The audit log can be read, and the last try to write it was durable.
     pub log: bool,
     /// Records in the log.
     pub log_records: u64,
@@ -37,6 +37,7 @@ impl Gateway {
         });
         let (database, log) = looked.await.unwrap_or_default();
         let (world, stats) = (self.world(), self.log.stats());
+        let log = log && stats.writes;
         Readiness {
             ready: database && log,
             database,

@@ -70,6 +70,18 @@ impl Gateway {
         }
     }
 
+    /// After a failure, tries whether the log can be written again: a gateway that is not ready
+    /// is sent no requests, so none would ever try.
+    ///
+    /// # Errors
+    /// `audit-unavailable`: it still cannot.
+    pub async fn try_log_again(&self) -> Result<()> {
+        if !self.log.stats().writes {
+            self.record(Draft::new("log-resumed")).await?;
+        }
+        Ok(())
+    }
+
     /// Records how many refusals were only counted since the last time.
     ///
     /// # Errors

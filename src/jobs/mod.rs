@@ -41,9 +41,17 @@ pub async fn record_surplus(gateway: Arc<Gateway>) {
     .await;
 }
 
-/// Measures the log. Runs until it is dropped.
+/// Measures the log, and tries it again when it failed. Runs until it is dropped.
 pub async fn measure(gateway: Arc<Gateway>) {
-    every(MEASURE, async || gateway.measure()).await;
+    let mut failing = Failing::new("the log cannot be written: nothing is answered");
+    every(MEASURE, async || {
+        match gateway.try_log_again().await {
+            Ok(()) => failing.over(),
+            Err(error) => failing.say(&error),
+        }
+        gateway.measure();
+    })
+    .await;
 }
 
 /// Does `work` every `period`; when one takes longer, the next waits its turn.

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use crate::support::client::Answer;
 use crate::support::vault::answers;
-use crate::support::{PATIENCE, TestGateway};
+use crate::support::{PATIENCE, TestGateway, until};
 
 /// A mounted file system; gone with the test.
 pub struct Mount(PathBuf);
@@ -131,6 +131,21 @@ async fn a_full_disk_discloses_nothing_and_the_same_process_recovers() {
         intact(&gw);
     }
     gw.stop();
+    intact(&gw);
+}
+
+#[tokio::test]
+async fn a_gateway_that_cannot_write_says_so_and_finds_its_disk_by_itself() {
+    let (gw, disk) = on_a_small_disk().await;
+    assert_eq!(gw.ops("/readyz").await.0, 200);
+    fill(&disk);
+    while ask(&gw).await.status == 200 {}
+    let (status, told) = gw.ops("/readyz").await;
+    assert!(status == 503 && told.contains("\"log\":false"), "{status} {told}");
+    // A balancer now sends it nothing; it has to notice by itself that there is room again.
+    empty(&disk);
+    until("it is ready again", async || (gw.ops("/readyz").await.0 == 200).then_some(())).await;
+    assert_eq!(ask(&gw).await.status, 200);
     intact(&gw);
 }
 

@@ -135,6 +135,8 @@ pub struct Stats {
     pub waiting: usize,
     /// Whether the newest checkpoint reached the second place.
     pub copied: bool,
+    /// Whether the last try to write was durable.
+    pub writes: bool,
 }
 
 impl AuditLog {
@@ -256,7 +258,7 @@ impl AuditLog {
         let now = self.0.shared.now();
         let waiting = self.0.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity());
         let lag = now.size.saturating_sub(now.indexed);
-        Stats { size: now.size, batches: now.batches, lag, waiting, copied: now.copied }
+        Stats { size: now.size, batches: now.batches, lag, waiting, copied: now.copied, writes: now.writes }
     }
 
     /// Seals the subjects here, on the caller's thread, and queues the record.

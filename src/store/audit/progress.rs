@@ -27,6 +27,8 @@ pub struct Progress {
     pub indexed: u64,
     /// Whether the last checkpoint reached the second place.
     pub copied: bool,
+    /// Whether the last try to write was durable.
+    pub writes: bool,
     /// Set when the log is being closed.
     pub closing: bool,
 }
@@ -34,8 +36,15 @@ pub struct Progress {
 impl Shared {
     /// Nothing written, nothing indexed.
     pub fn new(origin: &str) -> Self {
-        let state =
-            Progress { size: 0, batches: 0, note: "".into(), indexed: 0, copied: true, closing: false };
+        let state = Progress {
+            size: 0,
+            batches: 0,
+            note: "".into(),
+            indexed: 0,
+            copied: true,
+            writes: true,
+            closing: false,
+        };
         Self { origin: origin.into(), state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -48,9 +57,14 @@ impl Shared {
     pub fn publish(&self, size: u64, note: Arc<str>, copied: bool) {
         let mut state = self.lock();
         state.batches += u64::from(size > state.size);
-        (state.size, state.note, state.copied) = (size, note, copied);
+        (state.size, state.note, state.copied, state.writes) = (size, note, copied, true);
         drop(state);
         self.changed.notify_all();
+    }
+
+    /// A batch could not be written.
+    pub fn publish_failure(&self) {
+        self.lock().writes = false;
     }
 
     /// The index has come this far.

@@ -82,7 +82,7 @@ impl Writer {
                 match self.prepare() {
                     // A caller that is gone needs no answer, but what it did is recorded anyhow.
                     Ok(room) => self.batch(jobs.drain(..room.min(jobs.len())).collect()),
-                    Err(e) => refuse(jobs.drain(..), &e),
+                    Err(e) => self.refuse(jobs.drain(..), &e),
                 }
             }
         }
@@ -134,8 +134,19 @@ impl Writer {
                     job.reply.send(Ok(receipt)).ok();
                 }
             }
-            Err(e) => refuse(jobs.into_iter(), &e),
+            Err(e) => self.refuse(jobs.into_iter(), &e),
         }
+    }
+
+    /// Tells everybody that their record is not durable. Logged once for all of them.
+    fn refuse(&self, jobs: impl ExactSizeIterator<Item = Job>, why: &CommitError) {
+        tracing::error!(audit.error = %why, audit.records = jobs.len(), "audit records were not made durable");
+        self.shared.publish_failure();
+        let answer = match why {
+            CommitError::Clock(_) => AppendError::Clock,
+            _ => AppendError::NotDurable,
+        };
+        jobs.for_each(|job| drop(job.reply.send(Err(answer))));
     }
 
     /// Hash, extend, sign, check, commit. On any failure what is known of the end is forgotten.
@@ -213,16 +224,6 @@ impl Writer {
         self.publish(head.size, note.into());
         Ok((conn, State { tree, time, behind: false }))
     }
-}
-
-/// Tells everybody that their record is not durable. Logged once for all of them.
-fn refuse(jobs: impl ExactSizeIterator<Item = Job>, why: &CommitError) {
-    tracing::error!(audit.error = %why, audit.records = jobs.len(), "audit records were not made durable");
-    let answer = match why {
-        CommitError::Clock(_) => AppendError::Clock,
-        _ => AppendError::NotDurable,
-    };
-    jobs.for_each(|job| drop(job.reply.send(Err(answer))));
 }
 
 /// The time of the last of `size` records.
