@@ -216,12 +216,14 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         };
         match act(&request, number) {
             Act::Answer(bytes) => {
-                if stream.write_all(bytes.as_bytes()).await.is_err() {
+                // What TLS has taken in is not sent yet: a long answer would end in its buffer.
+                if stream.write_all(bytes.as_bytes()).await.is_err() || stream.flush().await.is_err() {
                     return;
                 }
             }
             Act::Last(bytes) => {
                 stream.write_all(bytes.as_bytes()).await.ok();
+                stream.flush().await.ok();
                 stream.shutdown().await.ok();
                 return;
             }

@@ -129,8 +129,9 @@ async fn after_a_change_of_keys_the_key_in_effect_verifies_the_whole() {
 
 #[tokio::test]
 async fn who_is_no_auditor_is_told_so() {
-    let mut gw = TestGateway::start().await;
+    let mut gw = TestGateway::prepare().await;
     gw.admit("civil.security");
+    gw.serve().unwrap();
     answers(&gw, 2).await;
     // One may not read the log; the other reads its department's records, which are not the log.
     for system in ["service.onestop", "civil.security"] {

@@ -5,5 +5,4 @@ mod checking;
 mod deciding;
 mod property;
 mod real;
-mod speed;
 mod world;

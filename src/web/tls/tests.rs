@@ -1,3 +1,4 @@
+//! Handshakes in memory, with certificates made for them.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::fs;
