@@ -3,45 +3,15 @@
 //! Invariant: the explanation is what the record says, nothing computed anew: today's rules may
 //! differ from those the request met.
 
-use serde::Deserialize;
-
 use super::call::Call;
 use super::gateway::Gateway;
+use super::recorded::Recorded;
 use super::trail::Trail;
 use super::view::{Explanation, FieldExplanation};
 use crate::base::ids::RequestId;
 use crate::base::locate::escape;
 use crate::base::{Code, Error, Lang, Result};
 use crate::policy::Action;
-
-/// The members of a query's record that explain it.
-#[derive(Deserialize)]
-struct Recorded {
-    index: u64,
-    time: String,
-    #[serde(default)]
-    outcome: String,
-    dataset: Option<String>,
-    purpose: Option<String>,
-    catalogue_version: Option<u64>,
-    policy_version: Option<u64>,
-    caller: Option<RecordedCaller>,
-    #[serde(default)]
-    fields: Vec<RecordedField>,
-}
-
-#[derive(Deserialize)]
-struct RecordedCaller {
-    department: String,
-}
-
-#[derive(Deserialize)]
-struct RecordedField {
-    field: String,
-    form: Option<String>,
-    rule: Option<String>,
-    code: Option<String>,
-}
 
 /// Explains the request of that id: to the department that made it, and to auditors.
 ///
@@ -66,7 +36,7 @@ async fn find(gateway: &Gateway, call: &Call, request_id: &str) -> Result<Record
     let found = found.map_err(|e| Error::new(Code::AuditUnavailable).because(e))?.ok_or(Code::NotFound)?;
     let recorded: Recorded = serde_json::from_str(&found.leaf).map_err(|_| Error::new(Code::Internal))?;
     let system = &call.caller.system;
-    let own = recorded.caller.as_ref().is_some_and(|c| c.department == system.department.as_str());
+    let own = recorded.caller.department == system.department.as_str();
     let policy = &gateway.world().policy;
     if (own && policy.may(system, Action::ExplainOwn)) || policy.may(system, Action::ExplainAll) {
         Ok(recorded)

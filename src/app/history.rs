@@ -3,10 +3,9 @@
 //! Invariant: a history tells who asked, when, why and for what, never what was found: on a list
 //! that is secret, that something was found would say that the person is on it.
 
-use serde::Deserialize;
-
 use super::call::Call;
 use super::gateway::Gateway;
+use super::recorded::Recorded;
 use super::records::{self, MAX_PAGE, PAGE};
 use super::subject::AboutPerson;
 use super::trail::Trail;
@@ -57,35 +56,9 @@ fn parse(gateway: &Gateway, call: &Call, body: Result<impl AsRef<[u8]>>) -> Resu
     }
 }
 
-/// The members of a record that a history may tell of.
-#[derive(Deserialize)]
-struct Recorded {
-    index: u64,
-    time: String,
-    #[serde(default)]
-    request_id: String,
-    kind: String,
-    caller: Option<RecordedCaller>,
-    dataset: Option<String>,
-    purpose: Option<String>,
-    #[serde(default)]
-    fields: Vec<RecordedField>,
-}
-
-#[derive(Deserialize)]
-struct RecordedCaller {
-    department: String,
-}
-
-#[derive(Deserialize)]
-struct RecordedField {
-    field: String,
-    form: Option<String>,
-}
-
 fn event(world: &World, reader: &System, leaf: &str, lang: Lang) -> Option<HistoryEvent> {
     let recorded: Recorded = serde_json::from_str(leaf).ok()?;
-    let department = recorded.caller.map(|c| c.department).unwrap_or_default();
+    let department = recorded.caller.department;
     let title = world.catalogue.departments.iter().find(|(id, _)| id.as_str() == department);
     // A list that the reader may not know of stays unnamed; that it was asked does not.
     let known = recorded.dataset.filter(|id| world.dataset(id).is_some_and(|d| world.may_know(reader, d)));

@@ -16,6 +16,7 @@ pub mod keys;
 pub mod query;
 pub mod readiness;
 mod record;
+mod recorded;
 pub mod records;
 mod refusals;
 pub mod subject;

@@ -332,9 +332,13 @@ pub enum EraseError {
 impl Drop for Inner {
     /// Writes what is queued, then ends both threads, so that the lock goes last.
     fn drop(&mut self) {
-        self.queue = None;
+        // The index first: while it reads, the writer could not move the WAL into the database,
+        // and a log that was closed would not be one file.
         self.shared.close();
-        for thread in self.threads.drain(..) {
+        while let Some(thread) = self.threads.pop() {
+            if self.threads.is_empty() {
+                self.queue = None;
+            }
             // A thread that panicked has nothing left to wait for.
             thread.join().ok();
         }

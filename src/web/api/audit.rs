@@ -66,7 +66,8 @@ pub async fn records(System { call, .. }: System, worker: Worker, req: HttpReque
     json(&to_its_end(async move { records::search(&worker.gateway, &call, search).await }).await?)
 }
 
-/// One record of the log: for auditors, and for the department that made the request.
+/// One record of the log: for auditors, for the officers of the department that asked or was asked,
+/// and for the system that made the request.
 #[utoipa::path(
     get,
     path = "/v1/audit/records/{index}",
