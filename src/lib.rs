@@ -9,6 +9,7 @@
 //! | [`catalogue`] | what can be asked: datasets, fields, classes, levels, forms | base |
 //! | [`identity`] | who is asking | base |
 //! | [`policy`] | the decision; alone knows casbin | base, catalogue, identity |
+//! | [`approval`] | applications: commands, events, clocks, separation of duties | base, catalogue, identity |
 //! | [`privacy`] | disclosure forms | base, catalogue, identity |
 //! | [`audit`] | record, tree, checkpoint, proof, verification: pure | base |
 //! | [`config`] | file, then environment, into types | base, catalogue |
@@ -21,7 +22,7 @@
 //! | [`demo`] | a world to try it in | anything |
 //! | [`cli`] | the wiring | anything |
 //!
-//! The domain is `catalogue`, `identity`, `policy`, `privacy` and `audit`: pure functions and
+//! The domain is `catalogue`, `identity`, `policy`, `approval`, `privacy` and `audit`: pure functions and
 //! immutable values, no I/O, no clock, no async. The edges are `store`, `adapters`, `telemetry`.
 //! `tests/it/house.rs` reads the sources and keeps these rules.
 //!
@@ -43,6 +44,7 @@
 
 pub mod adapters;
 pub mod app;
+pub mod approval;
 pub mod audit;
 pub mod base;
 pub mod catalogue;

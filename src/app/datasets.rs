@@ -2,7 +2,7 @@
 //!
 //! Invariant: what a caller reads here is what the decision would say: it is asked, not guessed.
 
-use super::call::Call;
+use super::call::{Call, SystemCaller};
 use super::gateway::Gateway;
 use super::trail::Trail;
 use super::view::{
@@ -19,7 +19,7 @@ use crate::policy::{Action, Offer};
 ///
 /// # Errors
 /// `forbidden`.
-pub async fn list(gateway: &Gateway, call: &Call, lang: Lang) -> Result<DatasetList> {
+pub async fn list(gateway: &Gateway, call: &Call<SystemCaller>, lang: Lang) -> Result<DatasetList> {
     let world = gateway.world();
     let system = &call.caller.system;
     if !world.policy.may(system, Action::DatasetsRead) {
@@ -44,7 +44,7 @@ pub async fn list(gateway: &Gateway, call: &Call, lang: Lang) -> Result<DatasetL
 ///
 /// # Errors
 /// `forbidden`; `not-found` when there is none, or the caller may not know of it.
-pub async fn view(gateway: &Gateway, call: &Call, id: &str, lang: Lang) -> Result<DatasetView> {
+pub async fn view(gateway: &Gateway, call: &Call<SystemCaller>, id: &str, lang: Lang) -> Result<DatasetView> {
     let world = gateway.world();
     let system = &call.caller.system;
     if !world.policy.may(system, Action::DatasetsRead) {
@@ -57,9 +57,9 @@ pub async fn view(gateway: &Gateway, call: &Call, id: &str, lang: Lang) -> Resul
 }
 
 /// Reading the catalogue leaves no record; being refused does, so that probing for names shows.
-async fn refuse<T>(gateway: &Gateway, call: &Call, code: Code) -> Result<T> {
+async fn refuse<T>(gateway: &Gateway, call: &Call<SystemCaller>, code: Code) -> Result<T> {
     let trail = Trail::new("catalogue", call);
-    Err(gateway.record_failure(&call.caller.system.id, trail, code.into()).await)
+    Err(gateway.record_failure(&call.caller, trail, code.into()).await)
 }
 
 fn describe(world: &World, system: &System, dataset: &Dataset, now: Timestamp, lang: Lang) -> DatasetView {

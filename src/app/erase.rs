@@ -7,7 +7,7 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::call::Call;
+use super::call::{Call, SystemCaller};
 use super::gateway::Gateway;
 use super::subject;
 use super::trail::Trail;
@@ -64,11 +64,15 @@ impl Reason {
 /// # Errors
 /// `forbidden`; the faults of the body; `audit-unavailable` when it was not done, or is not known
 /// to be done wholly: then the same order again completes it.
-pub async fn erase(gateway: &Gateway, call: &Call, body: Result<impl AsRef<[u8]>>) -> Result<ErasureView> {
+pub async fn erase(
+    gateway: &Gateway,
+    call: &Call<SystemCaller>,
+    body: Result<impl AsRef<[u8]>>,
+) -> Result<ErasureView> {
     let mut trail = Trail::new(kind::ERASURE, call);
     let (order, identifier) = match parse(gateway, call, body) {
         Ok(parsed) => parsed,
-        Err(error) => return Err(gateway.record_failure(&call.caller.system.id, trail, error).await),
+        Err(error) => return Err(gateway.record_failure(&call.caller, trail, error).await),
     };
     trail.note("case", &order.case);
     trail.note("reason", order.reason.as_str());
@@ -83,7 +87,11 @@ pub async fn erase(gateway: &Gateway, call: &Call, body: Result<impl AsRef<[u8]>
     Ok(ErasureView { records: erased.records, openings: erased.openings, receipts })
 }
 
-fn parse(gateway: &Gateway, call: &Call, body: Result<impl AsRef<[u8]>>) -> Result<(Order, Secret<String>)> {
+fn parse(
+    gateway: &Gateway,
+    call: &Call<SystemCaller>,
+    body: Result<impl AsRef<[u8]>>,
+) -> Result<(Order, Secret<String>)> {
     if !gateway.world().policy.may(&call.caller.system, Action::SubjectsErase) {
         return Err(Code::Forbidden.into());
     }

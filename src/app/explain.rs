@@ -3,7 +3,7 @@
 //! Invariant: the explanation is what the record says, nothing computed anew: today's rules may
 //! differ from those the request met.
 
-use super::call::Call;
+use super::call::{Call, SystemCaller};
 use super::gateway::Gateway;
 use super::recorded::Recorded;
 use super::trail::Trail;
@@ -17,7 +17,12 @@ use crate::policy::Action;
 ///
 /// # Errors
 /// `not-found` when there is none, or the caller may not know of it; `audit-unavailable`.
-pub async fn explain(gateway: &Gateway, call: &Call, request_id: &str, lang: Lang) -> Result<Explanation> {
+pub async fn explain(
+    gateway: &Gateway,
+    call: &Call<SystemCaller>,
+    request_id: &str,
+    lang: Lang,
+) -> Result<Explanation> {
     let mut trail = Trail::new("explain", call);
     let found = find(gateway, call, request_id).await;
     match found {
@@ -26,11 +31,11 @@ pub async fn explain(gateway: &Gateway, call: &Call, request_id: &str, lang: Lan
             gateway.record(trail.end(Code::Ok)).await?;
             Ok(view(request_id, recorded, lang))
         }
-        Err(error) => Err(gateway.record_failure(&call.caller.system.id, trail, error).await),
+        Err(error) => Err(gateway.record_failure(&call.caller, trail, error).await),
     }
 }
 
-async fn find(gateway: &Gateway, call: &Call, request_id: &str) -> Result<Recorded> {
+async fn find(gateway: &Gateway, call: &Call<SystemCaller>, request_id: &str) -> Result<Recorded> {
     let id = RequestId::parse(request_id).ok_or(Code::NotFound)?;
     let found = gateway.log.read(move |log| log.find_request(&id.to_string())).await;
     let found = found.map_err(|e| Error::new(Code::AuditUnavailable).because(e))?.ok_or(Code::NotFound)?;

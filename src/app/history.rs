@@ -3,7 +3,7 @@
 //! Invariant: a history tells who asked, when, why and for what, never what was found: on a list
 //! that is secret, that something was found would say that the person is on it.
 
-use super::call::Call;
+use super::call::{Call, SystemCaller};
 use super::gateway::Gateway;
 use super::recorded::Recorded;
 use super::records::{self, MAX_PAGE, PAGE};
@@ -21,14 +21,14 @@ use crate::policy::Action;
 /// `forbidden`; the faults of the body; `audit-unavailable`.
 pub async fn history(
     gateway: &Gateway,
-    call: &Call,
+    call: &Call<SystemCaller>,
     body: Result<impl AsRef<[u8]>>,
     lang: Lang,
 ) -> Result<HistoryPage> {
     let mut trail = Trail::new("subject-history", call);
     let ask = match parse(gateway, call, body) {
         Ok(ask) => ask,
-        Err(error) => return Err(gateway.record_failure(&call.caller.system.id, trail, error).await),
+        Err(error) => return Err(gateway.record_failure(&call.caller, trail, error).await),
     };
     let (kind, identifier) = (ask.kind.as_str(), ask.identifier.reveal().clone());
     trail.note("case", &ask.case);
@@ -44,7 +44,11 @@ pub async fn history(
     Ok(HistoryPage { events, next: found.next, index_lag: found.lag })
 }
 
-fn parse(gateway: &Gateway, call: &Call, body: Result<impl AsRef<[u8]>>) -> Result<AboutPerson> {
+fn parse(
+    gateway: &Gateway,
+    call: &Call<SystemCaller>,
+    body: Result<impl AsRef<[u8]>>,
+) -> Result<AboutPerson> {
     if !gateway.world().policy.may(&call.caller.system, Action::SubjectsHistory) {
         return Err(Code::Forbidden.into());
     }

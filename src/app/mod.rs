@@ -25,5 +25,5 @@ pub mod view;
 pub mod world;
 
 pub use crate::adapters::{Adapters, WorkerAdapters};
-pub use call::{Call, Caller};
+pub use call::{Call, Caller, PersonCaller, SystemCaller};
 pub use gateway::Gateway;

@@ -13,7 +13,7 @@ use ring::rand::SecureRandom;
 use serde_json::{Map, Value as Json};
 
 use super::admission::Place;
-use super::call::Call;
+use super::call::{Call, SystemCaller};
 use super::gateway::Gateway;
 use super::trail::Trail;
 use super::view::{FieldProblem, QueryAnswer, ReceiptView, SubjectResult};
@@ -33,7 +33,7 @@ use crate::store::state::{Charge, Charged};
 pub async fn query(
     gateway: &Gateway,
     adapters: &WorkerAdapters,
-    call: &Call,
+    call: &Call<SystemCaller>,
     dataset: &str,
     body: Result<impl AsRef<[u8]>>,
 ) -> Result<Vec<u8>> {
@@ -41,14 +41,14 @@ pub async fn query(
     // Kept to the end: a query that waits for its record is still in hand.
     let mut place = match gateway.places.take(adapters.places_of(dataset)).await {
         Ok(place) => place,
-        Err(error) => return Err(gateway.record_failure(&call.caller.system.id, trail, error).await),
+        Err(error) => return Err(gateway.record_failure(&call.caller, trail, error).await),
     };
     let story = answer(gateway, adapters, call, dataset, body, &mut place, &mut trail);
     // A panic is a fault of ours: it is recorded like any other end, and takes nothing down.
     let told = AssertUnwindSafe(story).catch_unwind().await.unwrap_or_else(|_| Err(Code::Internal.into()));
     match told {
         Ok(answer) => conclude(gateway, answer, trail).await,
-        Err(error) => Err(gateway.record_failure(&call.caller.system.id, trail, error).await),
+        Err(error) => Err(gateway.record_failure(&call.caller, trail, error).await),
     }
 }
 
@@ -56,7 +56,7 @@ pub async fn query(
 async fn answer(
     gateway: &Gateway,
     adapters: &WorkerAdapters,
-    call: &Call,
+    call: &Call<SystemCaller>,
     dataset: &str,
     body: Result<impl AsRef<[u8]>>,
     place: &mut Place<'_>,
@@ -187,7 +187,7 @@ type Row = Option<Map<String, Json>>;
 /// Asks the provider for the permitted fields alone, and only for those whose form needs a value.
 async fn fetch(
     adapters: &WorkerAdapters,
-    call: &Call,
+    call: &Call<SystemCaller>,
     ask: &Ask,
     given: &[Given],
     trail: &mut Trail,
@@ -201,7 +201,7 @@ async fn fetch(
 /// Checks each record against the dataset's schema, then reduces it to the forms.
 fn disclose(
     gateway: &Gateway,
-    call: &Call,
+    call: &Call<SystemCaller>,
     ask: &Ask,
     given: &[Given],
     rows: Vec<Row>,
@@ -238,7 +238,7 @@ fn disclose(
 }
 
 fn compose(
-    call: &Call,
+    call: &Call<SystemCaller>,
     world: &World,
     dataset: &Dataset,
     given: &[Given],

@@ -5,13 +5,14 @@
 
 use std::time::Instant;
 
+use super::call::{CallerId, Known};
 use super::gateway::Gateway;
 use super::refusals::Surplus;
 use super::trail::Trail;
 use super::view::ReceiptView;
 use crate::audit::Receipt;
 use crate::audit::record::Draft;
-use crate::base::ids::{Fingerprint, RequestId, SystemId};
+use crate::base::ids::{Fingerprint, RequestId};
 use crate::base::{Code, Error, Result};
 
 impl Gateway {
@@ -27,15 +28,16 @@ impl Gateway {
     }
 
     /// Records a story that failed, within the caller's budget; gives the error to answer with.
-    pub(super) async fn record_failure(&self, system: &SystemId, trail: Trail, error: Error) -> Error {
+    pub(super) async fn record_failure(&self, caller: &impl Known, trail: Trail, error: Error) -> Error {
+        let caller = caller.id();
         if protects_gateway(error.code) {
-            self.refusals.count(Some(system), 1, self.now());
+            self.refusals.count(Some(&caller), 1, self.now());
             return error;
         }
-        if !trail.was_asked() && !self.refusals.take(Some(system), self.now()) {
+        if !trail.was_asked() && !self.refusals.take(Some(&caller), self.now()) {
             return Error::new(Code::TooManyRefusals)
                 .retry_after(60)
-                .bound(self.refusals.bound(Some(system)));
+                .bound(self.refusals.bound(Some(&caller)));
         }
         match self.record(trail.end(error.code)).await {
             Ok(_) => error,
@@ -88,15 +90,17 @@ impl Gateway {
     /// `audit-unavailable`; what was handed over is counted again.
     pub async fn record_surplus(&self) -> Result<()> {
         let mut surplus = self.refusals.surplus().into_iter();
-        while let Some(Surplus { system, count }) = surplus.next() {
+        while let Some(Surplus { caller, count }) = surplus.next() {
             let mut draft = Draft::new("refusals-counted");
             draft.members().number("count", count);
-            if let Some(system) = &system {
-                draft.members().text("system", system.as_str());
+            match &caller {
+                Some(CallerId::System(system)) => _ = draft.members().text("system", system.as_str()),
+                Some(CallerId::Account(account)) => _ = draft.members().text("account", account.as_str()),
+                None => {}
             }
             if let Err(error) = self.record(draft).await {
-                for left in std::iter::once(Surplus { system, count }).chain(surplus) {
-                    self.refusals.count(left.system.as_ref(), left.count, self.now());
+                for left in std::iter::once(Surplus { caller, count }).chain(surplus) {
+                    self.refusals.count(left.caller.as_ref(), left.count, self.now());
                 }
                 return Err(error);
             }

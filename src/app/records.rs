@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::call::Call;
+use super::call::{Call, SystemCaller};
 use super::gateway::Gateway;
 use super::trail::Trail;
 use super::view::{RecordLine, RecordPage};
@@ -68,7 +68,11 @@ pub struct Search {
 ///
 /// # Errors
 /// `forbidden`, `invalid-request`, `audit-unavailable`.
-pub async fn search(gateway: &Gateway, call: &Call, search: Result<Search>) -> Result<RecordPage> {
+pub async fn search(
+    gateway: &Gateway,
+    call: &Call<SystemCaller>,
+    search: Result<Search>,
+) -> Result<RecordPage> {
     let mut trail = Trail::new("audit-search", call);
     let (search, own) = match search.and_then(|search| permit(gateway, &call.caller.system, search)) {
         Ok(permitted) => permitted,
@@ -150,7 +154,7 @@ fn is_name(text: &str) -> bool {
 ///
 /// # Errors
 /// `not-found` when there is none or the caller may not know of it; `audit-unavailable`.
-pub async fn record(gateway: &Gateway, call: &Call, index: u64) -> Result<SignedRecord> {
+pub async fn record(gateway: &Gateway, call: &Call<SystemCaller>, index: u64) -> Result<SignedRecord> {
     let mut trail = Trail::new("audit-read", call);
     // Beyond the log it is only a number, and may be a person's.
     if index < gateway.log.stats().size {
@@ -165,7 +169,7 @@ pub async fn record(gateway: &Gateway, call: &Call, index: u64) -> Result<Signed
     }
 }
 
-async fn known(gateway: &Gateway, call: &Call, index: u64) -> Result<SignedRecord> {
+async fn known(gateway: &Gateway, call: &Call<SystemCaller>, index: u64) -> Result<SignedRecord> {
     let record = read(gateway, move |log| log.signed_record(index)).await?.ok_or(Code::NotFound)?;
     if may_read(&gateway.world(), &call.caller.system, &Facets::of(record.leaf.as_bytes())) {
         Ok(record)
@@ -194,8 +198,8 @@ async fn page(gateway: &Gateway, mut trail: Trail, found: Page) -> Result<Record
     Ok(RecordPage { records, next: found.next, index_lag: found.lag, department: None })
 }
 
-async fn fail<T>(gateway: &Gateway, call: &Call, trail: Trail, error: Error) -> Result<T> {
-    Err(gateway.record_failure(&call.caller.system.id, trail, error).await)
+async fn fail<T>(gateway: &Gateway, call: &Call<SystemCaller>, trail: Trail, error: Error) -> Result<T> {
+    Err(gateway.record_failure(&call.caller, trail, error).await)
 }
 
 pub(super) async fn read<T: Send + 'static>(

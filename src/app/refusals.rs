@@ -5,13 +5,13 @@
 //! minute. Beyond it refusals are only counted, and the count becomes one record.
 //!
 //! Invariant: one caller's flood uses up that caller's budget and no other's; and the number of
-//! callers kept is bounded by the registry, with all unknown ones in a single place.
+//! callers kept is bounded by the registered systems and accounts, with all unknown ones in a single place.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 
-use crate::base::ids::SystemId;
+use super::call::CallerId;
 use crate::base::{Bound, Timestamp};
 
 const MINUTE: i64 = 60_000_000;
@@ -20,7 +20,7 @@ const MINUTE: i64 = 60_000_000;
 #[derive(Debug)]
 pub struct Refusals {
     per_minute: i64,
-    callers: Mutex<HashMap<Option<SystemId>, Budget>>,
+    callers: Mutex<HashMap<Option<CallerId>, Budget>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +35,7 @@ struct Budget {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Surplus {
     /// The caller; none stands for all unknown ones.
-    pub system: Option<SystemId>,
+    pub caller: Option<CallerId>,
     /// How many.
     pub count: u64,
 }
@@ -47,17 +47,17 @@ impl Refusals {
     }
 
     /// A known caller can be called and asked what it is doing; strangers together get a tenth.
-    fn rate(&self, system: Option<&SystemId>) -> i64 {
-        if system.is_some() { self.per_minute } else { (self.per_minute / 10).max(1) }
+    fn rate(&self, caller: Option<&CallerId>) -> i64 {
+        if caller.is_some() { self.per_minute } else { (self.per_minute / 10).max(1) }
     }
 
     /// Takes one record out of the caller's budget; false, and counted, when it is used up.
-    pub fn take(&self, system: Option<&SystemId>, now: Timestamp) -> bool {
-        let rate = self.rate(system);
+    pub fn take(&self, caller: Option<&CallerId>, now: Timestamp) -> bool {
+        let rate = self.rate(caller);
         let full = rate.saturating_mul(MINUTE);
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
         let budget =
-            callers.entry(system.cloned()).or_insert(Budget { tokens: full, filled: now, surplus: 0 });
+            callers.entry(caller.cloned()).or_insert(Budget { tokens: full, filled: now, surplus: 0 });
         let passed = now.micros().saturating_sub(budget.filled.micros()).clamp(0, MINUTE);
         budget.tokens = budget.tokens.saturating_add(passed.saturating_mul(rate)).min(full);
         budget.filled = now;
@@ -71,18 +71,18 @@ impl Refusals {
     }
 
     /// The bound that a caller has reached when [`Refusals::take`] says no.
-    pub fn bound(&self, system: Option<&SystemId>) -> Bound {
-        let quota = u64::try_from(self.rate(system)).unwrap_or_default();
+    pub fn bound(&self, caller: Option<&CallerId>) -> Bound {
+        let quota = u64::try_from(self.rate(caller)).unwrap_or_default();
         Bound { name: "refusals-minute", quota, remaining: 0, window_seconds: 60 }
     }
 
     /// Counts `count` requests without a record of their own: turned away to protect the gateway
     /// itself, or counted before and not yet recorded.
-    pub fn count(&self, system: Option<&SystemId>, count: u64, now: Timestamp) {
+    pub fn count(&self, caller: Option<&CallerId>, count: u64, now: Timestamp) {
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = self.rate(system).saturating_mul(MINUTE);
+        let full = self.rate(caller).saturating_mul(MINUTE);
         let budget =
-            callers.entry(system.cloned()).or_insert(Budget { tokens: full, filled: now, surplus: 0 });
+            callers.entry(caller.cloned()).or_insert(Budget { tokens: full, filled: now, surplus: 0 });
         budget.surplus = budget.surplus.saturating_add(count);
     }
 
@@ -92,8 +92,8 @@ impl Refusals {
         callers
             .iter_mut()
             .filter(|(_, budget)| budget.surplus > 0)
-            .map(|(system, budget)| Surplus {
-                system: system.clone(),
+            .map(|(caller, budget)| Surplus {
+                caller: caller.clone(),
                 count: std::mem::take(&mut budget.surplus),
             })
             .collect()
@@ -104,17 +104,19 @@ impl Refusals {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::base::ids::SystemId;
 
     #[test]
     fn a_flood_uses_up_its_own_budget_only_and_is_counted() {
         let refusals = Refusals::new(NonZeroU32::new(3).unwrap());
-        let (noisy, quiet) = (SystemId::parse("noisy").unwrap(), SystemId::parse("quiet").unwrap());
+        let system = |id| CallerId::System(SystemId::parse(id).unwrap());
+        let (noisy, quiet) = (system("noisy"), system("quiet"));
         let now = Timestamp::from_micros(0);
         let taken = (0..10).filter(|_| refusals.take(Some(&noisy), now)).count();
         assert_eq!(taken, 3);
         assert!(refusals.take(Some(&quiet), now));
         assert!(refusals.take(None, now));
-        assert_eq!(refusals.surplus(), [Surplus { system: Some(noisy), count: 7 }]);
+        assert_eq!(refusals.surplus(), [Surplus { caller: Some(noisy), count: 7 }]);
         assert_eq!(refusals.surplus(), []);
     }
 

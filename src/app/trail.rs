@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use super::call::{Call, Caller};
+use super::call::{Call, Known};
 use super::world::World;
 use crate::audit::record::{Draft, Object};
 use crate::base::{Code, FieldRefusal};
@@ -21,12 +21,12 @@ pub struct Trail {
 
 impl Trail {
     /// The record of a request of a known caller.
-    pub fn new(kind: &'static str, call: &Call) -> Self {
+    pub fn new(kind: &'static str, call: &Call<impl Known>) -> Self {
         let mut draft = Draft::new(kind);
         let members = draft.members();
         members.text("request_id", &call.request_id.to_string());
         members.text("trace", &call.trace);
-        members.object("caller", &caller(&call.caller));
+        members.object("caller", &call.caller.describe());
         Self { draft, started: Instant::now(), asked: false }
     }
 
@@ -95,14 +95,6 @@ impl Trail {
         self.draft.members().text("outcome", outcome.as_str()).number("duration_us", micros);
         self.draft
     }
-}
-
-fn caller(caller: &Caller) -> Object {
-    let mut object = Object::new();
-    object.text("system", caller.system.id.as_str());
-    object.text("department", caller.system.department.as_str());
-    object.text("certificate", &caller.certificate.to_string());
-    object
 }
 
 fn field(verdict: &FieldVerdict) -> Object {

@@ -73,6 +73,12 @@ id! {
     FieldName,
     /// A purpose (用途), such as `housing-aid.review`.
     PurposeId,
+    /// An account (账号) of a person, such as `civil.zhang`.
+    AccountId,
+    /// A natural person, by the personnel number that all accounts of the person share.
+    PersonId,
+    /// An application (共享申请), such as `A-2026-000001`.
+    ApplicationId,
     /// A policy rule or grant that decided something, such as `CS-010` or `grant:G-2026-0001`.
     RuleId,
 }

@@ -5,12 +5,14 @@
 use serde::{Deserialize, Serialize};
 
 /// A language of the interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Lang {
     /// Chinese as written in China, `zh-CN`: the default.
     #[default]
+    #[serde(rename = "zh-CN")]
     Zh,
     /// English, `en`.
+    #[serde(rename = "en")]
     En,
 }
 

@@ -1,10 +1,14 @@
-//! Who is asking: systems known by the key of their certificate.
+//! Who is asking: systems known by the key of their certificate, people by their account.
 //!
 //! Invariant: a [`System`] comes only out of a [`Registry`] look-up by fingerprint, never from a
 //! name inside a certificate. This room decides nothing: what a caller may do is policy.
 
+pub mod account;
 pub mod load;
 pub mod registry;
+pub mod role;
 
+pub use account::Account;
 pub use load::load;
-pub use registry::{Registry, Role, System};
+pub use registry::{Registry, System};
+pub use role::Role;

@@ -7,34 +7,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::role::Role;
 use crate::base::Text;
 use crate::base::ids::{DepartmentId, Fingerprint, SystemId};
-
-/// What a system may do beside asking for data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// 审计员: reads and searches the whole log.
-    Auditor,
-    /// 保密员: reads the records of its own department.
-    ConfidentialityOfficer,
-    /// 安全管理员: has people erased from the log, and does not read it.
-    SecurityAdmin,
-    /// The citizens' service: asks who looked at a person's data, on that person's behalf.
-    CitizenService,
-}
-
-impl Role {
-    /// The name in files and policies.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::Auditor => "auditor",
-            Role::ConfidentialityOfficer => "confidentiality_officer",
-            Role::SecurityAdmin => "security_admin",
-            Role::CitizenService => "citizen_service",
-        }
-    }
-}
 
 /// A department's program that calls the gateway (系统).
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! What the roles of systems may do in the interface, apart from which data they get.
+//! What the roles of systems and people may do in the interface, apart from which data they get.
 //!
 //! Invariant: casbin answers for every role and action once, when a version is loaded; what it
 //! did not allow then is not allowed.
@@ -8,13 +8,15 @@ use std::collections::BTreeSet;
 use super::csv::rows;
 use super::judge;
 use crate::base::{Finding, Findings, Sources};
-use crate::identity::{Role, System};
+use crate::identity::{Account, Role, System};
 
 const ROLES: &str = "policies/roles.csv";
 const MODEL: &str = "policies/roles.conf";
 
 /// The role that every system has.
 const EVERY_SYSTEM: &str = "system";
+/// The role that every person has.
+const EVERY_PERSON: &str = "person";
 
 /// Something that the interface lets some do and others not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,8 +69,7 @@ impl Action {
 
 /// Every role by name.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    let given = [Role::Auditor, Role::ConfidentialityOfficer, Role::SecurityAdmin, Role::CitizenService];
-    std::iter::once(EVERY_SYSTEM).chain(given.map(Role::as_str))
+    [EVERY_SYSTEM, EVERY_PERSON].into_iter().chain(Role::ALL.map(Role::as_str))
 }
 
 /// What casbin allows each role.
@@ -115,8 +116,16 @@ impl Roles {
 
     /// May `system` do it?
     pub fn may(&self, system: &System, action: Action) -> bool {
-        self.role_may(EVERY_SYSTEM, action)
-            || system.roles.iter().any(|role| self.role_may(role.as_str(), action))
+        self.role_may(EVERY_SYSTEM, action) || self.any_may(&system.roles, action)
+    }
+
+    /// May the person do it?
+    pub fn person_may(&self, account: &Account, action: Action) -> bool {
+        account.active && (self.role_may(EVERY_PERSON, action) || self.any_may(&account.roles, action))
+    }
+
+    fn any_may(&self, roles: &[Role], action: Action) -> bool {
+        roles.iter().any(|role| self.role_may(role.as_str(), action))
     }
 
     /// May a role do it?

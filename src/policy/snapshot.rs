@@ -20,7 +20,7 @@ use crate::base::ids::{DatasetId, FieldName, PurposeId, SystemId, hex};
 use crate::base::{Code, Finding, Findings, Sources, Timestamp};
 use crate::catalogue::{Ask, Catalogue, Dataset, Field};
 use crate::identity::load::SYSTEMS;
-use crate::identity::{Registry, System};
+use crate::identity::{Account, Registry, System};
 
 const MODEL: &str = "policies/model.conf";
 
@@ -138,6 +138,11 @@ impl Policy {
     /// May `system` do `action` in the interface?
     pub fn may(&self, system: &System, action: Action) -> bool {
         self.roles.may(system, action)
+    }
+
+    /// May the person do `action` in the interface?
+    pub fn person_may(&self, account: &Account, action: Action) -> bool {
+        self.roles.person_may(account, action)
     }
 
     /// All grants, in force or not.

@@ -15,13 +15,13 @@ use super::entrance::Arrival;
 use super::routes::Template;
 use super::server::Worker;
 use super::tls::peer::Peer;
-use crate::app::{Call, Caller};
+use crate::app::{Call, SystemCaller};
 use crate::base::{Code, Error, Lang, Result};
 
 /// A department's system, known by the key of its certificate.
 pub struct System {
     /// The request and who makes it.
-    pub call: Call,
+    pub call: Call<SystemCaller>,
     /// The language it reads.
     pub lang: Lang,
 }
@@ -56,12 +56,12 @@ impl FromRequest for System {
 }
 
 /// The system that the peer's certificate stands for.
-fn known(peer: Option<&Peer>, worker: &Worker) -> Result<Caller, Code> {
+fn known(peer: Option<&Peer>, worker: &Worker) -> Result<SystemCaller, Code> {
     let peer = peer.ok_or(Code::CertificateRequired)?;
     if !peer.check(&worker.tls, worker.gateway.now()) {
         return Err(Code::CertificateRevoked);
     }
     let registry = worker.gateway.registry();
     let system = registry.by_key(&peer.key).ok_or(Code::CertificateUnknown)?;
-    Ok(Caller { system: Arc::clone(system), certificate: peer.certificate, key: peer.key })
+    Ok(SystemCaller { system: Arc::clone(system), certificate: peer.certificate, key: peer.key })
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
-const DOMAIN: [&str; 5] = ["catalogue", "identity", "policy", "privacy", "audit"];
+const DOMAIN: [&str; 6] = ["catalogue", "identity", "policy", "approval", "privacy", "audit"];
 const EDGES: [&str; 3] = ["store", "adapters", "telemetry"];
 const LONGEST: usize = 500;
 

@@ -1,0 +1,71 @@
+//! What the handler must know beside the application itself.
+
+use super::command::As;
+use super::terms::Terms;
+use crate::base::Timestamp;
+use crate::base::ids::{AccountId, PersonId};
+use crate::catalogue::Catalogue;
+use crate::identity::{Account, Registry, Role};
+
+/// The rules of the workflow: templates of stages, reasons, toxic combinations, calendars,
+/// lengths of time. Authored in `policies/workflow.toml` and `policies/calendar.toml`.
+#[derive(Debug, Default)]
+pub struct Workflow {}
+
+/// A role lent for a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delegation {
+    /// Whose role it is.
+    pub from: Account,
+    /// Which account may act in it.
+    pub to: AccountId,
+    /// The role.
+    pub role: Role,
+    /// From this moment.
+    pub since: Timestamp,
+    /// Until this moment.
+    pub until: Timestamp,
+}
+
+/// That one person approved what another applied for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastApproval {
+    /// Who applied.
+    pub applicant: PersonId,
+    /// Who approved.
+    pub approver: PersonId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Who gives the command.
+#[derive(Debug, Clone)]
+pub enum By<'a> {
+    /// A person, signed in.
+    Person {
+        /// The account.
+        account: &'a Account,
+        /// In which role, for whom.
+        acting: &'a As,
+    },
+    /// The timers.
+    Timer,
+}
+
+/// Everything that a decision about a command rests on, beside the application.
+pub struct Facts<'a> {
+    /// What can be asked.
+    pub catalogue: &'a Catalogue,
+    /// Which systems there are.
+    pub registry: &'a Registry,
+    /// The rules of the workflow.
+    pub workflow: &'a Workflow,
+    /// Delegations to the person who gives the command.
+    pub delegations: &'a [Delegation],
+    /// Other terms that the requester has in force: for toxic combinations over all of them.
+    pub in_force: &'a [Terms],
+    /// Approvals within the window for rings.
+    pub approvals: &'a [PastApproval],
+    /// The present moment.
+    pub now: Timestamp,
+}
