@@ -69,6 +69,9 @@ codes! {
     CertificateRevoked "certificate-revoked" 401
         zh "证书已失效" "证书已过期、已吊销，或吊销列表已陈旧。请更换证书；若证书无误，请联系管理员。"
         en "Certificate no longer valid" "The certificate has expired or been revoked, or the revocation list is stale. Renew the certificate; if it is in order, tell the administrator."
+    SignInRequired "sign-in-required" 401
+        zh "需要登录" "请以人员账号登录后再试；会话可能已过期。"
+        en "Sign-in required" "Sign in with a person's account; the session may have ended."
     Forbidden "forbidden" 403
         zh "无权操作" "调用方已识别，但其角色不允许此操作。"
         en "Not allowed" "You are known, but none of your roles allows this."
@@ -87,6 +90,18 @@ codes! {
     DataFault "data-fault" 409
         zh "数据有误" "数据本身无法给出确定的答案，例如一人有多行。请提供部门更正数据。"
         en "Fault in the data" "The data itself gives no certain answer: several rows for one person, for example. The provider must correct it."
+    WrongState "wrong-state" 409
+        zh "当前状态不允许" "该对象当前所处的状态不允许此操作，请重新读取后再试。"
+        en "Not in this state" "What you want to do is not possible in its present state. Read it again."
+    NotSeparate "not-separate" 403
+        zh "职责未分离" "您已在此事项中承担其他职责，不能再作此决定，请由他人办理。"
+        en "Duties not separate" "You had another part in this matter, so the decision must be another person's."
+    VersionMismatch "version-mismatch" 412
+        zh "版本不符" "该对象已被他人更改，请重新读取后再决定。"
+        en "Changed meanwhile" "Somebody changed it since you read it. Read it again before you decide."
+    KeyReused "idempotency-key-reused" 422
+        zh "幂等键重复使用" "此 Idempotency-Key 已用于另一个请求，请换用新的键。"
+        en "Idempotency key used before" "This Idempotency-Key was used for another request. Use a new one."
     TooLarge "too-large" 413
         zh "请求过大" "请求体超过 256 KiB，请拆分。"
         en "Request too large" "The body is over 256 KiB. Split the request."

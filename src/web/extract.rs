@@ -15,7 +15,7 @@ use super::entrance::Arrival;
 use super::routes::Template;
 use super::server::Worker;
 use super::tls::peer::Peer;
-use crate::app::{Call, SystemCaller};
+use crate::app::{Call, PersonCaller, SystemCaller};
 use crate::base::{Code, Error, Lang, Result};
 
 /// A department's system, known by the key of its certificate.
@@ -52,6 +52,23 @@ impl FromRequest for System {
             }
         }
         .boxed_local()
+    }
+}
+
+/// A person, signed in.
+pub struct Person {
+    /// The request and who makes it.
+    pub call: Call<PersonCaller>,
+    /// The language it reads.
+    pub lang: Lang,
+}
+
+impl FromRequest for Person {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self>>;
+
+    fn from_request(_req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        async move { Err(Code::SignInRequired.into()) }.boxed_local()
     }
 }
 

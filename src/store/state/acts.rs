@@ -22,7 +22,7 @@ pub struct Act {
     pub detail: String,
     /// When.
     pub at: Timestamp,
-    /// By whom: the user of the operating system.
+    /// By whom: an account, or the user of the operating system.
     pub actor: String,
 }
 
@@ -80,20 +80,21 @@ pub(super) fn add(
     object: &str,
     detail: &str,
     at: Timestamp,
+    actor: &str,
 ) -> Result<(), StateError> {
     let row = (
         dsl::kind.eq(kind),
         dsl::object.eq(object),
         dsl::detail.eq(detail),
         dsl::at.eq(at.micros()),
-        dsl::actor.eq(actor()?),
+        dsl::actor.eq(actor),
     );
     diesel::insert_into(acts::table).values(row).execute(connection)?;
     Ok(())
 }
 
-/// The user under whose rights this process acts, such as `uid 0`.
-fn actor() -> Result<String, StateError> {
+/// The user under whose rights this process acts, such as `uid 0`: who does what the command line does.
+pub(super) fn machine_user() -> Result<String, StateError> {
     let process = std::fs::metadata("/proc/self").map_err(StateError::new)?;
     Ok(format!("uid {}", process.uid()))
 }

@@ -75,7 +75,14 @@ impl StateStore {
                             dsl::registered_at.eq(now.micros()),
                         ))
                         .execute(connection)?;
-                    acts::add(connection, "key-registered", system.as_str(), &fingerprint, now)?;
+                    acts::add(
+                        connection,
+                        "key-registered",
+                        system.as_str(),
+                        &fingerprint,
+                        now,
+                        &acts::machine_user()?,
+                    )?;
                     bump(connection)?;
                     Ok(Registration::Registered)
                 }
@@ -97,7 +104,7 @@ impl StateStore {
             diesel::update(dsl::system_keys.find(&fingerprint))
                 .set(dsl::revoked_at.eq(now.micros()))
                 .execute(connection)?;
-            acts::add(connection, "key-revoked", &system, &fingerprint, now)?;
+            acts::add(connection, "key-revoked", &system, &fingerprint, now, &acts::machine_user()?)?;
             bump(connection)?;
             Ok(true)
         })

@@ -4,6 +4,7 @@
 //! sees the other. No value or identifier of a subject is ever stored here.
 
 mod acts;
+pub mod grants;
 mod keys;
 mod quota;
 mod schema;

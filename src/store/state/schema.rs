@@ -48,3 +48,16 @@ diesel::table! {
         used -> BigInt,
     }
 }
+
+diesel::table! {
+    grants (id) {
+        id -> Text,
+        application -> Text,
+        requester -> Text,
+        terms -> Text,
+        digest -> Text,
+        since -> BigInt,
+        state -> Text,
+        changed_at -> BigInt,
+    }
+}

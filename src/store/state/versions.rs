@@ -106,10 +106,18 @@ impl StateStore {
                         &catalogue.to_string(),
                         &catalogue_digest,
                         now,
+                        &acts::machine_user()?,
                     )?;
                 }
                 if new_policy {
-                    acts::add(connection, "policy-applied", &policy.to_string(), &policy_digest, now)?;
+                    acts::add(
+                        connection,
+                        "policy-applied",
+                        &policy.to_string(),
+                        &policy_digest,
+                        now,
+                        &acts::machine_user()?,
+                    )?;
                 }
                 bump(connection)?;
             }
