@@ -71,6 +71,9 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
     work.iter().for_each(|job| job.abort());
     // What was counted and not yet recorded is recorded now: there is no later.
     gateway.record_surplus().await.map_err(text)?;
+    // Not left to the last handle: a job that is being aborted, or a worker that is going, may hold
+    // one longer than the process lasts.
+    tokio::task::spawn_blocking(move || gateway.log().close()).await.map_err(text)?;
     tracing::info!("stopped");
     Ok(())
 }

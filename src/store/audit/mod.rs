@@ -33,7 +33,7 @@ mod writer;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwapOption;
@@ -112,8 +112,9 @@ impl std::fmt::Debug for AuditLog {
 }
 
 struct Inner {
-    queue: Option<mpsc::Sender<Job>>,
-    threads: Vec<JoinHandle<()>>,
+    /// None once the log is closed.
+    queue: ArcSwapOption<mpsc::Sender<Job>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     shared: Arc<Shared>,
     subjects: Arc<SubjectKey>,
     reader: Reader,
@@ -179,9 +180,9 @@ impl AuditLog {
             shared: shared.clone(),
         };
         let (sender, receiver) = mpsc::channel(queue.max(1));
-        let mut inner = Inner {
-            queue: Some(sender),
-            threads: Vec::new(),
+        let inner = Inner {
+            queue: ArcSwapOption::from_pointee(sender),
+            threads: Mutex::default(),
             shared,
             subjects,
             reader,
@@ -189,8 +190,8 @@ impl AuditLog {
             _lock: lock,
         };
         // Should the second thread fail to start, dropping `inner` ends the first.
-        inner.threads.push(thread("audit-writer", move || writer.run(receiver))?);
-        inner.threads.push(thread("audit-index", move || indexer.run())?);
+        inner.adopt(thread("audit-writer", move || writer.run(receiver))?);
+        inner.adopt(thread("audit-index", move || indexer.run())?);
         Ok(Self(Arc::new(inner)))
     }
 
@@ -243,6 +244,12 @@ impl AuditLog {
         tokio::task::spawn_blocking(move || read(&reader)).await.unwrap_or(Err(ReadError::Stopped))
     }
 
+    /// Closes the log: what is queued is written, and the log is one file. Whoever still has a
+    /// handle is refused from now on. Blocks.
+    pub fn close(&self) {
+        self.0.close();
+    }
+
     /// The reading side, for threads where blocking is allowed.
     pub fn reader(&self) -> &Reader {
         &self.0.reader
@@ -256,7 +263,8 @@ impl AuditLog {
     /// How the log is doing.
     pub fn stats(&self) -> Stats {
         let now = self.0.shared.now();
-        let waiting = self.0.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity());
+        let queue = self.0.queue.load();
+        let waiting = queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity());
         let lag = now.size.saturating_sub(now.indexed);
         Stats { size: now.size, batches: now.batches, lag, waiting, copied: now.copied, writes: now.writes }
     }
@@ -289,7 +297,8 @@ impl AuditLog {
             return Err(AppendError::TooLarge);
         }
         let (reply, waiting) = oneshot::channel();
-        let queue = self.0.queue.as_ref().ok_or(AppendError::Closed)?;
+        let queue = self.0.queue.load();
+        let queue = queue.as_ref().ok_or(AppendError::Closed)?;
         match queue.try_send(Job { members, subjects: sealed, erase, reply }) {
             Ok(()) => Ok(waiting),
             Err(mpsc::error::TrySendError::Full(_)) => Err(AppendError::Full),
@@ -329,19 +338,31 @@ pub enum EraseError {
     Wal(SqliteError),
 }
 
-impl Drop for Inner {
-    /// Writes what is queued, then ends both threads, so that the lock goes last.
-    fn drop(&mut self) {
+impl Inner {
+    fn adopt(&self, thread: JoinHandle<()>) {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+    }
+
+    /// Writes what is queued, then ends both threads. The second time does nothing.
+    fn close(&self) {
         // The index first: while it reads, the writer could not move the WAL into the database,
         // and a log that was closed would not be one file.
         self.shared.close();
-        while let Some(thread) = self.threads.pop() {
-            if self.threads.is_empty() {
-                self.queue = None;
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(thread) = threads.pop() {
+            if threads.is_empty() {
+                self.queue.store(None);
             }
             // A thread that panicked has nothing left to wait for.
             thread.join().ok();
         }
+    }
+}
+
+impl Drop for Inner {
+    /// So that the lock goes last.
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
