@@ -10,6 +10,7 @@ use ring::rand::SystemRandom;
 
 use super::admission::Places;
 use super::refusals::Refusals;
+use super::session::Entry;
 use super::world::World;
 use crate::base::ids::RequestId;
 use crate::base::{Clock, Code, Error, Result, Timestamp};
@@ -31,6 +32,10 @@ pub struct Gateway {
     pub(super) pseudonyms: PseudonymKey,
     pub(super) refusals: Refusals,
     pub(super) places: Places,
+    pub(super) entry: Entry,
+    /// The revision whose changes are in force; held while changes are taken up, so that no act is
+    /// recorded twice. -1: nothing was seen yet.
+    pub(super) seen: tokio::sync::Mutex<i64>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -48,6 +53,8 @@ pub struct Parts {
     pub world: World,
     /// The key of pseudonyms.
     pub pseudonyms: PseudonymKey,
+    /// What people sign in with.
+    pub entry: Entry,
     /// Bounds.
     pub limits: LimitsSection,
     /// Where measurements go.
@@ -67,6 +74,8 @@ impl Gateway {
             pseudonyms: parts.pseudonyms,
             refusals: Refusals::new(parts.limits.refusals_per_minute),
             places: Places::new(parts.limits.concurrent_queries.get()),
+            entry: parts.entry,
+            seen: tokio::sync::Mutex::new(-1),
             metrics: parts.metrics,
         }
     }

@@ -5,25 +5,31 @@
 
 mod admission;
 pub mod apply;
+mod attempts;
 pub mod call;
 mod confirm;
 pub mod datasets;
 pub mod erase;
 pub mod explain;
 pub mod gateway;
+mod hashing;
 pub mod history;
 pub mod keys;
+pub mod people;
 pub mod query;
 pub mod readiness;
 mod record;
 mod recorded;
 pub mod records;
 mod refusals;
+pub mod sealing;
+pub mod session;
 pub mod subject;
 pub mod trail;
 pub mod view;
 pub mod world;
 
 pub use crate::adapters::{Adapters, WorkerAdapters};
+pub use attempts::Source;
 pub use call::{Call, Caller, PersonCaller, SystemCaller};
 pub use gateway::Gateway;

@@ -37,11 +37,19 @@ pub enum Action {
     SubjectsHistory,
     /// Erase one person from the log.
     SubjectsErase,
+    /// See the accounts of the own department.
+    PeopleReadOwn,
+    /// See all accounts.
+    PeopleReadAll,
+    /// Make accounts, without roles.
+    PeopleManage,
+    /// Give roles to accounts and take them away.
+    PeopleRoles,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 8] = [
+    pub const ALL: [Action; 12] = [
         Action::DatasetsRead,
         Action::DatasetsQuery,
         Action::ExplainOwn,
@@ -50,6 +58,10 @@ impl Action {
         Action::AuditReadAll,
         Action::SubjectsHistory,
         Action::SubjectsErase,
+        Action::PeopleReadOwn,
+        Action::PeopleReadAll,
+        Action::PeopleManage,
+        Action::PeopleRoles,
     ];
 
     /// The name in `roles.csv`.
@@ -63,6 +75,10 @@ impl Action {
             Action::AuditReadAll => "audit.read_all",
             Action::SubjectsHistory => "subjects.history",
             Action::SubjectsErase => "subjects.erase",
+            Action::PeopleReadOwn => "people.read_own",
+            Action::PeopleReadAll => "people.read_all",
+            Action::PeopleManage => "people.manage",
+            Action::PeopleRoles => "people.roles",
         }
     }
 }

@@ -3,11 +3,14 @@
 //! Invariant: a change and the act that tells of it are one transaction; whoever sees the one
 //! sees the other. No value or identifier of a subject is ever stored here.
 
+mod accounts;
 mod acts;
+mod credentials;
 pub mod grants;
 mod keys;
 mod quota;
 mod schema;
+mod sessions;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
@@ -22,9 +25,12 @@ use diesel::sqlite::SqliteConnection;
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-pub use acts::Act;
+pub use accounts::{Change, Changed, NewAccount, Profile};
+pub use acts::{Act, machine_user};
+pub use credentials::{Credentials, Rotation};
 pub use keys::{RegisteredKey, Registration};
 pub use quota::{Charge, Charged, Quotas};
+pub use sessions::{Lasting, Means, NewSession, Session};
 pub use versions::{Applied, Version};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite/state");

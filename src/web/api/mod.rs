@@ -6,7 +6,9 @@ pub mod audit;
 pub mod datasets;
 pub mod explain;
 pub mod openapi;
+pub mod people;
 pub mod query;
+pub mod session;
 pub mod subjects;
 
 use actix_web::HttpResponse;
