@@ -13,6 +13,7 @@ use super::call::{Call, PersonCaller};
 use super::gateway::Gateway;
 use super::trail::Trail;
 use super::world::World;
+use crate::approval::may_lend;
 use crate::base::ids::AccountId;
 use crate::base::{Code, Error, Result, Timestamp};
 use crate::identity::{Account, Role};
@@ -21,8 +22,6 @@ use crate::store::state::delegations::Loan;
 
 /// The most delegations that an account gives at one time.
 const MAX_GIVEN: i64 = 20;
-/// Seconds of a day.
-const DAY: i64 = 86_400;
 
 /// What is lent, as it is sent.
 #[derive(Deserialize)]
@@ -130,33 +129,15 @@ fn may(world: &World, account: &Account) -> Result<()> {
 }
 
 /// The loan that `sent` comes to.
-fn lend(
-    world: &World,
-    from: &Account,
-    to: Option<&Account>,
-    sent: Sent,
-    now: Timestamp,
-) -> Result<Loan> {
-    let wrong = |pointer: &str, code| Err(Error::at(Code::InvalidRequest, pointer, code));
-    if !from.holds(sent.role) {
-        return Err(Code::Forbidden.into());
+fn lend(world: &World, from: &Account, to: Option<&Account>, sent: Sent, now: Timestamp) -> Result<Loan> {
+    let Sent { role, since, until, .. } = sent;
+    // Who is not there reads like who is of another department: names are not to be probed for.
+    let to = to.ok_or_else(|| Error::at(Code::InvalidRequest, "/to", Code::NotAllowedValue))?;
+    may_lend(from, to, role, since, until, &world.workflow)?;
+    if until <= now {
+        return Err(Error::at(Code::InvalidRequest, "/until", Code::OutOfBounds));
     }
-    // Who is of another department reads as nobody: names of accounts are not to be probed for.
-    let Some(to) = to.filter(|to| to.active && to.department == from.department) else {
-        return wrong("/to", Code::NotAllowedValue);
-    };
-    if to.person == from.person {
-        return wrong("/to", Code::NotAllowedValue);
-    }
-    let longest = i64::from(world.workflow.people.delegation) * DAY;
-    if sent.until <= sent.since || sent.until <= now || sent.until > sent.since.plus_seconds(longest) {
-        return wrong("/until", Code::OutOfBounds);
-    }
-    if sent.since > now.plus_seconds(longest) {
-        return wrong("/since", Code::OutOfBounds);
-    }
-    let Sent { to, role, since, until } = sent;
-    Ok(Loan { id: 0, from: from.id.clone(), to, role, since, until })
+    Ok(Loan { id: 0, from: from.id.clone(), to: to.id.clone(), role, since, until })
 }
 
 fn view(loan: Loan) -> DelegationView {

@@ -23,9 +23,9 @@ use crate::app::call::{Call, PersonCaller};
 use crate::app::gateway::Gateway;
 use crate::app::trail::Trail;
 use crate::app::world::World;
-use crate::approval::command::{As, Command};
 use crate::approval::event::{Event, What};
-use crate::approval::facts::{By, PastApproval};
+use crate::approval::facts::{By, Facts, PastApproval};
+use crate::catalogue::Catalogue;
 use crate::approval::{self, Application};
 use crate::base::ids::{ApplicationId, DatasetId, PersonId};
 use crate::base::{Code, Error, Result, Timestamp};
@@ -34,11 +34,6 @@ use crate::policy::Action;
 use crate::store::state::StateError;
 use crate::store::state::applications::{Appended, Change};
 use crate::store::state::idempotency::{Answered, Key};
-
-/// The most events of an application: near it only what ends something is taken.
-const MAX_EVENTS: u32 = 1000;
-/// The most times that terms are written anew: each is kept whole.
-const MAX_REVISIONS: usize = 100;
 
 /// A request that changes something, as it came.
 pub struct Asked {
@@ -187,12 +182,13 @@ impl Doing {
     fn draft(&self, body: &[u8], key: Option<Key>) -> Result<Given> {
         let (store, world, now) = (&self.gateway.state, &*self.world, self.now);
         let body::Draft { terms, renews, acting } = body::draft(body)?;
-        self.may_know(&terms.dataset)?;
         let renews = renews.map(|id| self.renewable(&id)).transpose()?;
         let gathered =
             Gathered::for_person(store, world, &self.account, About::New(renews.as_ref()), now)?;
         let by = By::Person { account: &self.account, acting: &acting };
-        let event = approval::draft(terms, renews, &by, &gathered.facts(world, now))?;
+        let catalogue = visible(world, &self.account, &terms.dataset);
+        let facts = Facts { catalogue: &catalogue, ..gathered.facts(world, now) };
+        let event = approval::draft(terms, renews, &by, &facts)?;
         let mut given = None;
         let (appended, _) = store
             .begin_application(now.day().year(), key.as_ref(), now, |id| {
@@ -211,12 +207,6 @@ impl Doing {
         if application.version != order.version {
             return Err(Code::VersionMismatch.into());
         }
-        if let Command::Revise { terms } = &order.command {
-            self.may_know(&terms.dataset)?;
-        }
-        if is_full(&application, &order.command) {
-            return Err(Code::WrongState.into());
-        }
         let about = About::Existing(&application);
         let gathered = Gathered::for_person(store, world, &self.account, about, now)?;
         let by = By::Person { account: &self.account, acting: &order.acting };
@@ -227,18 +217,6 @@ impl Doing {
         settle(store.append(&change, now).map_err(state)?, Some(given))
     }
 
-    /// What the caller may not know of reads as what is not there.
-    fn may_know(&self, dataset: &DatasetId) -> Result<()> {
-        let world = &self.world;
-        let known = world.catalogue.datasets.get(dataset).is_none_or(|found| {
-            let own = world.registry.systems().filter(|s| s.department == self.account.department);
-            let mut own = own.peekable();
-            own.peek().is_none() || own.any(|system| world.may_know(system, found))
-        });
-        let unknown = || Error::at(Code::InvalidRequest, "/terms/dataset", Code::NotAllowedValue);
-        if known { Ok(()) } else { Err(unknown()) }
-    }
-
     /// The application that a new one renews, if the caller may see it.
     fn renewable(&self, id: &ApplicationId) -> Result<ApplicationId> {
         let found = seen(&self.gateway.state, &self.world, &self.account, id);
@@ -247,6 +225,21 @@ impl Doing {
             _ => error,
         })
     }
+}
+
+/// The catalogue, without the dataset when the caller may not know that there is one: then it reads
+/// as what is not there. A department whose systems are all kept from it may not know of it.
+fn visible(world: &World, account: &Account, dataset: &DatasetId) -> Arc<Catalogue> {
+    let mut own = world.registry.systems().filter(|s| s.department == account.department);
+    let known = world.catalogue.datasets.get(dataset).is_none_or(|dataset| {
+        dataset.entry.provider == account.department || own.any(|system| world.may_know(system, dataset))
+    });
+    if known {
+        return Arc::clone(&world.catalogue);
+    }
+    let mut left = Catalogue::clone(&world.catalogue);
+    left.datasets.remove(dataset);
+    Arc::new(left)
 }
 
 /// The change that these new events make, with all that follows from them.
@@ -302,23 +295,6 @@ fn approvals(application: &Application, fresh: &[Event]) -> Vec<PastApproval> {
             application.parts.authors.iter().map(of)
         })
         .collect()
-}
-
-/// Has it so many events, or so many texts of its terms, that only what ends it is taken?
-fn is_full(application: &Application, command: &Command) -> bool {
-    let ends = matches!(
-        command,
-        Command::Decline { .. }
-            | Command::Refuse { .. }
-            | Command::Withdraw
-            | Command::Suspend { .. }
-            | Command::Revoke { .. }
-            | Command::Close
-    );
-    let revised = || application.events.iter().filter(|e| matches!(e.what, What::Revised { .. })).count();
-    !ends
-        && (application.version >= MAX_EVENTS
-            || (matches!(command, Command::Revise { .. }) && revised() >= MAX_REVISIONS))
 }
 
 fn settle(appended: Appended, given: Option<Given>) -> Result<Given> {

@@ -14,7 +14,7 @@ pub(super) fn of(application: &Application, world: &World, now: Timestamp) -> St
     let workflow = &world.workflow;
     let awaited = application.due(workflow, now);
     let mut waits = Vec::new();
-    for awaited in &awaited {
+    if let Some(awaited) = &awaited {
         let department = Some(awaited.department.clone());
         waits.extend(awaited.roles.iter().map(|role| Wait { department: department.clone(), role: *role }));
     }
