@@ -117,9 +117,7 @@ pub async fn list(gateway: &Arc<Gateway>, call: &Call<PersonCaller>) -> Result<D
     });
     match found.await {
         Ok(list) => Ok(list),
-        Err(error) => {
-            Err(gateway.record_failure(&call.caller, Trail::new("delegations", call), error).await)
-        }
+        Err(error) => Err(gateway.record_failure(&call.caller, Trail::new("delegations", call), error).await),
     }
 }
 

@@ -184,7 +184,10 @@ fn left_out() -> Value {
 }
 
 fn missing() -> Value {
-    object(json!({ "pointer": { "type": "string", "maxLength": 200 }, "note": words() }), &["pointer", "note"])
+    object(
+        json!({ "pointer": { "type": "string", "maxLength": 200 }, "note": words() }),
+        &["pointer", "note"],
+    )
 }
 
 fn refusal() -> Value {
@@ -264,7 +267,10 @@ mod tests {
         assert_eq!(read(&|_| {}).unwrap().terms.per_day, 10);
         assert_eq!(fault(read(&|b| b["x"] = json!(1))), "/x unknown-member");
         assert_eq!(fault(read(&|b| b["terms"]["extra"] = json!(1))), "/terms/extra unknown-member");
-        assert_eq!(fault(read(&|b| b["terms"]["until"] = json!("2027-02-31"))), "/terms/until not-allowed-value");
+        assert_eq!(
+            fault(read(&|b| b["terms"]["until"] = json!("2027-02-31"))),
+            "/terms/until not-allowed-value"
+        );
         assert_eq!(fault(read(&|b| b["terms"]["until"] = json!("soon"))), "/terms/until wrong-pattern");
         assert_eq!(fault(read(&|b| b["terms"]["per_day"] = json!(-1))), "/terms/per_day not-allowed-value");
         assert_eq!(
@@ -288,7 +294,8 @@ mod tests {
         for name in ["fire", "draft", "", "Submit"] {
             assert_eq!(fault(read(name, "{\"version\":3}", None)), " not-found", "{name}");
         }
-        let order = read("decline", r#"{"version":1,"note":"n","as":{"role":"sharing_lead"}}"#, None).unwrap();
+        let order =
+            read("decline", r#"{"version":1,"note":"n","as":{"role":"sharing_lead"}}"#, None).unwrap();
         assert_eq!(order.command, Command::Decline { note: "n".into() });
         assert_eq!(order.acting.role, Some(Role::SharingLead));
     }

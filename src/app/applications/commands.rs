@@ -25,10 +25,10 @@ use crate::app::trail::Trail;
 use crate::app::world::World;
 use crate::approval::event::{Event, What};
 use crate::approval::facts::{By, Facts, PastApproval};
-use crate::catalogue::Catalogue;
 use crate::approval::{self, Application};
 use crate::base::ids::{ApplicationId, DatasetId, PersonId};
 use crate::base::{Code, Error, Result, Timestamp};
+use crate::catalogue::Catalogue;
 use crate::identity::Account;
 use crate::policy::Action;
 use crate::store::state::StateError;
@@ -183,8 +183,7 @@ impl Doing {
         let (store, world, now) = (&self.gateway.state, &*self.world, self.now);
         let body::Draft { terms, renews, acting } = body::draft(body)?;
         let renews = renews.map(|id| self.renewable(&id)).transpose()?;
-        let gathered =
-            Gathered::for_person(store, world, &self.account, About::New(renews.as_ref()), now)?;
+        let gathered = Gathered::for_person(store, world, &self.account, About::New(renews.as_ref()), now)?;
         let by = By::Person { account: &self.account, acting: &acting };
         let catalogue = visible(world, &self.account, &terms.dataset);
         let facts = Facts { catalogue: &catalogue, ..gathered.facts(world, now) };

@@ -109,9 +109,8 @@ fn stages(world: &World, application: &Application, lang: Lang) -> Vec<StageView
     };
     let handed_in = application.events.iter().rposition(|e| matches!(e.what, What::Submitted { .. }));
     let current = application.events.iter().skip(handed_in.unwrap_or(usize::MAX));
-    let vote = |at: usize| {
-        move |event: &&Event| matches!(&event.what, What::Approved { stage, .. } if *stage == at)
-    };
+    let vote =
+        |at: usize| move |event: &&Event| matches!(&event.what, What::Approved { stage, .. } if *stage == at);
     let view = |event: &Event| VoteView {
         by: actor(&event.by),
         at: event.at.to_string(),
@@ -128,4 +127,3 @@ fn stages(world: &World, application: &Application, lang: Lang) -> Vec<StageView
         })
         .collect()
 }
-

@@ -47,16 +47,16 @@ pub(super) fn seen(
         Some(found) => Some(found),
         None => of_files(world, id)?,
     };
-    let sees = |found: &Found| {
-        may_see(world, account, &found.application.requester, &found.application.provider)
-    };
+    let sees =
+        |found: &Found| may_see(world, account, &found.application.requester, &found.application.provider);
     found.filter(sees).ok_or_else(|| Code::NotFound.into())
 }
 
 fn of_files(world: &World, id: &ApplicationId) -> Result<Option<Found>> {
     let mut grants = world.policy.grants().iter().filter(|grant| is_of_files(grant));
     let Some(grant) = grants.find(|grant| grant.id.as_str() == id.as_str()) else { return Ok(None) };
-    imported(world, grant).map(|application| application.map(|a| Found { unstored: a.events.len(), application: a }))
+    imported(world, grant)
+        .map(|application| application.map(|a| Found { unstored: a.events.len(), application: a }))
 }
 
 /// A grant of the files, read as an application.

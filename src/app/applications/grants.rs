@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use super::can::can;
 use super::describe::json;
 use super::facts::is_of_files;
@@ -22,6 +24,16 @@ use crate::store::state::applications::List;
 /// Commands that a grant takes.
 const COMMANDS: [&str; 4] = ["suspend", "resume", "revoke", "close"];
 
+/// Which page.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    /// Only those that come before this one: the `next` of the page before.
+    pub before: Option<String>,
+    /// The most on the page, up to 100.
+    pub limit: Option<usize>,
+}
+
 /// A page of grants, the newest first; those of the files come before all others.
 ///
 /// # Errors
@@ -29,12 +41,12 @@ const COMMANDS: [&str; 4] = ["suspend", "resume", "revoke", "close"];
 pub async fn list(
     gateway: &Arc<Gateway>,
     call: &Call<PersonCaller>,
-    before: Option<String>,
-    limit: Option<usize>,
+    page: Result<Page>,
 ) -> Result<GrantPage> {
     let (held, account) = (Arc::clone(gateway), Arc::clone(&call.caller.account));
     let page = blocking(move || {
         let world = held.world();
+        let Page { before, limit } = page?;
         let limit = limit.unwrap_or(PAGE);
         if !(1..=MAX_PAGE).contains(&limit) {
             return Err(Error::at(Code::InvalidRequest, "/limit", Code::OutOfBounds));
@@ -43,17 +55,22 @@ pub async fn list(
         let whose = whose(&world, &account, None)?;
         let list = List { whose, state: None, granted: true, before: before.clone(), limit };
         let rows = held.state.applications(&list).map_err(state)?;
-        let stored = rows.into_iter().map(|row| (row.id.clone(), GrantLine {
-            grant: grant_id(&row.id),
-            state: row.state.as_str().to_owned(),
-            requester: row.requester.to_string(),
-            provider: row.provider.to_string(),
-            dataset: row.dataset.to_string(),
-        }));
+        let stored = rows.into_iter().map(|row| {
+            (
+                row.id.clone(),
+                GrantLine {
+                    grant: grant_id(&row.id),
+                    state: row.state.as_str().to_owned(),
+                    requester: row.requester.to_string(),
+                    provider: row.provider.to_string(),
+                    dataset: row.dataset.to_string(),
+                },
+            )
+        });
         let mut lines: Vec<(ApplicationId, GrantLine)> = stored.collect();
         lines.extend(untouched(&held, &world, &account, before.as_ref())?);
         lines.sort_by(|(a, _), (b, _)| b.cmp(a));
-        let more = lines.len() > limit || lines.len() == limit;
+        let more = lines.len() >= limit;
         lines.truncate(limit);
         let next = lines.last().filter(|_| more).map(|(_, line)| line.grant.clone());
         Ok(GrantPage { grants: lines.into_iter().map(|(_, line)| line).collect(), next })

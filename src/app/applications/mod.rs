@@ -17,7 +17,7 @@ mod timers;
 pub mod view;
 
 pub use commands::{Asked, Given, command, draft};
-pub use grants::{command as command_grant, get as get_grant, list as list_grants};
+pub use grants::{Page as GrantsPage, command as command_grant, get as get_grant, list as list_grants};
 pub use reading::{Search, events, get, list};
 
 use super::apply::NotTaken;
@@ -51,7 +51,9 @@ async fn fail<T>(gateway: &Gateway, call: &Call<PersonCaller>, trail: Trail, err
 }
 
 /// Runs what reads or writes the state database on a thread where it may block.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|e| Err(Error::new(Code::Internal).because(e)))
 }

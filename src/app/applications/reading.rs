@@ -92,7 +92,9 @@ fn permitted(
         return Err(Error::at(Code::InvalidRequest, "/limit", Code::OutOfBounds));
     }
     let whose = match (&search.waiting, &search.department) {
-        (Some(_), None) if search.state.is_none() => Whose::WaitingFor(waits_for(store, world, account, now)?),
+        (Some(_), None) if search.state.is_none() => {
+            Whose::WaitingFor(waits_for(store, world, account, now)?)
+        }
         (Some(_), _) => return Err(Error::at(Code::InvalidRequest, "/waiting", Code::NotAllowedValue)),
         (None, department) => whose(world, account, department.as_ref())?,
     };
@@ -157,8 +159,7 @@ pub async fn get(
     id: &str,
     lang: Lang,
 ) -> Result<ApplicationView> {
-    let (held, account, id) =
-        (Arc::clone(gateway), Arc::clone(&call.caller.account), application_id(id));
+    let (held, account, id) = (Arc::clone(gateway), Arc::clone(&call.caller.account), application_id(id));
     let view = blocking(move || {
         let (store, world, now) = (&held.state, held.world(), held.now());
         let Found { application, .. } = seen(store, &world, &account, &id?)?;
@@ -182,8 +183,7 @@ pub async fn events(
     id: &str,
     after: Result<u32>,
 ) -> Result<EventPage> {
-    let (held, account, id) =
-        (Arc::clone(gateway), Arc::clone(&call.caller.account), application_id(id));
+    let (held, account, id) = (Arc::clone(gateway), Arc::clone(&call.caller.account), application_id(id));
     let page = blocking(move || {
         let (world, id, after) = (held.world(), id?, after?);
         let Found { application, .. } = seen(&held.state, &world, &account, &id)?;

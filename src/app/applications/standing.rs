@@ -36,7 +36,12 @@ pub(super) fn grant_after(application: &Application, fresh: &[Event]) -> Result<
         use What as W;
         matches!(
             event.what,
-            W::Accepted { .. } | W::Suspended { .. } | W::Resumed | W::Revoked { .. } | W::Closed | W::Expired
+            W::Accepted { .. }
+                | W::Suspended { .. }
+                | W::Resumed
+                | W::Revoked { .. }
+                | W::Closed
+                | W::Expired
         )
     });
     let (Some(since), Some(terms), true) = (application.granted_at(), &application.offer, touched) else {

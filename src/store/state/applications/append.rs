@@ -259,7 +259,9 @@ fn detail(what: &What) -> String {
         | What::Accepted { revision } => revision.as_str().to_owned(),
         What::Refused { reason, .. } => reason.clone(),
         What::ExtensionAsked { days, .. } => days.to_string(),
-        What::Consented { due } | What::ExtensionGranted { due } | What::Recomputed { due } => due.day.to_string(),
+        What::Consented { due } | What::ExtensionGranted { due } | What::Recomputed { due } => {
+            due.day.to_string()
+        }
         _ => String::new(),
     }
 }
