@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use ring::rand::SystemRandom;
-use tokio::sync::Mutex;
 
 use super::admission::Places;
 use super::refusals::Refusals;
+use super::session::Entry;
 use super::world::World;
 use crate::base::ids::RequestId;
 use crate::base::{Clock, Code, Error, Result, Timestamp};
@@ -26,14 +26,16 @@ pub struct Gateway {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) rng: SystemRandom,
     pub(super) world: ArcSwap<World>,
-    /// The revision of the state up to which changes are in force; held while one is taken up.
-    pub(super) seen: Mutex<i64>,
     pub(super) log: AuditLog,
     pub(super) state: StateStore,
     pub(super) quotas: Quotas,
     pub(super) pseudonyms: PseudonymKey,
     pub(super) refusals: Refusals,
     pub(super) places: Places,
+    pub(super) entry: Entry,
+    /// The revision whose changes are in force; held while changes are taken up, so that no act is
+    /// recorded twice. -1: nothing was seen yet.
+    pub(super) seen: tokio::sync::Mutex<i64>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -51,6 +53,8 @@ pub struct Parts {
     pub world: World,
     /// The key of pseudonyms.
     pub pseudonyms: PseudonymKey,
+    /// What people sign in with.
+    pub entry: Entry,
     /// Bounds.
     pub limits: LimitsSection,
     /// Where measurements go.
@@ -64,13 +68,14 @@ impl Gateway {
             clock: parts.clock,
             rng: SystemRandom::new(),
             world: ArcSwap::from_pointee(parts.world),
-            seen: Mutex::new(-1),
             log: parts.log,
             state: parts.state,
             quotas: parts.quotas,
             pseudonyms: parts.pseudonyms,
             refusals: Refusals::new(parts.limits.refusals_per_minute),
             places: Places::new(parts.limits.concurrent_queries.get()),
+            entry: parts.entry,
+            seen: tokio::sync::Mutex::new(-1),
             metrics: parts.metrics,
         }
     }

@@ -13,6 +13,7 @@ use super::leash;
 use crate::app::apply::{self, NotApplied};
 use crate::app::gateway::Parts;
 use crate::app::keys::Keys;
+use crate::app::session::Entry;
 use crate::app::world::World;
 use crate::app::{Adapters, Gateway};
 use crate::base::{Clock, Findings, SystemClock};
@@ -53,7 +54,7 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
     let tls = Tls::load(config.tls.clone(), Arc::clone(&clock)).map_err(text)?;
     let adapters = Adapters::new(&args.config.display().to_string(), &config.adapter).map_err(text)?;
     let gateway = Arc::new(build(&config, Arc::clone(&clock), Arc::clone(&metrics))?);
-    gateway.take_up().await.map_err(text)?;
+    gateway.take_up_changes().await.map_err(text)?;
 
     let house = House { gateway: Arc::clone(&gateway), adapters, tls: Arc::clone(&tls), metrics };
     let bound = server::bind(&house, &config.gateway, &config.limits).map_err(text)?;
@@ -101,6 +102,7 @@ fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Resul
         state.newest_version().map_err(text)?.ok_or("no version of the catalogue could be stored")?;
     let world = World::build(&version, &state.keys().map_err(text)?, None).map_err(text)?;
     let quotas = Quotas::start(state.clone()).map_err(text)?;
+    let entry = Entry::new(keys.credentials, &config.sessions).ok_or("the machine gives no randomness")?;
     log_warnings(&world.policy.worn(clock.now()));
     Ok(Gateway::new(Parts {
         clock,
@@ -109,6 +111,7 @@ fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Resul
         quotas,
         world,
         pseudonyms: keys.pseudonyms,
+        entry,
         limits: config.limits.clone(),
         metrics,
     }))

@@ -8,6 +8,7 @@ pub mod file;
 mod gateway;
 mod log;
 mod private;
+mod sessions;
 mod tls;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ pub use adapter::AdapterConfig;
 pub use gateway::{AuditSection, GatewaySection, LimitsSection};
 pub use log::{LogFormat, LogSection};
 pub use private::read_private;
+pub use sessions::SessionsSection;
 pub use tls::TlsSection;
 
 use crate::base::{Finding, Findings};
@@ -35,6 +37,9 @@ pub struct Config {
     /// Its bounds.
     #[serde(default)]
     pub limits: LimitsSection,
+    /// How long people stay signed in.
+    #[serde(default)]
+    pub sessions: SessionsSection,
     /// Its log of itself.
     #[serde(default)]
     pub log: LogSection,

@@ -20,7 +20,7 @@ const MEASURE: Duration = Duration::from_secs(1);
 /// Takes up whatever is applied or registered while the gateway runs. Runs until it is dropped.
 pub async fn take_up_changes(gateway: Arc<Gateway>) {
     let mut failing = Failing::new("changes could not be taken up; what was in force stays in force");
-    every(CHANGES, async || match gateway.take_up().await {
+    every(CHANGES, async || match gateway.take_up_changes().await {
         Ok(()) => failing.over(),
         Err(error) => failing.say(&error),
     })

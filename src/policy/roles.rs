@@ -43,11 +43,19 @@ pub enum Action {
     ApplicationsReadOwn,
     /// Read all applications and grants.
     ApplicationsReadAll,
+    /// See the accounts of the own department.
+    PeopleReadOwn,
+    /// See all accounts.
+    PeopleReadAll,
+    /// Make accounts, without roles.
+    PeopleManage,
+    /// Give roles to accounts and take them away.
+    PeopleRoles,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 11] = [
+    pub const ALL: [Action; 15] = [
         Action::DatasetsRead,
         Action::DatasetsQuery,
         Action::ExplainOwn,
@@ -59,6 +67,10 @@ impl Action {
         Action::ApplicationsWrite,
         Action::ApplicationsReadOwn,
         Action::ApplicationsReadAll,
+        Action::PeopleReadOwn,
+        Action::PeopleReadAll,
+        Action::PeopleManage,
+        Action::PeopleRoles,
     ];
 
     /// The name in `roles.csv`.
@@ -75,6 +87,10 @@ impl Action {
             Action::ApplicationsWrite => "applications.write",
             Action::ApplicationsReadOwn => "applications.read_own",
             Action::ApplicationsReadAll => "applications.read_all",
+            Action::PeopleReadOwn => "people.read_own",
+            Action::PeopleReadAll => "people.read_all",
+            Action::PeopleManage => "people.manage",
+            Action::PeopleRoles => "people.roles",
         }
     }
 }

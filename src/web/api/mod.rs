@@ -10,7 +10,9 @@ pub mod delegations;
 pub mod explain;
 pub mod grants;
 pub mod openapi;
+pub mod people;
 pub mod query;
+pub mod session;
 pub mod subjects;
 
 use actix_web::{HttpResponse, web};
