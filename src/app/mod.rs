@@ -31,7 +31,7 @@ pub mod trail;
 pub mod view;
 pub mod world;
 
-pub use attempts::Source;
 pub use crate::adapters::{Adapters, WorkerAdapters};
+pub use attempts::Source;
 pub use call::{Call, Caller, PersonCaller, SystemCaller};
 pub use gateway::Gateway;

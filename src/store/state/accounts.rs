@@ -213,11 +213,7 @@ fn told(change: &Change) -> (&'static str, String) {
     }
 }
 
-fn make(
-    connection: &mut SqliteConnection,
-    before: &Profile,
-    change: &Change,
-) -> Result<Changed, StateError> {
+fn make(connection: &mut SqliteConnection, before: &Profile, change: &Change) -> Result<Changed, StateError> {
     let account = &before.account;
     let row = accounts::table.find(account.id.as_str());
     match change {
