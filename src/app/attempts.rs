@@ -102,7 +102,8 @@ impl Attempts {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let account = name(account);
         kept.remove(&(account, Some(source)));
-        if let Some(strangers) = kept.get_mut(&(account, None)).filter(|_| matches!(source, Source::Network(_)))
+        if let Some(strangers) =
+            kept.get_mut(&(account, None)).filter(|_| matches!(source, Source::Network(_)))
         {
             strangers.count = strangers.count.saturating_sub(1);
         }
@@ -181,7 +182,10 @@ mod tests {
         while attempts.begin("a", network(1), NOW).is_ok() {}
         assert_eq!(attempts.begin("a", network(2), NOW), Ok(()));
         assert_eq!(attempts.begin("b", network(1), NOW), Ok(()), "nor one account's against another");
-        assert!(attempts.begin("a", Source::network(IpAddr::from([192, 0, 1, 200])), NOW).is_err(), "one network");
+        assert!(
+            attempts.begin("a", Source::network(IpAddr::from([192, 0, 1, 200])), NOW).is_err(),
+            "one network"
+        );
     }
 
     #[test]

@@ -4,15 +4,17 @@
 //! log is where that would show, and only if somebody looked: so this looks, before anything
 //! takes effect.
 //!
-//! Invariant: a version or key that is in force stands in the log, with the digest it has now.
+//! Invariant: a version or key that is in force stands in the log, with the digest it has now; and
+//! so do the roles and certificates of a person who asks for something.
 
 use serde::Deserialize;
 
 use super::apply::NotTaken;
 use super::gateway::Gateway;
 use super::world::World;
+use crate::base::ids::AccountId;
 use crate::store::audit::Reader;
-use crate::store::state::{RegisteredKey, StateStore};
+use crate::store::state::{Profile, RegisteredKey, StateStore};
 
 /// What the log must have a record of.
 struct Claim {
@@ -59,6 +61,46 @@ impl Gateway {
             self.log.read(move |log| Ok(claims.into_iter().try_for_each(|c| stands(&state, log, c))));
         outcome.await.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?
     }
+
+    /// Finds in the log that an account is what it is now.
+    ///
+    /// # Errors
+    /// What the log does not have, or has otherwise.
+    pub(super) async fn confirm_account(&self, profile: &Profile) -> Result<(), NotTaken> {
+        let (state, profile) = (self.state.clone(), profile.clone());
+        let outcome = self.log.read(move |log| Ok(account_stands(&state, log, &profile)));
+        outcome.await.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?
+    }
+}
+
+/// An account is what the log says: made, not stopped since, with roles and certificates that were
+/// given and not taken away since.
+fn account_stands(state: &StateStore, log: &Reader, profile: &Profile) -> Result<(), NotTaken> {
+    let account = &profile.account;
+    stands(state, log, claim("account-made", &account.id, &account.department))?;
+    not_undone(state, "account-enabled", "account-disabled", &account.id, "")?;
+    for role in &account.roles {
+        stands(state, log, claim("role-granted", &account.id, role.as_str()))?;
+        not_undone(state, "role-granted", "role-withdrawn", &account.id, role.as_str())?;
+    }
+    for key in &profile.keys {
+        stands(state, log, claim("certificate-bound", &account.id, key))?;
+    }
+    Ok(())
+}
+
+fn not_undone(
+    state: &StateStore,
+    done: &str,
+    undone: &str,
+    account: &AccountId,
+    detail: &str,
+) -> Result<(), NotTaken> {
+    let last = |kind| state.act_index(kind, account.as_str(), detail);
+    if last(undone)? > last(done)? {
+        return Err(NotTaken::Unconfirmed(format!("{undone} {account} {detail} is the newest")));
+    }
+    Ok(())
 }
 
 fn claim(kind: &'static str, object: impl ToString, detail: impl ToString) -> Claim {

@@ -24,7 +24,8 @@ pub fn check(req: &HttpRequest) -> Result<(), Code> {
     let own = match (text("sec-fetch-site"), text(header::ORIGIN.as_str())) {
         (Some(site), _) => matches!(site, "same-origin" | "none"),
         (None, Some(origin)) => {
-            let host = text(header::HOST.as_str()).or_else(|| req.uri().authority().map(|host| host.as_str()));
+            let host =
+                text(header::HOST.as_str()).or_else(|| req.uri().authority().map(|host| host.as_str()));
             host.is_some_and(|host| origin.strip_prefix("https://") == Some(host))
         }
         (None, None) => true,

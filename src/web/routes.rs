@@ -41,8 +41,8 @@ pub enum Verb {
 /// Problems that any route can answer with.
 pub const EVERYWHERE: &[Code] = &[Code::MalformedRequest, Code::Internal, Code::NotReady];
 
-/// Problems of routes that want to know the caller.
-const CALLER: &[Code] = &[
+/// Problems of routes for systems.
+const SYSTEM: &[Code] = &[
     Code::CertificateRequired,
     Code::CertificateUnknown,
     Code::CertificateRevoked,
@@ -70,6 +70,17 @@ const SIGN_IN: &[Code] = &[
     Code::TooManyAttempts,
     Code::TooManyRefusals,
     Code::Overloaded,
+    Code::AuditUnavailable,
+];
+
+/// Problems of routes for systems and for people.
+const ANYONE: &[Code] = &[
+    Code::CertificateRequired,
+    Code::CertificateUnknown,
+    Code::CertificateRevoked,
+    Code::SignInRequired,
+    Code::SignInUnfinished,
+    Code::TooManyRefusals,
     Code::AuditUnavailable,
 ];
 
@@ -128,18 +139,18 @@ const QUERY: &[Code] = &[
 
 /// All rows.
 pub static ROWS: &[Row] = &[
-    post("/v1/datasets/{dataset}/query", &[CALLER, BODY, QUERY], || web::to(query::query)),
-    get("/v1/datasets", &[CALLER, &[Code::Forbidden]], || web::to(datasets::list)),
-    get("/v1/datasets/{dataset}", &[CALLER, &[Code::Forbidden, Code::NotFound]], || web::to(datasets::view)),
-    get("/v1/requests/{request_id}/explain", &[CALLER, &[Code::NotFound]], || web::to(explain::explain)),
-    get("/v1/audit/checkpoint", &[CALLER], || web::to(audit::checkpoint)),
-    get("/v1/audit/tile/{level}/{index}", &[CALLER, &[Code::NotFound]], || web::to(audit::tile))
+    post("/v1/datasets/{dataset}/query", &[SYSTEM, BODY, QUERY], || web::to(query::query)),
+    get("/v1/datasets", &[ANYONE, &[Code::Forbidden]], || web::to(datasets::list)),
+    get("/v1/datasets/{dataset}", &[ANYONE, &[Code::Forbidden, Code::NotFound]], || web::to(datasets::view)),
+    get("/v1/requests/{request_id}/explain", &[ANYONE, &[Code::NotFound]], || web::to(explain::explain)),
+    get("/v1/audit/checkpoint", &[ANYONE], || web::to(audit::checkpoint)),
+    get("/v1/audit/tile/{level}/{index}", &[ANYONE, &[Code::NotFound]], || web::to(audit::tile))
         .matching("/v1/audit/tile/{level}/{index:.+}"),
-    get("/v1/audit/records", &[CALLER, &[Code::Forbidden, Code::InvalidRequest]], || web::to(audit::records)),
-    get("/v1/audit/records/{index}", &[CALLER, &[Code::NotFound]], || web::to(audit::record)),
-    get("/v1/audit/records/{index}/proof", &[CALLER, &[Code::NotFound]], || web::to(audit::proof)),
-    post("/v1/subjects/history", &[CALLER, BODY, &[Code::Forbidden]], || web::to(subjects::history)),
-    post("/v1/subjects/erase", &[CALLER, BODY, &[Code::Forbidden]], || web::to(subjects::erase)),
+    get("/v1/audit/records", &[ANYONE, &[Code::Forbidden, Code::InvalidRequest]], || web::to(audit::records)),
+    get("/v1/audit/records/{index}", &[ANYONE, &[Code::NotFound]], || web::to(audit::record)),
+    get("/v1/audit/records/{index}/proof", &[ANYONE, &[Code::NotFound]], || web::to(audit::proof)),
+    post("/v1/subjects/history", &[ANYONE, CHANGE, BODY, &[Code::Forbidden]], || web::to(subjects::history)),
+    post("/v1/subjects/erase", &[ANYONE, CHANGE, BODY, &[Code::Forbidden]], || web::to(subjects::erase)),
     get("/v1/session", &[HOLDER], || web::to(session::view)),
     post("/v1/session", &[SIGN_IN, BODY], || web::to(session::begin)).open(),
     delete("/v1/session", &[HOLDER, CHANGE], || web::to(session::end)),

@@ -1,9 +1,13 @@
 //! From "it is sensitive" to a grant, over real TLS, by people who are signed in.
 
 use serde_json::{Value, json};
+use sluice::base::ids::AccountId;
+use sluice::demo::certificates::Usage;
+use sluice::identity::Role;
+use sluice::store::state::Change;
 
-use crate::support::TestGateway;
 use crate::support::client::{Answer, Client};
+use crate::support::{TestGateway, now};
 
 /// The people of both sides, signed in.
 pub struct People {
@@ -142,9 +146,12 @@ async fn a_grant_is_listed_and_stopped_under_its_own_path() {
 #[tokio::test]
 async fn the_command_line_goes_the_way_that_everybody_goes() {
     let gw = TestGateway::start().await;
-    let _people = People::of(&gw).await;
-    gw.enrol("h.clerk", "housing", &["applicant"]);
-    let issued = gw.issued_to("h.clerk");
+    gw.enrol("h.clerk", "housing", &[]);
+    let issued = gw.authority.issue("h.clerk", &[], Usage::Client, now()).unwrap();
+    let account = AccountId::parse("h.clerk").unwrap();
+    for change in [Change::BindCertificate(issued.fingerprint), Change::GiveRole(Role::Applicant)] {
+        gw.state().change_account(&account, &change, "uid 0", now()).unwrap();
+    }
     issued.write(gw.path(), "clerk").unwrap();
     std::fs::write(gw.path().join("gateway-ca.pem"), gw.authority.certificate()).unwrap();
     std::fs::write(gw.path().join("draft.json"), json!({ "terms": terms() }).to_string()).unwrap();

@@ -289,10 +289,9 @@ impl Command {
         match self {
             Command::GiveRole | Command::WithdrawRole | Command::ResetTotp => &[Action::PeopleRoles],
             Command::Disable => &[Action::PeopleManage, Action::PeopleRoles],
-            Command::Enable
-            | Command::ResetPassword
-            | Command::BindCertificate
-            | Command::SetEmail => &[Action::PeopleManage],
+            Command::Enable | Command::ResetPassword | Command::BindCertificate | Command::SetEmail => {
+                &[Action::PeopleManage]
+            }
         }
     }
 

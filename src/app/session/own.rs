@@ -140,11 +140,7 @@ pub async fn change_code(
     }
 }
 
-async fn offer(
-    gateway: &Gateway,
-    call: &Call<PersonCaller>,
-    password: Secret<String>,
-) -> Result<CodeOffer> {
+async fn offer(gateway: &Gateway, call: &Call<PersonCaller>, password: Secret<String>) -> Result<CodeOffer> {
     known_again(gateway, call, password).await?;
     let account = call.caller.account.id.clone();
     let secret = CodeSecret::random(&gateway.rng).ok_or(Code::NotReady)?;
@@ -208,11 +204,7 @@ async fn rotate(
 }
 
 /// Has the log record the change, then tells how the session stands.
-async fn settle(
-    gateway: &Gateway,
-    trail: Trail,
-    token: Secret<String>,
-) -> Result<Renewed> {
+async fn settle(gateway: &Gateway, trail: Trail, token: Secret<String>) -> Result<Renewed> {
     gateway.in_force().await?;
     gateway.record(trail.end(Code::Ok)).await?;
     let signed_in = gateway.signed_in(token.reveal()).await?;

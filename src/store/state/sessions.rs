@@ -113,7 +113,8 @@ impl StateStore {
             diesel::delete(dsl::sessions.filter(dsl::since.le(past))).execute(connection)?;
             let of_account = dsl::sessions.filter(dsl::account.eq(new.account.as_str()));
             let newest = of_account.order((dsl::since.desc(), dsl::id)).select(dsl::id);
-            let surplus: Vec<String> = newest.load(connection)?.into_iter().skip(lasting.per_account).collect();
+            let surplus: Vec<String> =
+                newest.load(connection)?.into_iter().skip(lasting.per_account).collect();
             diesel::delete(dsl::sessions.filter(dsl::id.eq_any(surplus))).execute(connection)?;
             Ok(true)
         })
