@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::call::{Caller, Known};
+use crate::approval::Workflow;
 use crate::base::ids::{DatasetId, SystemId};
 use crate::base::{Findings, Sources};
 use crate::catalogue::{Catalogue, Dataset, Level};
@@ -24,6 +25,8 @@ pub struct World {
     pub policy: Arc<Policy>,
     /// Who is known, by which key.
     pub registry: Arc<Registry>,
+    /// How an application becomes a grant.
+    pub workflow: Arc<Workflow>,
     /// The catalogue's number.
     pub catalogue_version: u64,
     /// The policies' number.
@@ -49,7 +52,7 @@ impl World {
         previous: Option<&World>,
     ) -> Result<World, Findings> {
         let kept = previous.filter(|p| p.catalogue_version == version.catalogue).map(|p| &p.catalogue);
-        let Checked { catalogue, policy, registry, .. } =
+        let Checked { catalogue, policy, registry, workflow, .. } =
             check_after(kept, previous.map(|p| &*p.policy), &version.sources)?;
         Ok(World {
             secret: Arc::new(secret(&catalogue, &policy, &registry)),
@@ -59,6 +62,7 @@ impl World {
             catalogue,
             policy: Arc::new(policy),
             registry: Arc::new(with_keys(registry, keys)),
+            workflow: Arc::new(workflow),
             catalogue_version: version.catalogue,
             policy_version: version.policy,
         })
@@ -70,6 +74,7 @@ impl World {
             catalogue: Arc::clone(&self.catalogue),
             policy: Arc::clone(&self.policy),
             registry: Arc::new(with_keys(self.registry.without_keys(), keys)),
+            workflow: Arc::clone(&self.workflow),
             secret: Arc::clone(&self.secret),
             catalogue_digest: Arc::clone(&self.catalogue_digest),
             policy_digest: Arc::clone(&self.policy_digest),
@@ -145,6 +150,8 @@ pub struct Checked {
     pub policy: Policy,
     /// The systems they name, without keys.
     pub registry: Registry,
+    /// How an application becomes a grant.
+    pub workflow: Workflow,
     /// What is worth a look.
     pub warnings: Findings,
 }
@@ -178,7 +185,17 @@ fn check_after(
         }
     };
     let registry = Registry::new(systems);
-    let (policy, more) = Policy::load_after(policy, sources, &catalogue, &registry)?;
-    warnings.0.extend(more.0);
-    Ok(Checked { catalogue, policy, registry, warnings })
+    let policy = Policy::load_after(policy, sources, &catalogue, &registry);
+    let (policy, workflow) = match (policy, Workflow::load(sources, &catalogue)) {
+        (Ok((policy, more)), Ok((workflow, still_more))) => {
+            warnings.0.extend(more.0.into_iter().chain(still_more.0));
+            (policy, workflow)
+        }
+        (policy, workflow) => {
+            let mut findings = policy.map_or_else(|f| f, |(_, warnings)| warnings);
+            findings.0.extend(workflow.map_or_else(|f| f.0, |(_, warnings)| warnings.0));
+            return Err(findings);
+        }
+    };
+    Ok(Checked { catalogue, policy, registry, workflow, warnings })
 }

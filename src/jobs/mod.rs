@@ -1,12 +1,16 @@
-//! What happens without being asked: taking up changes, counting refusals, measuring.
+//! What happens without being asked: taking up changes, counting refusals, measuring, deadlines.
 //!
 //! Invariant: a job that fails says so once, when it begins to fail, and goes on trying; nothing
 //! here holds up a request.
+
+mod deadlines;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
+
+pub use deadlines::fire_timers;
 
 use crate::app::Gateway;
 

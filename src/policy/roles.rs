@@ -37,6 +37,12 @@ pub enum Action {
     SubjectsHistory,
     /// Erase one person from the log.
     SubjectsErase,
+    /// Write applications and command them, and lend roles; what exactly, the approval room says.
+    ApplicationsWrite,
+    /// Read the applications and grants that the own department has a side in.
+    ApplicationsReadOwn,
+    /// Read all applications and grants.
+    ApplicationsReadAll,
     /// See the accounts of the own department.
     PeopleReadOwn,
     /// See all accounts.
@@ -49,7 +55,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 12] = [
+    pub const ALL: [Action; 15] = [
         Action::DatasetsRead,
         Action::DatasetsQuery,
         Action::ExplainOwn,
@@ -58,6 +64,9 @@ impl Action {
         Action::AuditReadAll,
         Action::SubjectsHistory,
         Action::SubjectsErase,
+        Action::ApplicationsWrite,
+        Action::ApplicationsReadOwn,
+        Action::ApplicationsReadAll,
         Action::PeopleReadOwn,
         Action::PeopleReadAll,
         Action::PeopleManage,
@@ -75,6 +84,9 @@ impl Action {
             Action::AuditReadAll => "audit.read_all",
             Action::SubjectsHistory => "subjects.history",
             Action::SubjectsErase => "subjects.erase",
+            Action::ApplicationsWrite => "applications.write",
+            Action::ApplicationsReadOwn => "applications.read_own",
+            Action::ApplicationsReadAll => "applications.read_all",
             Action::PeopleReadOwn => "people.read_own",
             Action::PeopleReadAll => "people.read_all",
             Action::PeopleManage => "people.manage",

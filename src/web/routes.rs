@@ -6,7 +6,9 @@
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
 
-use super::api::{audit, datasets, explain, openapi, people, query, session, subjects};
+use super::api::{
+    applications, audit, datasets, delegations, explain, grants, openapi, people, query, session, subjects,
+};
 use crate::base::{Code, Error, Result};
 
 /// One row: a method on a path, who answers it, and how it can end other than well.
@@ -107,6 +109,19 @@ const BODY: &[Code] = &[
     Code::InvalidRequest,
 ];
 
+/// Problems of reading an application or a grant, or a list of them.
+const READ: &[Code] = &[Code::Forbidden, Code::NotFound, Code::InvalidRequest];
+
+/// Problems of commanding one.
+const COMMAND: &[Code] = &[
+    Code::Forbidden,
+    Code::NotSeparate,
+    Code::NotFound,
+    Code::WrongState,
+    Code::VersionMismatch,
+    Code::KeyReused,
+];
+
 /// Problems of a query.
 const QUERY: &[Code] = &[
     Code::Forbidden,
@@ -147,6 +162,19 @@ pub static ROWS: &[Row] = &[
     post("/v1/people", &[PERSON, CHANGE, BODY, PEOPLE], || web::to(people::make)),
     get("/v1/people/{account}", &[PERSON, &[Code::NotFound]], || web::to(people::view)),
     post("/v1/people/{account}/{command}", &[PERSON, CHANGE, BODY, PEOPLE], || web::to(people::command)),
+    get("/v1/applications", &[PERSON, READ], || web::to(applications::list)),
+    post("/v1/applications", &[PERSON, CHANGE, BODY, COMMAND], || web::to(applications::draft)),
+    get("/v1/applications/{id}", &[PERSON, READ], || web::to(applications::get)),
+    get("/v1/applications/{id}/events", &[PERSON, READ], || web::to(applications::events)),
+    post("/v1/applications/{id}/{command}", &[PERSON, CHANGE, BODY, COMMAND], || {
+        web::to(applications::command)
+    }),
+    get("/v1/grants", &[PERSON, READ], || web::to(grants::list)),
+    get("/v1/grants/{id}", &[PERSON, READ], || web::to(grants::get)),
+    post("/v1/grants/{id}/{command}", &[PERSON, CHANGE, BODY, COMMAND], || web::to(grants::command)),
+    get("/v1/delegations", &[PERSON, READ], || web::to(delegations::list)),
+    post("/v1/delegations", &[PERSON, CHANGE, BODY, COMMAND], || web::to(delegations::give)),
+    delete("/v1/delegations/{id}", &[PERSON, CHANGE, READ], || web::to(delegations::take_back)),
     get("/openapi.json", &[], || web::to(openapi::document)).open(),
 ];
 

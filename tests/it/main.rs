@@ -12,6 +12,7 @@ mod support;
 
 #[cfg(feature = "postgres")]
 mod adapter_postgres;
+mod applications;
 mod bad_input;
 mod bulkhead;
 mod canary;

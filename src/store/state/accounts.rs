@@ -95,6 +95,19 @@ impl StateStore {
         profile(&mut *self.connection()?, id)
     }
 
+    /// All accounts of a natural person.
+    ///
+    /// # Errors
+    /// As for [`StateStore::account`].
+    pub fn accounts_of(&self, person: &PersonId) -> Result<Vec<Account>, StateError> {
+        let connection = &mut *self.connection()?;
+        let own = accounts::table.filter(accounts::person.eq(person.as_str()));
+        let ids = own.select(accounts::id).load::<String>(connection)?;
+        let ids = ids.iter().filter_map(|id| AccountId::parse(id));
+        let found = ids.filter_map(|id| profile(connection, &id).transpose());
+        found.map(|found| found.map(|profile| profile.account)).collect()
+    }
+
     /// Accounts by id, of one department or of all, from behind `after`, at most `limit`.
     ///
     /// # Errors

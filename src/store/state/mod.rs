@@ -5,8 +5,11 @@
 
 mod accounts;
 mod acts;
+pub mod applications;
 mod credentials;
+pub mod delegations;
 pub mod grants;
+pub mod idempotency;
 mod keys;
 mod quota;
 mod schema;
@@ -41,7 +44,8 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite/stat
 pub struct StateError(String);
 
 impl StateError {
-    fn new(cause: impl std::fmt::Display) -> Self {
+    /// What was the matter.
+    pub fn new(cause: impl std::fmt::Display) -> Self {
         Self(cause.to_string())
     }
 }
