@@ -15,7 +15,7 @@ use crate::audit::{SigningKey, SubjectKey};
 use crate::base::ids::{decode_hex, hex};
 use crate::base::{Finding, Secret};
 use crate::config::{AuditSection, read_private};
-use crate::privacy::PseudonymKey;
+use crate::privacy::{CountingKey, PseudonymKey};
 
 /// The keys of a gateway.
 pub struct Keys {
@@ -27,6 +27,8 @@ pub struct Keys {
     pub subjects: SubjectKey,
     /// Makes pseudonyms.
     pub pseudonyms: PseudonymKey,
+    /// Counts different people.
+    pub counting: CountingKey,
 }
 
 impl Keys {
@@ -51,6 +53,7 @@ impl Keys {
             subjects: SubjectKey::new(&derive(b"sluice subjects v1")?)
                 .map_err(|_| fault(&config.subject_key_file, "cannot be used", "make another"))?,
             pseudonyms: PseudonymKey::new(&derive(b"sluice pseudonyms v1")?),
+            counting: CountingKey::new(&derive(b"sluice counting v1")?),
         })
     }
 }

@@ -109,6 +109,7 @@ fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Resul
         quotas,
         world,
         pseudonyms: keys.pseudonyms,
+        counting: keys.counting,
         limits: config.limits.clone(),
         metrics,
     }))

@@ -21,6 +21,7 @@ mod disk;
 mod erasure;
 mod examples;
 mod export;
+mod grants;
 mod house;
 mod io_faults;
 mod kill;

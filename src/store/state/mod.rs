@@ -24,7 +24,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 pub use acts::Act;
 pub use keys::{RegisteredKey, Registration};
-pub use quota::{Charge, Charged, Quotas};
+pub use quota::{Charge, Charged, Counted, Quotas, Use, UsePeople};
 pub use versions::{Applied, Version};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite/state");

@@ -46,6 +46,7 @@ diesel::table! {
         grant_id -> Text,
         day -> Text,
         used -> BigInt,
+        people -> BigInt,
     }
 }
 
@@ -59,5 +60,13 @@ diesel::table! {
         since -> BigInt,
         state -> Text,
         changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    quota_people (grant_id, day, token) {
+        grant_id -> Text,
+        day -> Text,
+        token -> Binary,
     }
 }
