@@ -93,12 +93,21 @@ pub enum NotTaken {
 }
 
 impl Gateway {
-    /// Takes up whatever changed since revision `seen` (-1 at the start: nothing was seen, and
-    /// everything is looked up in the log); gives the revision that is now in force.
+    /// Takes up whatever changed since the last time (at the start: everything, which is then
+    /// looked up in the log). Jobs call it again and again; whoever changes something calls it
+    /// before they answer, so that the change is recorded and in force by then. One at a time: who
+    /// waits for another finds that one's work done.
     ///
     /// # Errors
     /// Why not. Everything stays as it was, and the next call tries again.
-    pub async fn take_up_changes(&self, seen: i64) -> Result<i64, NotTaken> {
+    pub async fn take_up(&self) -> Result<(), NotTaken> {
+        let mut seen = self.seen.lock().await;
+        *seen = self.take_up_since(*seen).await?;
+        Ok(())
+    }
+
+    /// The same since revision `seen`, -1 where nothing was seen; gives the revision now in force.
+    async fn take_up_since(&self, seen: i64) -> Result<i64, NotTaken> {
         let (state, old) = (self.state.clone(), self.world());
         // The revision is read first: a change after that moment is found by the next call.
         let read = blocking(move || {

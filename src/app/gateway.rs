@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use ring::rand::SystemRandom;
+use tokio::sync::Mutex;
 
 use super::admission::Places;
 use super::refusals::Refusals;
@@ -25,6 +26,8 @@ pub struct Gateway {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) rng: SystemRandom,
     pub(super) world: ArcSwap<World>,
+    /// The revision of the state up to which changes are in force; held while one is taken up.
+    pub(super) seen: Mutex<i64>,
     pub(super) log: AuditLog,
     pub(super) state: StateStore,
     pub(super) quotas: Quotas,
@@ -64,6 +67,7 @@ impl Gateway {
             clock: parts.clock,
             rng: SystemRandom::new(),
             world: ArcSwap::from_pointee(parts.world),
+            seen: Mutex::new(-1),
             log: parts.log,
             state: parts.state,
             quotas: parts.quotas,

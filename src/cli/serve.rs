@@ -53,7 +53,7 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
     let tls = Tls::load(config.tls.clone(), Arc::clone(&clock)).map_err(text)?;
     let adapters = Adapters::new(&args.config.display().to_string(), &config.adapter).map_err(text)?;
     let gateway = Arc::new(build(&config, Arc::clone(&clock), Arc::clone(&metrics))?);
-    let seen = gateway.take_up_changes(-1).await.map_err(text)?;
+    gateway.take_up().await.map_err(text)?;
 
     let house = House { gateway: Arc::clone(&gateway), adapters, tls: Arc::clone(&tls), metrics };
     let bound = server::bind(&house, &config.gateway, &config.limits).map_err(text)?;
@@ -61,7 +61,7 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
     let stop = stop_signal(args.leash)?;
     announce(&bound);
     let work = [
-        actix_rt::spawn(jobs::take_up_changes(Arc::clone(&gateway), seen)),
+        actix_rt::spawn(jobs::take_up_changes(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::record_surplus(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::measure(Arc::clone(&gateway))),
         actix_rt::spawn(watch_tls(tls, Arc::clone(&gateway))),

@@ -17,15 +17,11 @@ const SURPLUS: Duration = Duration::from_secs(10);
 /// How often the log's state is measured.
 const MEASURE: Duration = Duration::from_secs(1);
 
-/// Takes up whatever is applied or registered while the gateway runs; `seen` is the revision
-/// that it started with. Runs until it is dropped.
-pub async fn take_up_changes(gateway: Arc<Gateway>, mut seen: i64) {
+/// Takes up whatever is applied or registered while the gateway runs. Runs until it is dropped.
+pub async fn take_up_changes(gateway: Arc<Gateway>) {
     let mut failing = Failing::new("changes could not be taken up; what was in force stays in force");
-    every(CHANGES, async || match gateway.take_up_changes(seen).await {
-        Ok(now) => {
-            seen = now;
-            failing.over();
-        }
+    every(CHANGES, async || match gateway.take_up().await {
+        Ok(()) => failing.over(),
         Err(error) => failing.say(&error),
     })
     .await;

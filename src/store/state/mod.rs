@@ -4,7 +4,10 @@
 //! sees the other. No value or identifier of a subject is ever stored here.
 
 mod acts;
+pub mod applications;
+pub mod delegations;
 pub mod grants;
+pub mod idempotency;
 mod keys;
 mod quota;
 mod schema;

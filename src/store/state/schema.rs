@@ -70,3 +70,73 @@ diesel::table! {
         token -> Binary,
     }
 }
+    applications (id) {
+        id -> Text,
+        version -> BigInt,
+        state -> Text,
+        requester -> Text,
+        provider -> Text,
+        dataset -> Text,
+        due_on -> Nullable<Text>,
+        granted_at -> Nullable<BigInt>,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    application_events (application, seq) {
+        application -> Text,
+        seq -> BigInt,
+        event -> Text,
+        act -> BigInt,
+    }
+}
+
+diesel::table! {
+    application_waits (department, role, application) {
+        department -> Text,
+        role -> Text,
+        application -> Text,
+    }
+}
+
+diesel::table! {
+    application_approvals (applicant, approver, at, application) {
+        applicant -> Text,
+        approver -> Text,
+        at -> BigInt,
+        application -> Text,
+    }
+}
+
+diesel::table! {
+    timers (application, kind, at) {
+        application -> Text,
+        kind -> Text,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    delegations (id) {
+        id -> BigInt,
+        from_account -> Text,
+        to_account -> Text,
+        role -> Text,
+        since -> BigInt,
+        until -> BigInt,
+        ended_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (account, key) {
+        account -> Text,
+        key -> Text,
+        request -> Text,
+        answer -> Text,
+        at -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(application_events, acts);
