@@ -70,6 +70,8 @@ diesel::table! {
         token -> Binary,
     }
 }
+
+diesel::table! {
     applications (id) {
         id -> Text,
         version -> BigInt,
