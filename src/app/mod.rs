@@ -4,11 +4,13 @@
 //! no story knows of HTTP. Entrances (web, jobs, the command line) call these and nothing below.
 
 mod admission;
+pub mod applications;
 pub mod apply;
 pub mod call;
 mod charge;
 mod confirm;
 pub mod datasets;
+pub mod delegations;
 pub mod erase;
 pub mod explain;
 pub mod gateway;

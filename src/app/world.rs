@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::standing::Standing;
+use crate::approval::Workflow;
 use crate::base::ids::{DatasetId, SystemId};
 use crate::base::{Findings, Sources};
 use crate::catalogue::{Catalogue, Dataset, Level};
@@ -25,6 +26,8 @@ pub struct World {
     pub policy: Arc<Policy>,
     /// Who is known, by which key.
     pub registry: Arc<Registry>,
+    /// How an application becomes a grant.
+    pub workflow: Arc<Workflow>,
     /// The catalogue's number.
     pub catalogue_version: u64,
     /// The policies' number.
@@ -56,7 +59,7 @@ impl World {
         previous: Option<&World>,
     ) -> Result<World, Findings> {
         let kept = previous.filter(|p| p.catalogue_version == version.catalogue).map(|p| &p.catalogue);
-        let Checked { catalogue, policy, registry, .. } =
+        let Checked { catalogue, policy, registry, workflow, .. } =
             check_after(kept, previous.map(|p| &*p.policy), &version.sources)?;
         let standing = previous.map(|p| Arc::clone(&p.standing)).unwrap_or_default();
         let policy = standing.put_into(&policy, &catalogue);
@@ -69,6 +72,7 @@ impl World {
             catalogue,
             policy: Arc::new(policy),
             registry: Arc::new(with_keys(registry, keys)),
+            workflow: Arc::new(workflow),
             catalogue_version: version.catalogue,
             policy_version: version.policy,
         })
@@ -81,6 +85,7 @@ impl World {
             policy: Arc::clone(&self.policy),
             registry: Arc::new(with_keys(self.registry.without_keys(), keys)),
             standing: Arc::clone(&self.standing),
+            workflow: Arc::clone(&self.workflow),
             secret: Arc::clone(&self.secret),
             catalogue_digest: Arc::clone(&self.catalogue_digest),
             policy_digest: Arc::clone(&self.policy_digest),
@@ -173,6 +178,8 @@ pub struct Checked {
     pub policy: Policy,
     /// The systems they name, without keys.
     pub registry: Registry,
+    /// How an application becomes a grant.
+    pub workflow: Workflow,
     /// What is worth a look.
     pub warnings: Findings,
 }
@@ -206,7 +213,17 @@ fn check_after(
         }
     };
     let registry = Registry::new(systems);
-    let (policy, more) = Policy::load_after(policy, sources, &catalogue, &registry)?;
-    warnings.0.extend(more.0);
-    Ok(Checked { catalogue, policy, registry, warnings })
+    let policy = Policy::load_after(policy, sources, &catalogue, &registry);
+    let (policy, workflow) = match (policy, Workflow::load(sources, &catalogue)) {
+        (Ok((policy, more)), Ok((workflow, still_more))) => {
+            warnings.0.extend(more.0.into_iter().chain(still_more.0));
+            (policy, workflow)
+        }
+        (policy, workflow) => {
+            let mut findings = policy.map_or_else(|f| f, |(_, warnings)| warnings);
+            findings.0.extend(workflow.map_or_else(|f| f.0, |(_, warnings)| warnings.0));
+            return Err(findings);
+        }
+    };
+    Ok(Checked { catalogue, policy, registry, workflow, warnings })
 }

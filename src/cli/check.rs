@@ -28,7 +28,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
         print!("{}", policy::matrix(&checked.policy, &checked.catalogue, &checked.registry));
         return ExitCode::SUCCESS;
     }
-    let worn = checked.policy.worn(SystemClock.now());
+    let now = SystemClock.now();
+    let mut worn = checked.policy.worn(now);
+    worn.0.extend(checked.workflow.worn(now).0);
     print!("{}{worn}", checked.warnings);
     println!(
         "ok: {} datasets of {} departments, {} systems; {} warnings",

@@ -37,11 +37,17 @@ pub enum Action {
     SubjectsHistory,
     /// Erase one person from the log.
     SubjectsErase,
+    /// Write applications and command them, and lend roles; what exactly, the approval room says.
+    ApplicationsWrite,
+    /// Read the applications and grants that the own department has a side in.
+    ApplicationsReadOwn,
+    /// Read all applications and grants.
+    ApplicationsReadAll,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 8] = [
+    pub const ALL: [Action; 11] = [
         Action::DatasetsRead,
         Action::DatasetsQuery,
         Action::ExplainOwn,
@@ -50,6 +56,9 @@ impl Action {
         Action::AuditReadAll,
         Action::SubjectsHistory,
         Action::SubjectsErase,
+        Action::ApplicationsWrite,
+        Action::ApplicationsReadOwn,
+        Action::ApplicationsReadAll,
     ];
 
     /// The name in `roles.csv`.
@@ -63,6 +72,9 @@ impl Action {
             Action::AuditReadAll => "audit.read_all",
             Action::SubjectsHistory => "subjects.history",
             Action::SubjectsErase => "subjects.erase",
+            Action::ApplicationsWrite => "applications.write",
+            Action::ApplicationsReadOwn => "applications.read_own",
+            Action::ApplicationsReadAll => "applications.read_all",
         }
     }
 }

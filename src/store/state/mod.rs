@@ -3,6 +3,7 @@
 //! Invariant: a change and the act that tells of it are one transaction; whoever sees the one
 //! sees the other. No value or identifier of a subject is ever stored here.
 
+mod accounts;
 mod acts;
 pub mod applications;
 pub mod delegations;
@@ -25,6 +26,7 @@ use diesel::sqlite::SqliteConnection;
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+pub use accounts::Profile;
 pub use acts::Act;
 pub use keys::{RegisteredKey, Registration};
 pub use quota::{Charge, Charged, Counted, Quotas, Use, UsePeople};
@@ -38,7 +40,8 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite/stat
 pub struct StateError(String);
 
 impl StateError {
-    fn new(cause: impl std::fmt::Display) -> Self {
+    /// What was the matter.
+    pub fn new(cause: impl std::fmt::Display) -> Self {
         Self(cause.to_string())
     }
 }

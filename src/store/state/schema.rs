@@ -81,6 +81,8 @@ diesel::table! {
         dataset -> Text,
         due_on -> Nullable<Text>,
         granted_at -> Nullable<BigInt>,
+        open -> Bool,
+        rules -> BigInt,
         updated_at -> BigInt,
     }
 }

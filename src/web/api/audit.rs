@@ -3,13 +3,16 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa::ToSchema;
 
-use super::{json, to_its_end};
+use super::{json, parameters, to_its_end};
 use crate::app::records::{self, Search};
 use crate::app::view::{RecordLine, RecordPage};
 use crate::audit::Tile;
-use crate::base::{Code, Error, Result};
+use crate::base::{Code, Result};
 use crate::web::extract::System;
 use crate::web::server::Worker;
+
+/// Parameters of a search that can have a fault.
+const PARAMETERS: [&str; 4] = ["from", "until", "after", "limit"];
 
 /// The newest signed checkpoint of the log (C2SP tlog-checkpoint).
 #[utoipa::path(
@@ -62,7 +65,7 @@ pub async fn tile(_: System, worker: Worker, path: web::Path<(String, String)>) 
     responses((status = 200, description = "The records found, by index", body = RecordPage)),
 )]
 pub async fn records(System { call, .. }: System, worker: Worker, req: HttpRequest) -> Result<HttpResponse> {
-    let search = parse(req.query_string());
+    let search = parameters::<Search>(req.query_string(), &PARAMETERS);
     json(&to_its_end(async move { records::search(&worker.gateway, &call, search).await }).await?)
 }
 
@@ -103,23 +106,6 @@ pub async fn proof(
     json(&to_its_end(async move { records::record(&worker.gateway, &call, index).await }).await?)
 }
 
-/// The parameters of a search, or the first that has a fault. A name that is none of ours is the
-/// caller's own text: it is not repeated.
-fn parse(query: &str) -> Result<Search> {
-    let read = web::Query::<Search>::from_query;
-    read(query).map(web::Query::into_inner).map_err(|_| {
-        let faulty = query.split('&').find(|part| read(part).is_err());
-        let (pointer, code) = match faulty.and_then(|part| part.split('=').next()) {
-            Some(name @ ("from" | "until" | "after" | "limit")) => {
-                (format!("/{name}"), Code::NotAllowedValue)
-            }
-            Some(_) => (String::new(), Code::UnknownMember),
-            None => (String::new(), Code::DuplicateItem),
-        };
-        Error::at(Code::InvalidRequest, pointer, code)
-    })
-}
-
 /// The index of a record; what is no number is no record.
 fn number(text: &str) -> Result<u64> {
     text.parse().map_err(|_| Code::NotFound.into())
@@ -144,7 +130,7 @@ mod tests {
     use super::*;
 
     fn fault_of(query: &str) -> Option<(String, Code)> {
-        let error = parse(query).err()?;
+        let error = parameters::<Search>(query, &PARAMETERS).err()?;
         error.invalid.into_iter().next().map(|fault| (fault.pointer, fault.code))
     }
 

@@ -11,6 +11,10 @@ CREATE TABLE applications (
     due_on TEXT,
     -- When its grant came into force; none before.
     granted_at BIGINT,
+    -- Can anything still happen to it?
+    open BOOLEAN NOT NULL,
+    -- The version of the rules (versions.seq) under which its clocks and its last day were worked out.
+    rules BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
 );
 CREATE INDEX applications_requester ON applications (requester, id);
@@ -19,6 +23,7 @@ CREATE INDEX applications_requester_dataset ON applications (requester, dataset,
 CREATE INDEX applications_provider ON applications (provider, id);
 CREATE INDEX applications_provider_state ON applications (provider, state, id);
 CREATE INDEX applications_state ON applications (state, id);
+CREATE INDEX applications_rules ON applications (rules) WHERE open;
 CREATE INDEX applications_granted ON applications (id) WHERE granted_at IS NOT NULL;
 CREATE INDEX applications_requester_granted ON applications (requester, id) WHERE granted_at IS NOT NULL;
 CREATE INDEX applications_provider_granted ON applications (provider, id) WHERE granted_at IS NOT NULL;

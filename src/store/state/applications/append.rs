@@ -5,9 +5,10 @@ use diesel::sqlite::SqliteConnection;
 use serde_json::Value;
 
 use super::{Standing, name, newest_act};
-use crate::approval::application::{Application, Timer};
+use crate::approval::application::Application;
 use crate::approval::event::{Actor, Event, What};
 use crate::approval::facts::PastApproval;
+use crate::approval::progress::Timer;
 use crate::base::Timestamp;
 use crate::base::ids::ApplicationId;
 use crate::store::state::grants::{self, StandingGrant};
@@ -127,7 +128,7 @@ fn put(connection: &mut SqliteConnection, change: &Change, now: Timestamp) -> Re
     if usize::try_from(stored) != Ok(before) || !took_timer(connection, id, change.fired)? {
         return Ok(Appended::Stale);
     }
-    put_row(connection, change, now)?;
+    put_row(connection, change)?;
     let new = application.events.get(before..).unwrap_or_default();
     for event in new {
         put_event(connection, id, event)?;
@@ -161,14 +162,16 @@ fn took_timer(connection: &mut SqliteConnection, id: &str, fired: Option<Timer>)
     Ok(diesel::delete(row).execute(connection)? == 1)
 }
 
-fn put_row(connection: &mut SqliteConnection, change: &Change, now: Timestamp) -> Result<(), StateError> {
+fn put_row(connection: &mut SqliteConnection, change: &Change) -> Result<(), StateError> {
     let application = &change.application;
     let row = (
         applications::version.eq(i64::from(application.version)),
-        applications::state.eq(name(&application.state)?),
+        applications::state.eq(application.state.as_str()),
         applications::due_on.eq(change.standing.due.map(|day| day.to_string())),
-        applications::granted_at.eq(granted_at(application)),
-        applications::updated_at.eq(now.micros()),
+        applications::granted_at.eq(application.granted_at().map(Timestamp::micros)),
+        applications::open.eq(!application.state.is_final()),
+        applications::rules.eq(change.standing.rules),
+        applications::updated_at.eq(application.events.last().map_or(0, |event| event.at.micros())),
     );
     let known = applications::table.find(application.id.as_str());
     let found = diesel::update(known).set(row.clone()).execute(connection)?;
@@ -184,12 +187,6 @@ fn put_row(connection: &mut SqliteConnection, change: &Change, now: Timestamp) -
     Ok(())
 }
 
-/// When its grant came into force, if it did.
-fn granted_at(application: &Application) -> Option<i64> {
-    let accepted = application.events.iter().find(|event| matches!(event.what, What::Accepted { .. }));
-    accepted.map(|event| event.at.micros())
-}
-
 fn put_event(connection: &mut SqliteConnection, id: &str, event: &Event) -> Result<(), StateError> {
     let json = serde_json::to_value(event).map_err(StateError::new)?;
     let kind = json.get("event").and_then(Value::as_str).unwrap_or_default();
@@ -199,7 +196,7 @@ fn put_event(connection: &mut SqliteConnection, id: &str, event: &Event) -> Resu
         id,
         &detail(&event.what),
         event.at,
-        &actor(&event.by),
+        &author(event),
     )?;
     let row = (
         application_events::application.eq(id),
@@ -235,6 +232,14 @@ fn put_standing(connection: &mut SqliteConnection, id: &str, standing: &Standing
     Ok(())
 }
 
+/// Who did it; the first events of a grant of the files are the files' own.
+fn author(event: &Event) -> String {
+    match (&event.by, &event.what) {
+        (Actor::Timer, What::Drafted { .. } | What::Accepted { .. }) => "policies/grants.toml".to_owned(),
+        (by, _) => actor(by),
+    }
+}
+
 /// Who did it, as acts name it.
 fn actor(by: &Actor) -> String {
     match by {
@@ -254,7 +259,9 @@ fn detail(what: &What) -> String {
         | What::Accepted { revision } => revision.as_str().to_owned(),
         What::Refused { reason, .. } => reason.clone(),
         What::ExtensionAsked { days, .. } => days.to_string(),
-        What::Recomputed { due } => due.to_string(),
+        What::Consented { due } | What::ExtensionGranted { due } | What::Recomputed { due } => {
+            due.day.to_string()
+        }
         _ => String::new(),
     }
 }

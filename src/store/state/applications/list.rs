@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use diesel::sqlite::{Sqlite, SqliteConnection};
 
-use super::{Wait, from_name, name};
+use super::{Wait, from_name};
 use crate::approval::State;
 use crate::base::Timestamp;
 use crate::base::ids::{ApplicationId, DatasetId, DepartmentId};
@@ -68,7 +68,7 @@ impl StateStore {
     /// # Errors
     /// When the database cannot be read, or holds what this program cannot.
     pub fn applications(&self, list: &List) -> Result<Vec<ApplicationRow>, StateError> {
-        let state = list.state.as_ref().map(name).transpose()?;
+        let state = list.state.map(|state| state.as_str().to_owned());
         let connection = &mut self.connection()?;
         let mut rows = Vec::new();
         // A query for each way in which a row can belong here: each has its index, where one with

@@ -17,12 +17,13 @@ use time::Date;
 pub use append::{Appended, Change};
 pub use list::{ApplicationRow, List, Whose};
 
-use super::schema::{acts, application_approvals, application_events, grants, timers};
+use super::schema::{acts, application_approvals, application_events, applications, grants, timers};
 use super::{StateError, StateStore};
 use crate::approval::Terms;
-use crate::approval::application::{Application, Timer};
+use crate::approval::application::Application;
 use crate::approval::event::Event;
 use crate::approval::facts::PastApproval;
+use crate::approval::progress::Timer;
 use crate::base::Timestamp;
 use crate::base::ids::{ApplicationId, DepartmentId, PersonId};
 use crate::identity::Role;
@@ -50,6 +51,8 @@ pub struct Standing {
     pub due: Option<Date>,
     /// The clocks that run.
     pub timers: Vec<Timer>,
+    /// The version of the rules by which this was worked out.
+    pub rules: i64,
 }
 
 impl StateStore {
@@ -84,6 +87,23 @@ impl StateStore {
             .select(acts::log_index)
             .load::<Option<i64>>(&mut self.connection()?)?;
         rows.into_iter().map(|i| i.map(u64::try_from).transpose().map_err(StateError::new)).collect()
+    }
+
+    /// Applications to which something can still happen and whose clocks were worked out by older
+    /// rules, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or holds what this program cannot.
+    pub fn older_than(&self, rules: i64, limit: i64) -> Result<Vec<ApplicationId>, StateError> {
+        let ids = applications::table
+            .filter(applications::open)
+            .filter(applications::rules.lt(rules))
+            .order(applications::rules)
+            .limit(limit)
+            .select(applications::id)
+            .load::<String>(&mut self.connection()?)?;
+        let ids = ids.iter().map(|id| ApplicationId::parse(id)).collect::<Option<Vec<_>>>();
+        ids.ok_or_else(|| StateError::new("applications holds a malformed row"))
     }
 
     /// Clocks that have run out, the oldest first, at most `limit`.
