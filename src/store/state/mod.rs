@@ -6,6 +6,11 @@
 mod acts;
 pub mod grants;
 mod keys;
+pub mod notice;
+pub mod outbox;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod outbox_tests;
 mod quota;
 mod schema;
 #[cfg(test)]
