@@ -7,5 +7,12 @@
 //! nothing that a person typed, no value and no identifier of a subject, is ever in its hands.
 
 mod about;
+mod deliver;
+pub mod letter;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests;
+mod words;
 
 pub use about::about;
+pub use deliver::{Directory, Postman};

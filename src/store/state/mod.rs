@@ -40,7 +40,8 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite/stat
 pub struct StateError(String);
 
 impl StateError {
-    fn new(cause: impl std::fmt::Display) -> Self {
+    /// Of what the state could not be read or written for, in its own words.
+    pub fn new(cause: impl std::fmt::Display) -> Self {
         Self(cause.to_string())
     }
 }
