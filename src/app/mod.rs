@@ -16,6 +16,7 @@ pub mod explain;
 pub mod gateway;
 pub mod history;
 pub mod keys;
+pub mod notices;
 pub mod query;
 pub mod readiness;
 mod recheck;

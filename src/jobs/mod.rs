@@ -1,12 +1,17 @@
-//! What happens without being asked: taking up changes, counting refusals, measuring.
+//! What happens without being asked: taking up changes, counting refusals, measuring,
+//! carrying notices.
 //!
 //! Invariant: a job that fails says so once, when it begins to fail, and goes on trying; nothing
 //! here holds up a request.
+
+mod notices;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
+
+pub use notices::carry_notices;
 
 use crate::app::Gateway;
 

@@ -10,6 +10,11 @@ pub mod delegations;
 pub mod grants;
 pub mod idempotency;
 mod keys;
+pub mod notice;
+pub mod outbox;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod outbox_tests;
 mod quota;
 mod schema;
 #[cfg(test)]
@@ -40,7 +45,7 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite/stat
 pub struct StateError(String);
 
 impl StateError {
-    /// What was the matter.
+    /// Of what the state could not be read or written for, in its own words.
     pub fn new(cause: impl std::fmt::Display) -> Self {
         Self(cause.to_string())
     }

@@ -144,3 +144,42 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(application_events, acts);
+
+diesel::table! {
+    notices (seq) {
+        seq -> BigInt,
+        recipient -> Text,
+        kind -> Text,
+        object -> Text,
+        about -> Text,
+        urgency -> Text,
+        created_at -> BigInt,
+        act -> BigInt,
+        addressed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    letters (id) {
+        id -> BigInt,
+        channel -> Text,
+        address -> Text,
+        digest -> Bool,
+        created_at -> BigInt,
+        attempts -> Integer,
+        next_try -> BigInt,
+        sent_at -> Nullable<BigInt>,
+        parked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    letter_notices (letter, notice) {
+        letter -> BigInt,
+        notice -> BigInt,
+    }
+}
+
+diesel::joinable!(letter_notices -> notices (notice));
+diesel::joinable!(letter_notices -> letters (letter));
+diesel::allow_tables_to_appear_in_same_query!(acts, notices, letters, letter_notices);
