@@ -11,6 +11,7 @@ mod charge;
 mod confirm;
 pub mod datasets;
 pub mod delegations;
+pub mod emergency;
 pub mod erase;
 pub mod explain;
 pub mod gateway;

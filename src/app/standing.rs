@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::emergency::terms::{EmergencyTerms, is_emergency};
 use crate::approval::Terms;
 use crate::base::Timestamp;
 use crate::base::ids::RuleId;
@@ -98,7 +99,7 @@ impl Standing {
 
 /// Is it the row of a grant that stands in the files? Such a one is its own application.
 fn of_the_files(row: &StandingGrant) -> bool {
-    row.application.as_str() == row.id.as_str()
+    row.application.as_str() == row.id.as_str() && !is_emergency(&row.id)
 }
 
 /// What the terms of a row give.
@@ -106,7 +107,7 @@ fn read(row: &StandingGrant) -> Option<Grant> {
     if of_the_files(row) {
         return None;
     }
-    let grant = applied_for(row);
+    let grant = if is_emergency(&row.id) { EmergencyTerms::grant(row) } else { applied_for(row) };
     if grant.is_none() {
         tracing::error!(grant = %row.id, "the terms of a grant are not those that were accepted");
     }

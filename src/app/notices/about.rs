@@ -33,7 +33,7 @@ impl Telling<'_> {
     fn tell(&mut self, event: &Event) {
         match &event.what {
             // Nobody waits for a draft.
-            What::Drafted { .. } | What::Revised { .. } => {}
+            What::Drafted { .. } | What::Revised { .. } | What::RingFlagged { .. } => {}
             What::Submitted { .. } => self.requesters_lead(Kind::ConsentNeeded),
             What::Consented { .. } => {
                 self.applicant(Kind::Consented);

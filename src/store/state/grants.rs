@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::schema::grants::{self, dsl};
-use super::{StateError, StateStore, acts, bump};
+use super::{StateError, StateStore, acts, bump, emergency};
 use crate::base::Timestamp;
 use crate::base::ids::{ApplicationId, DepartmentId, RuleId};
 
@@ -66,17 +66,21 @@ impl GrantState {
 
 impl StateStore {
     /// All grants that are not over, and those of the files that somebody stopped for good: a
-    /// row that were not read would put such a one back in force.
+    /// row that were not read would put such a one back in force. Open emergency access is a grant
+    /// too.
     ///
     /// # Errors
     /// When the database cannot be read, or holds what this program cannot.
     pub fn grants(&self) -> Result<Vec<StandingGrant>, StateError> {
+        let connection = &mut self.connection()?;
         let rows = dsl::grants
             .filter(dsl::state.ne(GrantState::Ended.as_str()).or(dsl::application.eq(dsl::id)))
             .order(dsl::id)
             .select(COLUMNS)
-            .load::<Row>(&mut self.connection()?)?;
-        rows.into_iter().map(grant).collect()
+            .load::<Row>(connection)?;
+        let mut grants = rows.into_iter().map(grant).collect::<Result<Vec<_>, _>>()?;
+        grants.extend(emergency::as_grants(connection, None)?);
+        Ok(grants)
     }
 
     /// One grant, over or not, and the newest act that tells how it stands: both of one moment.
@@ -91,6 +95,10 @@ impl StateStore {
         let kinds = [GrantState::Active, GrantState::Suspended, GrantState::Ended].map(GrantState::act);
         let (row, act) = self.connection()?.transaction::<_, StateError, _>(|connection| {
             let row = dsl::grants.find(id.as_str()).select(COLUMNS).first::<Row>(connection).optional()?;
+            let row = match row.map(grant).transpose()? {
+                None => emergency::as_grants(connection, Some(id))?.pop(),
+                row => row,
+            };
             let newest = act::acts
                 .filter(act::object.eq(id.as_str()).and(act::kind.eq_any(kinds)))
                 .order(act::seq.desc())
@@ -102,7 +110,7 @@ impl StateStore {
             detail,
             index: index.and_then(|index| u64::try_from(index).ok()),
         });
-        Ok((row.map(grant).transpose()?, act))
+        Ok((row, act))
     }
 }
 

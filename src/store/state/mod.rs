@@ -7,6 +7,7 @@ mod accounts;
 mod acts;
 pub mod applications;
 pub mod delegations;
+pub mod emergency;
 pub mod grants;
 pub mod idempotency;
 mod keys;

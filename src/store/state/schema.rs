@@ -72,6 +72,38 @@ diesel::table! {
 }
 
 diesel::table! {
+    emergency_enrolments (account, dataset) {
+        account -> Text,
+        dataset -> Text,
+        state -> Text,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    emergencies (id) {
+        id -> Text,
+        account -> Text,
+        person -> Text,
+        department -> Text,
+        provider -> Text,
+        dataset -> Text,
+        terms -> Text,
+        digest -> Text,
+        reason -> Text,
+        since -> BigInt,
+        until -> BigInt,
+        state -> Text,
+        review_due -> Text,
+        overdue -> Bool,
+        verdict -> Nullable<Text>,
+        note -> Nullable<Text>,
+        reviewer -> Nullable<Text>,
+        reviewed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     applications (id) {
         id -> Text,
         version -> BigInt,
