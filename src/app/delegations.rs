@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::applications::{blocking, state, untaken};
+use super::applications::{blocking, state};
 use super::call::{Call, PersonCaller};
 use super::gateway::Gateway;
 use super::trail::Trail;
@@ -162,7 +162,7 @@ async fn conclude<T>(
         Ok(done) => done,
         Err(error) => return Err(gateway.record_failure(&call.caller, trail, error).await),
     };
-    gateway.take_up().await.map_err(untaken)?;
+    gateway.in_force().await?;
     gateway.record(trail.end(Code::Ok)).await?;
     Ok(done)
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use ring::rand::SystemRandom;
-use tokio::sync::Mutex;
 
 use super::admission::Places;
 use super::refusals::Refusals;
+use super::session::Entry;
 use super::world::World;
 use crate::base::ids::RequestId;
 use crate::base::{Clock, Code, Error, Result, Timestamp};
@@ -26,8 +26,6 @@ pub struct Gateway {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) rng: SystemRandom,
     pub(super) world: ArcSwap<World>,
-    /// The revision of the state up to which changes are in force; held while one is taken up.
-    pub(super) seen: Mutex<i64>,
     pub(super) log: AuditLog,
     pub(super) state: StateStore,
     pub(super) quotas: Quotas,
@@ -35,6 +33,10 @@ pub struct Gateway {
     pub(super) counting: CountingKey,
     pub(super) refusals: Refusals,
     pub(super) places: Places,
+    pub(super) entry: Entry,
+    /// The revision whose changes are in force; held while changes are taken up, so that no act is
+    /// recorded twice. -1: nothing was seen yet.
+    pub(super) seen: tokio::sync::Mutex<i64>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -54,6 +56,8 @@ pub struct Parts {
     pub pseudonyms: PseudonymKey,
     /// The key under which different people are counted.
     pub counting: CountingKey,
+    /// What people sign in with.
+    pub entry: Entry,
     /// Bounds.
     pub limits: LimitsSection,
     /// Where measurements go.
@@ -67,7 +71,6 @@ impl Gateway {
             clock: parts.clock,
             rng: SystemRandom::new(),
             world: ArcSwap::from_pointee(parts.world),
-            seen: Mutex::new(-1),
             log: parts.log,
             state: parts.state,
             quotas: parts.quotas,
@@ -75,6 +78,8 @@ impl Gateway {
             counting: parts.counting,
             refusals: Refusals::new(parts.limits.refusals_per_minute),
             places: Places::new(parts.limits.concurrent_queries.get()),
+            entry: parts.entry,
+            seen: tokio::sync::Mutex::new(-1),
             metrics: parts.metrics,
         }
     }

@@ -11,6 +11,7 @@ use std::path::Path;
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::sealing::CredentialKey;
 use crate::audit::{SigningKey, SubjectKey};
 use crate::base::ids::{decode_hex, hex};
 use crate::base::{Finding, Secret};
@@ -29,6 +30,8 @@ pub struct Keys {
     pub pseudonyms: PseudonymKey,
     /// Counts different people.
     pub counting: CountingKey,
+    /// Seals the secrets of people's code generators.
+    pub credentials: CredentialKey,
 }
 
 impl Keys {
@@ -54,6 +57,11 @@ impl Keys {
                 .map_err(|_| fault(&config.subject_key_file, "cannot be used", "make another"))?,
             pseudonyms: PseudonymKey::new(&derive(b"sluice pseudonyms v1")?),
             counting: CountingKey::new(&derive(b"sluice counting v1")?),
+            credentials: CredentialKey::new(
+                &derive(b"sluice credentials v1")?,
+                &derive(b"sluice devices v1")?,
+            )
+            .ok_or_else(|| fault(&config.subject_key_file, "cannot be used", "make another"))?,
         })
     }
 }

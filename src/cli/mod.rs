@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line does")]
 
 mod adapter;
+mod admin;
 mod apply;
 mod audit;
 mod check;
@@ -42,6 +43,9 @@ enum Command {
     /// Register or revoke the key by which a system is known
     #[command(subcommand)]
     Key(key::Command),
+    /// Make the first administrators, and let one who is locked out back in
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Make the gateway's own keys
     Keys(keys::Args),
     /// Verify, prove and export the audit log
@@ -66,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Apply(args) => apply::run(&args),
         Command::Key(command) => key::run(&command),
+        Command::Admin(command) => admin::run(&command),
         Command::Keys(args) => keys::run(&args),
         Command::Audit(command) => audit::run(command),
         Command::DemoLegacy(args) => demo::legacy(&args),

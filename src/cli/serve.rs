@@ -14,6 +14,7 @@ use crate::app::apply::{self, NotApplied};
 use crate::app::gateway::Parts;
 use crate::app::keys::Keys;
 use crate::app::notices::Postman;
+use crate::app::session::Entry;
 use crate::app::world::World;
 use crate::app::{Adapters, Gateway};
 use crate::base::{Clock, Finding, Findings, SystemClock};
@@ -55,7 +56,7 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
     let adapters = Adapters::new(&args.config.display().to_string(), &config.adapter).map_err(text)?;
     let gateway = Arc::new(build(&config, Arc::clone(&clock), Arc::clone(&metrics))?);
     let postman = postman(&config, &gateway).map_err(text)?;
-    gateway.take_up().await.map_err(text)?;
+    gateway.take_up_changes().await.map_err(text)?;
 
     let house = House { gateway: Arc::clone(&gateway), adapters, tls: Arc::clone(&tls), metrics };
     let bound = server::bind(&house, &config.gateway, &config.limits).map_err(text)?;
@@ -66,6 +67,7 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
         actix_rt::spawn(jobs::take_up_changes(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::record_surplus(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::measure(Arc::clone(&gateway))),
+        actix_rt::spawn(jobs::sweep_emergencies(Arc::clone(&gateway))),
         actix_rt::spawn(watch_tls(tls, Arc::clone(&gateway))),
         actix_rt::spawn(apply_on_hangup(Arc::clone(&gateway), config.clone())),
         actix_rt::spawn(carry_notices(Arc::clone(&gateway), postman)),
@@ -104,6 +106,7 @@ fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Resul
         state.newest_version().map_err(text)?.ok_or("no version of the catalogue could be stored")?;
     let world = World::build(&version, &state.keys().map_err(text)?, None).map_err(text)?;
     let quotas = Quotas::start(state.clone()).map_err(text)?;
+    let entry = Entry::new(keys.credentials, &config.sessions).ok_or("the machine gives no randomness")?;
     log_warnings(&world.policy.worn(clock.now()));
     Ok(Gateway::new(Parts {
         clock,
@@ -113,6 +116,7 @@ fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Resul
         world,
         pseudonyms: keys.pseudonyms,
         counting: keys.counting,
+        entry,
         limits: config.limits.clone(),
         metrics,
     }))

@@ -9,6 +9,7 @@ mod gateway;
 mod log;
 pub mod notices;
 mod private;
+mod sessions;
 mod tls;
 
 use std::path::Path;
@@ -20,6 +21,7 @@ pub use gateway::{AuditSection, GatewaySection, LimitsSection};
 pub use log::{LogFormat, LogSection};
 pub use notices::NoticesSection;
 pub use private::read_private;
+pub use sessions::SessionsSection;
 pub use tls::TlsSection;
 
 use crate::base::{Finding, Findings};
@@ -37,6 +39,9 @@ pub struct Config {
     /// Its bounds.
     #[serde(default)]
     pub limits: LimitsSection,
+    /// How long people stay signed in.
+    #[serde(default)]
+    pub sessions: SessionsSection,
     /// Its log of itself.
     #[serde(default)]
     pub log: LogSection,

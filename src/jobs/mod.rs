@@ -19,13 +19,15 @@ use crate::app::Gateway;
 const CHANGES: Duration = Duration::from_millis(200);
 /// How often refusals that were only counted become records.
 const SURPLUS: Duration = Duration::from_secs(10);
+/// How often emergency access is looked after. Its end does not wait for that: it has its hour.
+const SWEEP: Duration = Duration::from_secs(1);
 /// How often the log's state is measured.
 const MEASURE: Duration = Duration::from_secs(1);
 
 /// Takes up whatever is applied or registered while the gateway runs. Runs until it is dropped.
 pub async fn take_up_changes(gateway: Arc<Gateway>) {
     let mut failing = Failing::new("changes could not be taken up; what was in force stays in force");
-    every(CHANGES, async || match gateway.take_up().await {
+    every(CHANGES, async || match gateway.take_up_changes().await {
         Ok(()) => failing.over(),
         Err(error) => failing.say(&error),
     })
@@ -37,6 +39,16 @@ pub async fn record_surplus(gateway: Arc<Gateway>) {
     let mut failing = Failing::new("refusals that were counted could not be recorded; they stay counted");
     every(SURPLUS, async || match gateway.record_surplus().await {
         Ok(()) => failing.over(),
+        Err(error) => failing.say(&error),
+    })
+    .await;
+}
+
+/// Ends emergency access whose hour is over, and sees to its reviews. Runs until it is dropped.
+pub async fn sweep_emergencies(gateway: Arc<Gateway>) {
+    let mut failing = Failing::new("emergency access could not be looked after; none outlives its hour");
+    every(SWEEP, async || match gateway.sweep_emergencies().await {
+        Ok(_) => failing.over(),
         Err(error) => failing.say(&error),
     })
     .await;

@@ -43,11 +43,25 @@ pub enum Action {
     ApplicationsReadOwn,
     /// Read all applications and grants.
     ApplicationsReadAll,
+    /// Open emergency access, where enrolled.
+    EmergencyOpen,
+    /// Enrol people for emergency access to the own department's data.
+    EmergencyEnrol,
+    /// Review emergency access to the own department's data.
+    EmergencyReview,
+    /// See the accounts of the own department.
+    PeopleReadOwn,
+    /// See all accounts.
+    PeopleReadAll,
+    /// Make accounts, without roles.
+    PeopleManage,
+    /// Give roles to accounts and take them away.
+    PeopleRoles,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 11] = [
+    pub const ALL: [Action; 18] = [
         Action::DatasetsRead,
         Action::DatasetsQuery,
         Action::ExplainOwn,
@@ -59,6 +73,13 @@ impl Action {
         Action::ApplicationsWrite,
         Action::ApplicationsReadOwn,
         Action::ApplicationsReadAll,
+        Action::EmergencyOpen,
+        Action::EmergencyEnrol,
+        Action::EmergencyReview,
+        Action::PeopleReadOwn,
+        Action::PeopleReadAll,
+        Action::PeopleManage,
+        Action::PeopleRoles,
     ];
 
     /// The name in `roles.csv`.
@@ -75,6 +96,13 @@ impl Action {
             Action::ApplicationsWrite => "applications.write",
             Action::ApplicationsReadOwn => "applications.read_own",
             Action::ApplicationsReadAll => "applications.read_all",
+            Action::EmergencyOpen => "emergency.open",
+            Action::EmergencyEnrol => "emergency.enrol",
+            Action::EmergencyReview => "emergency.review",
+            Action::PeopleReadOwn => "people.read_own",
+            Action::PeopleReadAll => "people.read_all",
+            Action::PeopleManage => "people.manage",
+            Action::PeopleRoles => "people.roles",
         }
     }
 }

@@ -198,6 +198,14 @@ impl Policy {
         &self.authored
     }
 
+    /// How many grants a question of that kind looks at.
+    #[cfg(test)]
+    pub(super) fn usable_by(&self, system: &str, dataset: &str, purpose: &str) -> usize {
+        let key = (SystemId::parse(system), DatasetId::parse(dataset), PurposeId::parse(purpose));
+        let (Some(system), Some(dataset), Some(purpose)) = key else { return 0 };
+        self.usable.get(&(system, dataset, purpose)).map_or(0, Vec::len)
+    }
+
     /// The number of rules and grants: for the start's log line and for tests.
     pub fn size(&self) -> (usize, usize) {
         (self.shards.values().map(|shard| shard.rules().len()).sum(), self.grants.len())
@@ -252,7 +260,15 @@ impl About<'_> {
             self.usable.iter().cloned().enumerate().partition(|(at, _)| self.lapsed.contains(at));
         let grants =
             |listed: Vec<(usize, Arc<Grant>)>| listed.into_iter().map(|(_, g)| g).collect::<Vec<_>>();
-        let (mut lapsed, in_force) = (grants(lapsed), grants(in_force));
+        let (mut lapsed, mut in_force) = (grants(lapsed), grants(in_force));
+        // In an emergency its own grant stands for the fields that it gives: the lesser form of an
+        // ordinary one is not what was opened. A rule that denies still does.
+        let opened = |grant: &Arc<Grant>| {
+            grant.condition.is_some() && grant.fields.iter().any(|f| f.field == field.name)
+        };
+        if in_force.iter().any(opened) {
+            in_force.retain(opened);
+        }
         // Whoever is not in the case is not told that somebody is.
         lapsed.retain(|grant| grant.condition.is_none());
         let system = self.system.id.as_str();

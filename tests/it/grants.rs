@@ -2,6 +2,7 @@
 //! and given only as far as the log bears them out.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel::connection::SimpleConnection;
 use serde_json::json;
@@ -200,4 +201,42 @@ async fn what_a_provider_says_after_the_grant_was_stopped_is_not_passed_on() {
     assert_eq!(record["adapter"], "civil");
     assert_eq!(record["fields"][0]["rule"], "grant:G-2026-0003", "{record}");
     assert_eq!(record["fields"][1]["code"], "grant-not-valid", "{record}");
+}
+
+#[tokio::test]
+async fn under_load_no_query_that_is_sent_after_the_end_of_a_grant_is_answered() {
+    let gw = TestGateway::start().await;
+    stand(&gw, GRANT, "A-2026-000001", &terms(), "active");
+    becomes(&gw, "200").await;
+    let client = gw.system("service.onestop");
+    let over = Arc::new(AtomicBool::new(false));
+    let asking: Vec<_> = (0..4)
+        .map(|_| {
+            let (client, over) = (client.clone(), Arc::clone(&over));
+            tokio::spawn(async move {
+                let body = ask("livelihood.review", &[PERSON], json!(["id_number"])).to_string();
+                let mut connection = client.connect().await.unwrap();
+                let (mut before, mut after) = (0, 0);
+                while after < 20 {
+                    let sent_after = over.load(Ordering::SeqCst);
+                    let answer = connection.send("POST", QUERY, &[], Some(body.as_bytes())).await.unwrap();
+                    assert!(!sent_after || answer.status == 403, "{}", answer.text());
+                    before += usize::from(answer.status == 200);
+                    after += usize::from(sent_after);
+                }
+                before
+            })
+        })
+        .collect();
+    until("the load runs", async || (gw.civil.asked().len() > 40).then_some(())).await;
+    stand(&gw, GRANT, "A-2026-000001", &terms(), "ended");
+    until("it is in force", async || {
+        let view = client.get("/v1/datasets/civil.subsistence").await;
+        (!view.text().contains(GRANT)).then_some(())
+    })
+    .await;
+    over.store(true, Ordering::SeqCst);
+    for task in asking {
+        assert!(task.await.unwrap() > 0, "it was answered before");
+    }
 }

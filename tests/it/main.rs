@@ -18,6 +18,7 @@ mod canary;
 mod clock;
 mod demo;
 mod disk;
+mod emergency;
 mod erasure;
 mod examples;
 mod export;

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use super::facts::{About, Gathered};
 use super::found::{Found, seen};
 use super::standing::{self, grant_after};
-use super::{RECORD, application_id, blocking, body, fail, state, untaken};
+use super::{RECORD, application_id, blocking, body, fail, state};
 use crate::app::call::{Call, PersonCaller};
 use crate::app::gateway::Gateway;
 use crate::app::trail::Trail;
@@ -122,7 +122,7 @@ async fn conclude(
         Ok(given) => given,
         Err(error) => return fail(gateway, call, trail, error).await,
     };
-    gateway.take_up().await.map_err(untaken)?;
+    gateway.in_force().await?;
     trail.note("application", &given.application);
     trail.count("version", u64::from(given.version));
     gateway.record(trail.end(Code::Ok)).await?;

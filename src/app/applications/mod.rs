@@ -20,7 +20,6 @@ pub use commands::{Asked, Given, command, draft};
 pub use grants::{Page as GrantsPage, command as command_grant, get as get_grant, list as list_grants};
 pub use reading::{Search, events, get, list};
 
-use super::apply::NotTaken;
 use super::call::{Call, PersonCaller};
 use super::gateway::Gateway;
 use super::trail::Trail;
@@ -61,13 +60,4 @@ pub(super) async fn blocking<T: Send + 'static>(
 /// What a fault of the state database comes to.
 pub(super) fn state(error: StateError) -> Error {
     Error::new(Code::NotReady).because(error)
-}
-
-/// What it comes to that a change could not be taken up: it is stored, and neither answered nor in
-/// force before the log has it.
-pub(super) fn untaken(error: NotTaken) -> Error {
-    match error {
-        NotTaken::Unrecorded(error) => error,
-        other => Error::new(Code::NotReady).because(other),
-    }
 }

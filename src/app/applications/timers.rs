@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::commands::follow;
 use super::facts::Gathered;
-use super::{blocking, state, untaken};
+use super::{blocking, state};
 use crate::app::gateway::Gateway;
 use crate::app::world::World;
 use crate::approval;
@@ -43,7 +43,7 @@ impl Gateway {
         })
         .await?;
         if fired > 0 {
-            self.take_up().await.map_err(untaken)?;
+            self.in_force().await?;
         }
         Ok(looked_at)
     }

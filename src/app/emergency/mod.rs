@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 pub use view::{EmergencyList, EmergencyView, EnrolmentView};
 
 use self::terms::{EmergencyGift, EmergencyTerms};
-use super::applications::{blocking, state, untaken};
+use super::applications::{blocking, state};
 use super::call::{Call, PersonCaller};
 use super::gateway::Gateway;
 use super::trail::Trail;
@@ -193,7 +193,7 @@ impl Gateway {
             blocking(move || gateway.state.sweep_emergencies(gateway.now(), told::swept).map_err(state));
         let swept = swept.await?;
         if swept > 0 {
-            self.take_up().await.map_err(untaken)?;
+            self.in_force().await?;
         }
         Ok(swept)
     }
@@ -214,7 +214,7 @@ async fn conclude<T>(
     trail.note("command", command);
     match done {
         Ok(done) => {
-            gateway.take_up().await.map_err(untaken)?;
+            gateway.in_force().await?;
             note(&mut trail, &done);
             gateway.record(trail.end(Code::Ok)).await?;
             Ok(done)

@@ -21,7 +21,7 @@ pub(super) fn opened(emergency: &Emergency) -> Vec<Notice> {
 pub(super) fn swept(emergency: &Emergency, late: bool) -> Vec<Notice> {
     match late {
         false if emergency.verdict.is_some() => Vec::new(),
-        false => notices(emergency, Kind::EmergencyReviewNeeded, |provider, ..| {
+        false => notices(emergency, Kind::EmergencyReviewNeeded, |provider, _, _| {
             vec![
                 Recipient::Role(Role::SharingLead, provider.clone()),
                 Recipient::Role(Role::ConfidentialityOfficer, provider),

@@ -124,10 +124,36 @@ fn a_grant_with_a_condition_is_for_one_subject_in_its_case_by_its_person_and_nob
         assert_eq!(says("YJ-7", "hrss.wu", 1), "grant-required");
         assert_eq!(says("YJ-7", "hrss.li", 2), "grant-required");
     }
+    // Beside an ordinary grant its own form is given, and only in the case.
+    let beside_it =
+        beside(with_one_in_the_file(), w.policy.grants().iter().map(|g| Grant::clone(g)).collect());
+    let mut ask = beside_it.ask("civil.list", "aid", vec![field("income", None, None)]);
+    let mut says = |case: &str| {
+        (ask.case, ask.operator) = (case.into(), "hrss.li".into());
+        ask.subjects = vec![Value::new("11010519491231002X".into())];
+        let verdict = beside_it.policy.decide(&beside_it.system("h.one"), &ask, at("2026-06-01T00:00:00Z"));
+        said(&verdict.fields[0])
+    };
+    assert_eq!(says("YJ-7"), "plain by grant:E-2026-000001");
+    assert_eq!(says("YJ-8"), "band by grant:G-2026-0001");
+
     let aid = PurposeId::parse("aid").unwrap();
     let (system, dataset) = (w.system("h.one"), &w.catalogue.datasets["civil.list"]);
     let offers = w.policy.offers(&system, dataset, &aid, at("2026-06-01T00:00:00Z"));
     assert!(offers.iter().all(|offer| matches!(offer, Offer::Refused(_))), "{offers:?}");
+}
+
+#[test]
+fn ten_thousand_grants_of_others_change_nothing_in_what_one_question_looks_at() {
+    let many = (0..10_000).map(|n| Grant {
+        systems: vec![SystemId::parse("h.two").unwrap()],
+        ..stored(&format!("G-2026-{n:06}"), &[("id_number", Form::Mask)])
+    });
+    let w =
+        beside(world(A_RULE, ""), many.chain([stored("G-2027-000001", &[("income", Form::Band)])]).collect());
+    assert_eq!(w.says("h.one", "income", None), "band by grant:G-2027-000001");
+    assert_eq!(w.policy.usable_by("h.one", "civil.list", "aid"), 1);
+    assert_eq!(w.policy.grants().len(), 10_001);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod accounts;
 mod acts;
 pub mod applications;
+mod credentials;
 pub mod delegations;
 pub mod emergency;
 pub mod grants;
@@ -18,6 +19,7 @@ pub mod outbox;
 mod outbox_tests;
 mod quota;
 mod schema;
+mod sessions;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
@@ -32,10 +34,12 @@ use diesel::sqlite::SqliteConnection;
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-pub use accounts::Profile;
-pub use acts::Act;
+pub use accounts::{Change, Changed, NewAccount, Profile};
+pub use acts::{Act, machine_user};
+pub use credentials::{Credentials, Rotation};
 pub use keys::{RegisteredKey, Registration};
 pub use quota::{Charge, Charged, Counted, Quotas, Use, UsePeople};
+pub use sessions::{Lasting, Means, NewSession, Session};
 pub use versions::{Applied, Version};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite/state");

@@ -104,6 +104,52 @@ diesel::table! {
 }
 
 diesel::table! {
+    accounts (id) {
+        id -> Text,
+        person -> Text,
+        name -> Text,
+        department -> Text,
+        email -> Nullable<Text>,
+        lang -> Text,
+        active -> Bool,
+        password -> Nullable<Text>,
+        password_until -> Nullable<BigInt>,
+        code_secret -> Nullable<Text>,
+        code_pending -> Nullable<Text>,
+        code_step -> BigInt,
+        oidc_issuer -> Nullable<Text>,
+        oidc_subject -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    account_roles (account, role) {
+        account -> Text,
+        role -> Text,
+    }
+}
+
+diesel::table! {
+    account_keys (fingerprint) {
+        fingerprint -> Text,
+        account -> Text,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Text,
+        token -> Text,
+        account -> Text,
+        means -> Text,
+        since -> BigInt,
+        used -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(accounts, account_roles);
+
+diesel::table! {
     applications (id) {
         id -> Text,
         version -> BigInt,

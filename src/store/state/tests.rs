@@ -208,3 +208,129 @@ fn the_state_survives_being_opened_again() {
     assert_eq!(state.revision().unwrap(), revision);
     assert!(state.newest_version().unwrap().is_some());
 }
+
+mod emergencies {
+    use super::*;
+    use crate::base::ids::{AccountId, DatasetId};
+    use crate::store::state::emergency::{Emergency, Enrolment, Opened, Review};
+
+    const ACCOUNT: &str = "service.chen";
+    const DATASET: &str = "civil.subsistence";
+
+    fn enrol(state: &StateStore, to: Enrolment) -> bool {
+        let (account, dataset) = (AccountId::parse(ACCOUNT).unwrap(), DatasetId::parse(DATASET).unwrap());
+        state.enrol(&account, &dataset, to, "civil.lead", NOW).unwrap()
+    }
+
+    fn open_at(state: &StateStore, now: Timestamp) -> Opened {
+        let new = Emergency {
+            id: String::new(),
+            account: ACCOUNT.into(),
+            person: "P-7".into(),
+            department: "service".into(),
+            provider: "civil".into(),
+            dataset: DATASET.into(),
+            terms: "{}".into(),
+            digest: "d".into(),
+            reason: "r".into(),
+            since: now.micros(),
+            until: now.plus_seconds(3600).micros(),
+            state: "active".into(),
+            review_due: "2026-11-24".into(),
+            overdue: false,
+            verdict: None,
+            note: None,
+            reviewer: None,
+            reviewed_at: None,
+        };
+        state.open_emergency(new, |_| vec![], now).unwrap()
+    }
+
+    fn opened(state: &StateStore, now: Timestamp) -> Emergency {
+        match open_at(state, now) {
+            Opened::Yes(opened) => *opened,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn sweep(state: &StateStore, now: Timestamp) -> usize {
+        state.sweep_emergencies(now, |_, _| vec![]).unwrap()
+    }
+
+    fn in_force(state: &StateStore) -> Vec<String> {
+        state.grants().unwrap().iter().map(|grant| grant.id.to_string()).collect()
+    }
+
+    #[test]
+    fn only_who_is_enrolled_opens_and_one_at_a_time() {
+        let (state, _dir) = open();
+        assert_eq!(open_at(&state, NOW), Opened::NotEnrolled);
+        assert!(enrol(&state, Enrolment::Active));
+        assert!(!enrol(&state, Enrolment::Active), "nothing changed");
+        assert_eq!(opened(&state, NOW).id, "E-2026-000001");
+        assert_eq!(open_at(&state, NOW), Opened::Already);
+        assert_eq!(in_force(&state), ["E-2026-000001"]);
+        let later = NOW.plus_seconds(3600);
+        assert_eq!(opened(&state, later).id, "E-2026-000002");
+        assert_eq!(sweep(&state, later), 1, "the first is over");
+        assert_eq!(in_force(&state), ["E-2026-000002"]);
+        assert_eq!(
+            kinds(&state),
+            [
+                "emergency-enrolled",
+                "emergency-opened",
+                "grant-active",
+                "emergency-opened",
+                "grant-active",
+                "grant-ended"
+            ]
+        );
+        assert_eq!(sweep(&state, later), 0, "nothing is done twice");
+    }
+
+    #[test]
+    fn whose_enrolment_is_taken_back_has_nothing_open_any_more() {
+        let (state, _dir) = open();
+        assert!(!enrol(&state, Enrolment::Withdrawn), "nobody was in");
+        enrol(&state, Enrolment::Active);
+        opened(&state, NOW);
+        assert!(enrol(&state, Enrolment::Withdrawn));
+        assert_eq!(in_force(&state), [""; 0]);
+        assert_eq!(open_at(&state, NOW), Opened::NotEnrolled);
+    }
+
+    #[test]
+    fn what_nobody_reviews_by_the_end_of_its_day_costs_the_enrolment_once() {
+        let (state, _dir) = open();
+        enrol(&state, Enrolment::Active);
+        opened(&state, NOW);
+        // 2026-11-24 ends at 16:00 UTC.
+        let last = Timestamp::parse("2026-11-24T15:59:59Z").unwrap();
+        assert_eq!(sweep(&state, last), 1, "its end");
+        assert_eq!(sweep(&state, last.plus_seconds(1)), 1, "its review");
+        assert_eq!(open_at(&state, last), Opened::NotEnrolled);
+        assert!(enrol(&state, Enrolment::Active), "the provider may enrol again");
+        assert_eq!(sweep(&state, last.plus_seconds(2)), 0);
+        assert!(matches!(open_at(&state, last), Opened::Yes(_)));
+    }
+
+    #[test]
+    fn a_review_is_made_once_and_misuse_ends_everything() {
+        let (state, _dir) = open();
+        let reviewer = AccountId::parse("civil.lead").unwrap();
+        let review = |misuse| Review { misuse, note: "", reviewer: &reviewer };
+        enrol(&state, Enrolment::Active);
+        let first = opened(&state, NOW);
+        assert!(state.review_emergency(&first, &review(false), NOW).unwrap());
+        assert!(!state.review_emergency(&first, &review(true), NOW).unwrap());
+        sweep(&state, NOW.plus_seconds(3600));
+        let second = opened(&state, NOW.plus_seconds(3600));
+        assert_eq!(in_force(&state), ["E-2026-000002"]);
+        assert!(state.review_emergency(&second, &review(true), NOW).unwrap());
+        assert_eq!(in_force(&state), [""; 0]);
+        assert_eq!(open_at(&state, NOW.plus_seconds(3600)), Opened::NotEnrolled);
+        let verdicts = state.emergencies(&AccountId::parse(ACCOUNT).unwrap(), None).unwrap();
+        let verdicts: Vec<_> = verdicts.into_iter().map(|e| e.verdict.unwrap()).collect();
+        assert_eq!(verdicts, ["misuse", "proper"], "the newest first");
+    }
+}

@@ -7,10 +7,13 @@ pub mod audit;
 mod command;
 pub mod datasets;
 pub mod delegations;
+pub mod emergency;
 pub mod explain;
 pub mod grants;
 pub mod openapi;
+pub mod people;
 pub mod query;
+pub mod session;
 pub mod subjects;
 
 use actix_web::{HttpResponse, web};
