@@ -10,7 +10,7 @@
 //! else. This room does not know the catalogue's schemas: whoever calls checks the values.
 
 mod breaker;
-mod egress;
+pub mod egress;
 mod gate;
 mod link;
 mod query;

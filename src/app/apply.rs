@@ -108,9 +108,9 @@ impl Gateway {
             if revision == seen {
                 return Ok(None);
             }
-            let keys = state.keys()?;
+            let (keys, grants) = (state.keys()?, state.grants()?);
             if state.newest_seq()? == Some(old.seq) {
-                return Ok(Some((revision, old.rekeyed(&keys), keys)));
+                return Ok(Some((revision, old.rekeyed(&keys).with_grants(grants), keys)));
             }
             let version = state.newest_version()?.ok_or(NotTaken::Nothing)?;
             let new = World::build(&version, &keys, Some(&old)).unwrap_or_else(|findings| {
@@ -119,12 +119,12 @@ impl Gateway {
                 tracing::error!(%findings, "the newest version does not hold together; the one before stays in force");
                 old.rekeyed(&keys)
             });
-            Ok(Some((revision, new, keys)))
+            Ok(Some((revision, new.with_grants(grants), keys)))
         });
         let Some((revision, new, keys)) = read.await? else { return Ok(()) };
         self.record_acts().await?;
         let known = (seen >= 0).then(|| self.world());
-        self.confirm(&new, &keys, known.as_deref()).await?;
+        let new = self.confirm(new, &keys, known.as_deref()).await?;
         tracing::info!(
             catalogue.version = new.catalogue_version,
             policy.version = new.policy_version,

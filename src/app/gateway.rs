@@ -16,7 +16,7 @@ use crate::base::ids::RequestId;
 use crate::base::{Clock, Code, Error, Result, Timestamp};
 use crate::config::LimitsSection;
 use crate::identity::Registry;
-use crate::privacy::PseudonymKey;
+use crate::privacy::{CountingKey, PseudonymKey};
 use crate::store::audit::AuditLog;
 use crate::store::state::{Quotas, StateStore};
 use crate::telemetry::Metrics;
@@ -30,6 +30,7 @@ pub struct Gateway {
     pub(super) state: StateStore,
     pub(super) quotas: Quotas,
     pub(super) pseudonyms: PseudonymKey,
+    pub(super) counting: CountingKey,
     pub(super) refusals: Refusals,
     pub(super) places: Places,
     pub(super) entry: Entry,
@@ -53,6 +54,8 @@ pub struct Parts {
     pub world: World,
     /// The key of pseudonyms.
     pub pseudonyms: PseudonymKey,
+    /// The key under which different people are counted.
+    pub counting: CountingKey,
     /// What people sign in with.
     pub entry: Entry,
     /// Bounds.
@@ -72,6 +75,7 @@ impl Gateway {
             state: parts.state,
             quotas: parts.quotas,
             pseudonyms: parts.pseudonyms,
+            counting: parts.counting,
             refusals: Refusals::new(parts.limits.refusals_per_minute),
             places: Places::new(parts.limits.concurrent_queries.get()),
             entry: parts.entry,

@@ -16,7 +16,7 @@ use crate::audit::{SigningKey, SubjectKey};
 use crate::base::ids::{decode_hex, hex};
 use crate::base::{Finding, Secret};
 use crate::config::{AuditSection, read_private};
-use crate::privacy::PseudonymKey;
+use crate::privacy::{CountingKey, PseudonymKey};
 
 /// The keys of a gateway.
 pub struct Keys {
@@ -28,6 +28,8 @@ pub struct Keys {
     pub subjects: SubjectKey,
     /// Makes pseudonyms.
     pub pseudonyms: PseudonymKey,
+    /// Counts different people.
+    pub counting: CountingKey,
     /// Seals the secrets of people's code generators.
     pub credentials: CredentialKey,
 }
@@ -54,6 +56,7 @@ impl Keys {
             subjects: SubjectKey::new(&derive(b"sluice subjects v1")?)
                 .map_err(|_| fault(&config.subject_key_file, "cannot be used", "make another"))?,
             pseudonyms: PseudonymKey::new(&derive(b"sluice pseudonyms v1")?),
+            counting: CountingKey::new(&derive(b"sluice counting v1")?),
             credentials: CredentialKey::new(
                 &derive(b"sluice credentials v1")?,
                 &derive(b"sluice devices v1")?,

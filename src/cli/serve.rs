@@ -13,10 +13,11 @@ use super::leash;
 use crate::app::apply::{self, NotApplied};
 use crate::app::gateway::Parts;
 use crate::app::keys::Keys;
+use crate::app::notices::Postman;
 use crate::app::session::Entry;
 use crate::app::world::World;
 use crate::app::{Adapters, Gateway};
-use crate::base::{Clock, Findings, SystemClock};
+use crate::base::{Clock, Finding, Findings, SystemClock};
 use crate::config::Config;
 use crate::jobs;
 use crate::store::audit::{AuditLog, Options};
@@ -54,6 +55,7 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
     let tls = Tls::load(config.tls.clone(), Arc::clone(&clock)).map_err(text)?;
     let adapters = Adapters::new(&args.config.display().to_string(), &config.adapter).map_err(text)?;
     let gateway = Arc::new(build(&config, Arc::clone(&clock), Arc::clone(&metrics))?);
+    let postman = postman(&config, &gateway).map_err(text)?;
     gateway.take_up_changes().await.map_err(text)?;
 
     let house = House { gateway: Arc::clone(&gateway), adapters, tls: Arc::clone(&tls), metrics };
@@ -66,8 +68,10 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
         actix_rt::spawn(jobs::record_surplus(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::measure(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::fire_timers(Arc::clone(&gateway))),
+        actix_rt::spawn(jobs::sweep_emergencies(Arc::clone(&gateway))),
         actix_rt::spawn(watch_tls(tls, Arc::clone(&gateway))),
         actix_rt::spawn(apply_on_hangup(Arc::clone(&gateway), config.clone())),
+        actix_rt::spawn(carry_notices(Arc::clone(&gateway), postman)),
     ];
     bound.serve(stop).await.map_err(text)?;
     work.iter().for_each(|job| job.abort());
@@ -115,6 +119,7 @@ fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Resul
         quotas,
         world,
         pseudonyms: keys.pseudonyms,
+        counting: keys.counting,
         entry,
         limits: config.limits.clone(),
         metrics,
@@ -167,6 +172,23 @@ async fn apply_on_hangup(gateway: Arc<Gateway>, config: Config) {
 fn log_warnings(warnings: &Findings) {
     for warning in &warnings.0 {
         tracing::warn!(finding = %warning, "catalogue");
+    }
+}
+
+/// Who carries notices, if the configuration says how.
+fn postman(config: &Config, gateway: &Gateway) -> Result<Option<Postman>, Finding> {
+    let Some(section) = &config.notices else {
+        tracing::warn!("without [notices] in the configuration nobody is told of anything");
+        return Ok(None);
+    };
+    let (clock, metrics): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Arc::clone(gateway.metrics()));
+    // Accounts come with sign-in; until then no role has a holder who could be written to.
+    Postman::new(section, gateway.state(), clock, metrics, Arc::new(|_| Ok(Vec::new()))).map(Some)
+}
+
+async fn carry_notices(gateway: Arc<Gateway>, postman: Option<Postman>) {
+    if let Some(postman) = postman {
+        jobs::carry_notices(gateway, postman).await;
     }
 }
 

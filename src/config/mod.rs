@@ -7,6 +7,7 @@ pub mod adapter;
 pub mod file;
 mod gateway;
 mod log;
+pub mod notices;
 mod private;
 mod sessions;
 mod tls;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 pub use adapter::AdapterConfig;
 pub use gateway::{AuditSection, GatewaySection, LimitsSection};
 pub use log::{LogFormat, LogSection};
+pub use notices::NoticesSection;
 pub use private::read_private;
 pub use sessions::SessionsSection;
 pub use tls::TlsSection;
@@ -43,6 +45,8 @@ pub struct Config {
     /// Its log of itself.
     #[serde(default)]
     pub log: LogSection,
+    /// How people, and departments' own programs, are told.
+    pub notices: Option<NoticesSection>,
     /// Where department data comes from.
     #[serde(default)]
     pub adapter: Vec<AdapterConfig>,
@@ -75,6 +79,9 @@ impl Config {
         for path in paths.into_iter().chain(lists) {
             *path = dir.join(&*path);
         }
+        if let Some(notices) = &mut self.notices {
+            notices.resolve(dir);
+        }
         for adapter in &mut self.adapter {
             adapter.resolve(dir);
         }
@@ -102,6 +109,13 @@ impl Config {
                         "name it under one adapter only",
                     ));
                 }
+            }
+        }
+        let mut hooks = std::collections::BTreeSet::new();
+        for hook in self.notices.iter().flat_map(|notices| &notices.webhook) {
+            if !hooks.insert(&hook.department) {
+                let what = format!("department `{}` has two webhooks", hook.department);
+                findings.push(Finding::error("webhook-twice", file, 0, what, "keep one"));
             }
         }
         if findings.has_errors() { Err(findings) } else { Ok(()) }

@@ -1,9 +1,11 @@
-//! What happens without being asked: taking up changes, counting refusals, measuring, deadlines.
+//! What happens without being asked: taking up changes, counting refusals, measuring, deadlines,
+//! carrying notices.
 //!
 //! Invariant: a job that fails says so once, when it begins to fail, and goes on trying; nothing
 //! here holds up a request.
 
 mod deadlines;
+mod notices;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 pub use deadlines::fire_timers;
+pub use notices::carry_notices;
 
 use crate::app::Gateway;
 
@@ -18,6 +21,8 @@ use crate::app::Gateway;
 const CHANGES: Duration = Duration::from_millis(200);
 /// How often refusals that were only counted become records.
 const SURPLUS: Duration = Duration::from_secs(10);
+/// How often emergency access is looked after. Its end does not wait for that: it has its hour.
+const SWEEP: Duration = Duration::from_secs(1);
 /// How often the log's state is measured.
 const MEASURE: Duration = Duration::from_secs(1);
 
@@ -36,6 +41,16 @@ pub async fn record_surplus(gateway: Arc<Gateway>) {
     let mut failing = Failing::new("refusals that were counted could not be recorded; they stay counted");
     every(SURPLUS, async || match gateway.record_surplus().await {
         Ok(()) => failing.over(),
+        Err(error) => failing.say(&error),
+    })
+    .await;
+}
+
+/// Ends emergency access whose hour is over, and sees to its reviews. Runs until it is dropped.
+pub async fn sweep_emergencies(gateway: Arc<Gateway>) {
+    let mut failing = Failing::new("emergency access could not be looked after; none outlives its hour");
+    every(SWEEP, async || match gateway.sweep_emergencies().await {
+        Ok(_) => failing.over(),
         Err(error) => failing.say(&error),
     })
     .await;

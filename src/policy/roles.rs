@@ -43,6 +43,12 @@ pub enum Action {
     ApplicationsReadOwn,
     /// Read all applications and grants.
     ApplicationsReadAll,
+    /// Open emergency access, where enrolled.
+    EmergencyOpen,
+    /// Enrol people for emergency access to the own department's data.
+    EmergencyEnrol,
+    /// Review emergency access to the own department's data.
+    EmergencyReview,
     /// See the accounts of the own department.
     PeopleReadOwn,
     /// See all accounts.
@@ -55,7 +61,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 15] = [
+    pub const ALL: [Action; 18] = [
         Action::DatasetsRead,
         Action::DatasetsQuery,
         Action::ExplainOwn,
@@ -67,6 +73,9 @@ impl Action {
         Action::ApplicationsWrite,
         Action::ApplicationsReadOwn,
         Action::ApplicationsReadAll,
+        Action::EmergencyOpen,
+        Action::EmergencyEnrol,
+        Action::EmergencyReview,
         Action::PeopleReadOwn,
         Action::PeopleReadAll,
         Action::PeopleManage,
@@ -87,6 +96,9 @@ impl Action {
             Action::ApplicationsWrite => "applications.write",
             Action::ApplicationsReadOwn => "applications.read_own",
             Action::ApplicationsReadAll => "applications.read_all",
+            Action::EmergencyOpen => "emergency.open",
+            Action::EmergencyEnrol => "emergency.enrol",
+            Action::EmergencyReview => "emergency.review",
             Action::PeopleReadOwn => "people.read_own",
             Action::PeopleReadAll => "people.read_all",
             Action::PeopleManage => "people.manage",

@@ -5,6 +5,7 @@
 //! that reveals more. Pure: nothing here decides who gets what, and nothing here does I/O.
 
 mod band;
+mod counting;
 mod mask;
 mod predicate;
 mod pseudonym;
@@ -15,6 +16,7 @@ mod ladder;
 use serde_json::{Map, Value};
 use time::Date;
 
+pub use counting::CountingKey;
 pub use pseudonym::PseudonymKey;
 
 use crate::base::ids::{DatasetId, DepartmentId, PurposeId};

@@ -7,7 +7,7 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
 
 use super::api::{
-    applications, audit, datasets, delegations, explain, grants, openapi, people, query, session, subjects,
+    applications, audit, datasets, delegations, emergency, explain, grants, openapi, people, query, session, subjects,
 };
 use crate::base::{Code, Error, Result};
 
@@ -137,6 +137,9 @@ const QUERY: &[Code] = &[
     Code::Overloaded,
 ];
 
+/// Problems of emergency access.
+const EMERGENCY: &[Code] = &[Code::Forbidden, Code::NotSeparate, Code::NotFound, Code::WrongState];
+
 /// All rows.
 pub static ROWS: &[Row] = &[
     post("/v1/datasets/{dataset}/query", &[SYSTEM, BODY, QUERY], || web::to(query::query)),
@@ -151,6 +154,13 @@ pub static ROWS: &[Row] = &[
     get("/v1/audit/records/{index}/proof", &[ANYONE, &[Code::NotFound]], || web::to(audit::proof)),
     post("/v1/subjects/history", &[ANYONE, CHANGE, BODY, &[Code::Forbidden]], || web::to(subjects::history)),
     post("/v1/subjects/erase", &[ANYONE, CHANGE, BODY, &[Code::Forbidden]], || web::to(subjects::erase)),
+    get("/v1/emergency", &[PERSON, &[Code::Forbidden]], || web::to(emergency::list)),
+    post("/v1/emergency", &[PERSON, CHANGE, BODY, EMERGENCY], || web::to(emergency::open)),
+    post("/v1/emergency/enrolments", &[PERSON, CHANGE, BODY, EMERGENCY], || web::to(emergency::enrol)),
+    post("/v1/emergency/enrolments/withdraw", &[PERSON, CHANGE, BODY, EMERGENCY], || {
+        web::to(emergency::withdraw)
+    }),
+    post("/v1/emergency/{id}/review", &[PERSON, CHANGE, BODY, EMERGENCY], || web::to(emergency::review)),
     get("/v1/session", &[HOLDER], || web::to(session::view)),
     post("/v1/session", &[SIGN_IN, BODY], || web::to(session::begin)).open(),
     delete("/v1/session", &[HOLDER, CHANGE], || web::to(session::end)),

@@ -8,9 +8,15 @@ mod acts;
 pub mod applications;
 mod credentials;
 pub mod delegations;
+pub mod emergency;
 pub mod grants;
 pub mod idempotency;
 mod keys;
+pub mod notice;
+pub mod outbox;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod outbox_tests;
 mod quota;
 mod schema;
 mod sessions;
@@ -32,7 +38,7 @@ pub use accounts::{Change, Changed, NewAccount, Profile};
 pub use acts::{Act, machine_user};
 pub use credentials::{Credentials, Rotation};
 pub use keys::{RegisteredKey, Registration};
-pub use quota::{Charge, Charged, Quotas};
+pub use quota::{Charge, Charged, Counted, Quotas, Use, UsePeople};
 pub use sessions::{Lasting, Means, NewSession, Session};
 pub use versions::{Applied, Version};
 
@@ -44,7 +50,7 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite/stat
 pub struct StateError(String);
 
 impl StateError {
-    /// What was the matter.
+    /// Of what the state could not be read or written for, in its own words.
     pub fn new(cause: impl std::fmt::Display) -> Self {
         Self(cause.to_string())
     }

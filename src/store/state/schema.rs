@@ -46,6 +46,7 @@ diesel::table! {
         grant_id -> Text,
         day -> Text,
         used -> BigInt,
+        people -> BigInt,
     }
 }
 
@@ -59,6 +60,46 @@ diesel::table! {
         since -> BigInt,
         state -> Text,
         changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    quota_people (grant_id, day, token) {
+        grant_id -> Text,
+        day -> Text,
+        token -> Binary,
+    }
+}
+
+diesel::table! {
+    emergency_enrolments (account, dataset) {
+        account -> Text,
+        dataset -> Text,
+        state -> Text,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    emergencies (id) {
+        id -> Text,
+        account -> Text,
+        person -> Text,
+        department -> Text,
+        provider -> Text,
+        dataset -> Text,
+        terms -> Text,
+        digest -> Text,
+        reason -> Text,
+        since -> BigInt,
+        until -> BigInt,
+        state -> Text,
+        review_due -> Text,
+        overdue -> Bool,
+        verdict -> Nullable<Text>,
+        note -> Nullable<Text>,
+        reviewer -> Nullable<Text>,
+        reviewed_at -> Nullable<BigInt>,
     }
 }
 
@@ -181,3 +222,42 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(application_events, acts);
+
+diesel::table! {
+    notices (seq) {
+        seq -> BigInt,
+        recipient -> Text,
+        kind -> Text,
+        object -> Text,
+        about -> Text,
+        urgency -> Text,
+        created_at -> BigInt,
+        act -> BigInt,
+        addressed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    letters (id) {
+        id -> BigInt,
+        channel -> Text,
+        address -> Text,
+        digest -> Bool,
+        created_at -> BigInt,
+        attempts -> Integer,
+        next_try -> BigInt,
+        sent_at -> Nullable<BigInt>,
+        parked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    letter_notices (letter, notice) {
+        letter -> BigInt,
+        notice -> BigInt,
+    }
+}
+
+diesel::joinable!(letter_notices -> notices (notice));
+diesel::joinable!(letter_notices -> letters (letter));
+diesel::allow_tables_to_appear_in_same_query!(acts, notices, letters, letter_notices);

@@ -7,6 +7,7 @@ pub mod audit;
 mod command;
 pub mod datasets;
 pub mod delegations;
+pub mod emergency;
 pub mod explain;
 pub mod grants;
 pub mod openapi;

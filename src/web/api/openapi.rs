@@ -12,7 +12,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, Securi
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{applications, audit, datasets, delegations, explain, grants, people, query, session, subjects};
+use super::{applications, audit, datasets, delegations, emergency, explain, grants, people, query, session, subjects};
 use crate::base::{Code, Lang};
 use crate::web::cookie;
 use crate::web::problem::{MEDIA_TYPE, Problem};
@@ -51,6 +51,11 @@ const SESSION: &str = "session";
         session::end_other,
         session::password,
         session::totp,
+        emergency::open,
+        emergency::list,
+        emergency::review,
+        emergency::enrol,
+        emergency::withdraw,
         people::list,
         people::make,
         people::view,
@@ -73,6 +78,7 @@ const SESSION: &str = "session";
         (name = "data", description = "Asking for data"),
         (name = "catalogue", description = "What can be asked"),
         (name = "audit", description = "What was asked, with proof"),
+        (name = "emergency", description = "Access at once, reviewed afterwards"),
         (name = "session", description = "Signing in and out"),
         (name = "people", description = "Accounts, and what they may do"),
         (name = "applications", description = "Asking for access, deciding about it, stopping it"),
