@@ -85,7 +85,8 @@ impl NoticesSection {
     /// Anchors its paths at `dir`.
     pub fn resolve(&mut self, dir: &Path) {
         let mail = self.mail.iter_mut().flat_map(|mail| [Some(&mut mail.ca), mail.password_file.as_mut()]);
-        let hooks = self.webhook.iter_mut().flat_map(|hook| [Some(&mut hook.ca), Some(&mut hook.secret_file)]);
+        let hooks =
+            self.webhook.iter_mut().flat_map(|hook| [Some(&mut hook.ca), Some(&mut hook.secret_file)]);
         for path in mail.chain(hooks).flatten() {
             *path = dir.join(&*path);
         }
@@ -117,7 +118,9 @@ impl<'de> Deserialize<'de> for HttpsUrl {
             url.scheme() == "https" && url.has_host() && bare
         });
         url.map(Self).ok_or_else(|| {
-            serde::de::Error::custom("expected an https URL without user and fragment, such as https://sluice.example/")
+            serde::de::Error::custom(
+                "expected an https URL without user and fragment, such as https://sluice.example/",
+            )
         })
     }
 }
@@ -142,7 +145,9 @@ impl Default for Hour {
 impl<'de> Deserialize<'de> for Hour {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let hour = u8::deserialize(deserializer)?;
-        (hour < 24).then_some(Self(hour)).ok_or_else(|| serde::de::Error::custom("expected an hour from 0 to 23"))
+        (hour < 24)
+            .then_some(Self(hour))
+            .ok_or_else(|| serde::de::Error::custom("expected an hour from 0 to 23"))
     }
 }
 

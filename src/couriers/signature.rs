@@ -81,7 +81,8 @@ mod tests {
     /// RFC 9421, Appendix B.2.5 with the shared secret of B.1.5.
     #[test]
     fn the_rfcs_example_is_reproduced() {
-        let secret = "uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ==";
+        let secret =
+            "uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ==";
         let base = "\"date\": Tue, 20 Apr 2021 02:07:55 GMT\n\
                     \"@authority\": example.com\n\
                     \"content-type\": application/json\n\
@@ -100,6 +101,27 @@ mod tests {
             Message { target: "", content: br#"{"hello": "world"}"#, id: "", key_id: "", created: 0 };
         let expected = "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:";
         assert_eq!(sign(b"", &message).content_digest, expected);
+    }
+
+    /// What receivers check themselves by. Its numbers were made by Python's `hmac` and `hashlib`.
+    #[test]
+    fn the_example_in_the_documents_is_true() {
+        let page = include_str!("../../docs/notices.md");
+        let after = |begin: &str| page.split(begin).nth(1).and_then(|rest| rest.lines().next()).unwrap();
+        let content = format!("{{\"id\":{}", after("{\"id\":"));
+        let secret: Vec<u8> = (0..32).collect();
+        let message = Message {
+            target: "https://notices.civil.example/sluice",
+            content: content.as_bytes(),
+            id: "1795334400-7",
+            key_id: "civil",
+            created: 1_795_334_400,
+        };
+        let signed = sign(&secret, &message);
+        assert_eq!(after("Content-Digest: "), signed.content_digest);
+        assert_eq!(after("Idempotency-Key: "), signed.idempotency_key);
+        assert_eq!(after("Signature-Input: "), signed.signature_input);
+        assert_eq!(after("Signature: "), signed.signature);
     }
 
     #[test]

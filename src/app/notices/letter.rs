@@ -9,9 +9,9 @@ use serde_json::json;
 use time::Date;
 
 use super::words;
+use crate::base::Lang;
 use crate::base::clock::Timestamp;
 use crate::base::ids::{DatasetId, DepartmentId};
-use crate::base::Lang;
 use crate::catalogue::Catalogue;
 use crate::identity::Account;
 use crate::store::state::notice::Notice;
@@ -95,7 +95,9 @@ impl Writer<'_> {
                 format!("编号：{object}\n目录项：{dataset}\n申请部门：{requester}\n提供部门：{provider}\n")
             }
             Lang::En => {
-                format!("Number: {object}\nDataset: {dataset}\nRequester: {requester}\nProvider: {provider}\n")
+                format!(
+                    "Number: {object}\nDataset: {dataset}\nRequester: {requester}\nProvider: {provider}\n"
+                )
             }
         };
         if let Some(due) = about.due {

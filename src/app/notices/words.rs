@@ -94,10 +94,16 @@ fn words(kind: Kind, lang: Lang) -> (&'static str, &'static str) {
         ),
         Kind::EmergencyOpened => (
             ("应急访问已开启", "有人员对该目录项开启了应急访问，特此告知。"),
-            ("Emergency access was opened", "Emergency access to this dataset was opened. You are hereby told."),
+            (
+                "Emergency access was opened",
+                "Emergency access to this dataset was opened. You are hereby told.",
+            ),
         ),
         Kind::EmergencyReviewNeeded => (
-            ("请复核应急访问", "一次应急访问已结束，请在期限内复核。逾期未复核的，将暂停相关人员的应急资格。"),
+            (
+                "请复核应急访问",
+                "一次应急访问已结束，请在期限内复核。逾期未复核的，将暂停相关人员的应急资格。",
+            ),
             (
                 "Emergency access waits for your review",
                 "An emergency access has ended. Please review it in time, or the enrolment is suspended.",
@@ -112,7 +118,10 @@ fn words(kind: Kind, lang: Lang) -> (&'static str, &'static str) {
         ),
         Kind::Consented => (
             ("已送交提供部门", "本部门已同意，该共享申请已送交提供部门，答复期限自此起算。"),
-            ("Sent to the provider", "Your department consented. The provider's time to answer runs from now."),
+            (
+                "Sent to the provider",
+                "Your department consented. The provider's time to answer runs from now.",
+            ),
         ),
         Kind::Approved => (
             ("已通过一项审批", "提供部门的一名审批人已同意。"),
@@ -146,10 +155,9 @@ fn words(kind: Kind, lang: Lang) -> (&'static str, &'static str) {
             ("有新的意见", "对方提出了意见，请登录查看。"),
             ("There is a comment", "The other side commented. Please sign in to read it."),
         ),
-        Kind::Resumed => (
-            ("授权已恢复", "该授权已恢复生效。"),
-            ("A grant was resumed", "The grant is in force again."),
-        ),
+        Kind::Resumed => {
+            (("授权已恢复", "该授权已恢复生效。"), ("A grant was resumed", "The grant is in force again."))
+        }
         Kind::Closed => (
             ("授权已终止", "申请部门已主动终止该授权。"),
             ("A grant was closed", "The requester ended the grant."),
@@ -176,7 +184,10 @@ fn words(kind: Kind, lang: Lang) -> (&'static str, &'static str) {
         ),
         Kind::RenewalOffered => (
             ("授权即将到期", "该授权将在 30 天内到期，如需继续，请提交续期申请。"),
-            ("A grant ends soon", "The grant ends within 30 days. If it is still needed, apply for a renewal."),
+            (
+                "A grant ends soon",
+                "The grant ends within 30 days. If it is still needed, apply for a renewal.",
+            ),
         ),
         Kind::Late => (
             ("逾期事项", "该事项已逾期，请督办。"),
@@ -211,7 +222,10 @@ mod tests {
     fn no_two_kinds_have_the_same_subject() {
         let mut seen = std::collections::HashSet::new();
         for kind in Kind::ALL {
-            assert!(seen.insert(subject(*kind, Lang::Zh)) && seen.insert(subject(*kind, Lang::En)), "{kind:?}");
+            assert!(
+                seen.insert(subject(*kind, Lang::Zh)) && seen.insert(subject(*kind, Lang::En)),
+                "{kind:?}"
+            );
         }
     }
 }

@@ -242,7 +242,8 @@ impl StateStore {
             Outcome::Again(next) => (None, None, next),
             Outcome::Parked => (None, Some(now.micros()), now),
         };
-        let set = (letters::sent_at.eq(sent), letters::parked_at.eq(parked), letters::next_try.eq(next.micros()));
+        let set =
+            (letters::sent_at.eq(sent), letters::parked_at.eq(parked), letters::next_try.eq(next.micros()));
         let changed = diesel::update(mine).set(set).execute(&mut self.connection()?)?;
         Ok(changed == 1)
     }
@@ -271,8 +272,10 @@ impl StateStore {
     pub fn forget_letters(&self, before: Timestamp) -> Result<(), StateError> {
         self.write(|connection| {
             let before = before.micros();
-            diesel::delete(letters::table.filter(letters::sent_at.lt(before).or(letters::parked_at.lt(before))))
-                .execute(connection)?;
+            diesel::delete(
+                letters::table.filter(letters::sent_at.lt(before).or(letters::parked_at.lt(before))),
+            )
+            .execute(connection)?;
             let carried = letter_notices::table.filter(letter_notices::notice.eq(notices::seq));
             diesel::delete(notices::table.filter(notices::created_at.lt(before).and(not(exists(carried)))))
                 .execute(connection)?;
@@ -351,7 +354,8 @@ fn carried(connection: &mut SqliteConnection, letter: i64) -> Result<Vec<Posted>
 }
 
 type Row = (i64, i64, String, String, String, String);
-type Columns = (notices::seq, notices::created_at, notices::recipient, notices::kind, notices::object, notices::about);
+type Columns =
+    (notices::seq, notices::created_at, notices::recipient, notices::kind, notices::object, notices::about);
 const NOTICE: Columns =
     (notices::seq, notices::created_at, notices::recipient, notices::kind, notices::object, notices::about);
 

@@ -7,9 +7,11 @@ pub mod client;
 pub mod gateway;
 pub mod ledger;
 pub mod load;
+pub mod mail;
 mod process;
 pub mod provider;
 mod random;
+pub mod receiver;
 mod trail;
 pub mod vault;
 
