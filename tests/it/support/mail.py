@@ -10,10 +10,16 @@ import asyncio
 import email
 import email.policy
 import json
+import logging
 import ssl
 import sys
+import warnings
 
 from aiosmtpd.smtp import SMTP, AuthResult
+
+# It warns of sign-in without TLS, not knowing of the TLS around it.
+warnings.simplefilter("ignore")
+logging.getLogger("mail.log").setLevel(logging.ERROR)
 
 certificate, key, security, port = sys.argv[1:]
 data, refused, hold = 250, {}, False

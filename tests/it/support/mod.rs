@@ -8,6 +8,7 @@ pub mod gateway;
 pub mod ledger;
 pub mod load;
 pub mod mail;
+pub mod office;
 mod process;
 pub mod provider;
 mod random;
