@@ -103,6 +103,27 @@ mod tests {
         assert_eq!(sign(b"", &message).content_digest, expected);
     }
 
+    /// What receivers check themselves by. Its numbers were made by Python's `hmac` and `hashlib`.
+    #[test]
+    fn the_example_in_the_documents_is_true() {
+        let page = include_str!("../../docs/notices.md");
+        let after = |begin: &str| page.split(begin).nth(1).and_then(|rest| rest.lines().next()).unwrap();
+        let content = format!("{{\"id\":{}", after("{\"id\":"));
+        let secret: Vec<u8> = (0..32).collect();
+        let message = Message {
+            target: "https://notices.civil.example/sluice",
+            content: content.as_bytes(),
+            id: "1795334400-7",
+            key_id: "civil",
+            created: 1_795_334_400,
+        };
+        let signed = sign(&secret, &message);
+        assert_eq!(after("Content-Digest: "), signed.content_digest);
+        assert_eq!(after("Idempotency-Key: "), signed.idempotency_key);
+        assert_eq!(after("Signature-Input: "), signed.signature_input);
+        assert_eq!(after("Signature: "), signed.signature);
+    }
+
     #[test]
     fn whatever_is_changed_changes_the_signature() {
         let message = || Message {

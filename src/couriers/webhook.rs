@@ -136,13 +136,9 @@ impl Hook {
         let stream = TokioIo::new(self.tls.connect(self.name.clone(), stream).await?);
         let (mut sender, connection) =
             Builder::new().max_buf_size(MAX_HEAD).handshake(stream).await.map_err(io::Error::other)?;
-        let answered = sender.send_request(request);
-        tokio::pin!(connection);
-        // The connection ends with this function: an answer's body is not waited for.
-        tokio::select! {
-            answer = answered => answer.map(|answer| answer.status()).map_err(io::Error::other),
-            ended = &mut connection => Err(ended.map_or_else(io::Error::other, |()| io::ErrorKind::UnexpectedEof.into())),
-        }
+        // Ends with the sender and the answer, whose body is not waited for.
+        tokio::spawn(async move { connection.await.ok() });
+        Ok(sender.send_request(request).await.map_err(io::Error::other)?.status())
     }
 }
 

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use super::{Failing, every};
 use crate::app::Gateway;
-use crate::app::notices::Postman;
-use crate::store::state::outbox::Channel;
+use crate::app::notices::{Channel, Postman};
 
 /// How often the outbox is looked into.
 const LOOK: Duration = Duration::from_millis(500);

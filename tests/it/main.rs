@@ -28,6 +28,7 @@ mod house;
 mod io_faults;
 mod kill;
 mod leaks;
+mod notices;
 mod openapi;
 mod ops;
 mod overload;

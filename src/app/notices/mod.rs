@@ -14,5 +14,6 @@ pub mod letter;
 mod tests;
 mod words;
 
+pub use crate::store::state::outbox::Channel;
 pub use about::about;
 pub use deliver::{Directory, Postman};

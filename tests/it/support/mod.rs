@@ -9,9 +9,12 @@ pub mod gateway;
 pub mod ledger;
 pub mod load;
 pub mod person;
+pub mod mail;
+pub mod office;
 mod process;
 pub mod provider;
 mod random;
+pub mod receiver;
 mod trail;
 pub mod vault;
 
