@@ -45,7 +45,7 @@ fn tries() -> impl Strategy<Value = Vec<Try>> {
     // Some hours, or most of a year.
     let hours = prop_oneof![3 => 0..400_i64, 1 => 0..7_000_i64];
     let clock = (hours, 0..TIMERS.len()).prop_map(|(hours, timer)| Try::Clock { hours, timer });
-    prop::collection::vec(prop_oneof![4 => anything, 5 => onwards, 1 => clock], 1..48)
+    prop::collection::vec(prop_oneof![3 => anything, 9 => onwards, 1 => clock], 1..48)
 }
 
 /// People with several accounts and roles, and who lent what to whom.
@@ -126,6 +126,7 @@ fn onwards(state: State) -> Command {
         State::Draft | State::Returned => Command::Submit,
         State::Consent => Command::Consent,
         State::Offered => Command::Accept,
+        State::Active => Command::Suspend { note: note() },
         State::Suspended => Command::Resume,
         _ => approve(),
     }
