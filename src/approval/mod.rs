@@ -41,3 +41,6 @@ pub use matrix::matrix;
 pub use progress::{Awaited, Timer};
 pub use terms::Terms;
 pub use workflow::Workflow;
+
+#[cfg(test)]
+mod tests;
