@@ -10,8 +10,9 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::Gateway;
 
-/// How often changes are looked for: far below the second within which they must be in force.
-const CHANGES: Duration = Duration::from_millis(200);
+/// How often changes are looked for: on average half of this passes before one is seen, and to look
+/// is one small read.
+const CHANGES: Duration = Duration::from_millis(20);
 /// How often refusals that were only counted become records.
 const SURPLUS: Duration = Duration::from_secs(10);
 /// How often the log's state is measured.
