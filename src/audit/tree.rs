@@ -214,10 +214,7 @@ impl Tree {
     pub fn root(&self) -> Hash {
         // From right to left: what stands right of a split is always the smaller side.
         let peaks = self.edge.iter().flat_map(|partial| partial.peaks.iter().rev());
-        peaks
-            .copied()
-            .reduce(|right, left| Hash::of_node(&left, &right))
-            .unwrap_or_else(Hash::of_empty)
+        peaks.copied().reduce(|right, left| Hash::of_node(&left, &right)).unwrap_or_else(Hash::of_empty)
     }
 }
 

@@ -100,6 +100,11 @@ impl RequestId {
     pub fn parse(text: &str) -> Option<Self> {
         decode_hex(text).map(Self)
     }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> [u8; 16] {
+        self.0
+    }
 }
 
 impl fmt::Display for RequestId {
