@@ -17,8 +17,9 @@ pub use notices::carry_notices;
 
 use crate::app::Gateway;
 
-/// How often changes are looked for: far below the second within which they must be in force.
-const CHANGES: Duration = Duration::from_millis(200);
+/// How often changes are looked for: on average half of this passes before one is seen, and to look
+/// is one small read.
+const CHANGES: Duration = Duration::from_millis(20);
 /// How often refusals that were only counted become records.
 const SURPLUS: Duration = Duration::from_secs(10);
 /// How often emergency access is looked after. Its end does not wait for that: it has its hour.

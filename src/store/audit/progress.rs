@@ -3,7 +3,7 @@
 //! Invariant: the published checkpoint is always one whose commit has returned.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Shared by the writer, the indexer and all handles.
 #[derive(Debug)]
@@ -25,6 +25,10 @@ pub struct Progress {
     pub note: Arc<str>,
     /// Records in the search index.
     pub indexed: u64,
+    /// Somebody waits until so many are.
+    wanted: u64,
+    /// The indexer has filed everything and sleeps.
+    idle: bool,
     /// Whether the last checkpoint reached the second place.
     pub copied: bool,
     /// Whether the last try to write was durable.
@@ -41,6 +45,8 @@ impl Shared {
             batches: 0,
             note: "".into(),
             indexed: 0,
+            wanted: 0,
+            idle: false,
             copied: true,
             writes: true,
             closing: false,
@@ -58,8 +64,12 @@ impl Shared {
         let mut state = self.lock();
         state.batches += u64::from(size > state.size);
         (state.size, state.note, state.copied, state.writes) = (size, note, copied, true);
+        // An indexer that gathers looks again by itself: not each batch need wake it.
+        let idle = std::mem::take(&mut state.idle);
         drop(state);
-        self.changed.notify_all();
+        if idle {
+            self.changed.notify_all();
+        }
     }
 
     /// A batch could not be written.
@@ -79,19 +89,43 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits until `ready`, the log's closing or the end of `patience`.
-    pub fn wait(&self, patience: Duration, ready: impl Fn(&Progress) -> bool) -> Progress {
-        let deadline = Instant::now() + patience;
+    /// Waits until `size` records are in the index, the log's closing or the end of `patience`.
+    pub fn wait_indexed(&self, size: u64, patience: Duration) {
         let mut state = self.lock();
-        while !ready(&state) && !state.closing {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        state.wanted = state.wanted.max(size);
+        self.changed.notify_all();
+        drop(self.wait(state, patience, |now| now.indexed >= size));
+    }
+
+    /// For the indexer: waits until there are more than `done` records or the log is being closed.
+    pub fn wait_grown(&self, done: u64) -> Progress {
+        let mut state = self.lock();
+        state.idle = state.size <= done;
+        let mut state = self.wait(state, Duration::MAX, |now| now.size > done);
+        state.idle = false;
         state.clone()
+    }
+
+    /// For the indexer: waits for `patience`, or until somebody wants more than `done` records in
+    /// the index, or the log is being closed.
+    pub fn gather(&self, done: u64, patience: Duration) -> Progress {
+        self.wait(self.lock(), patience, |now| now.wanted > done).clone()
+    }
+
+    /// Waits for the log's closing or the end of `patience`.
+    pub fn pause(&self, patience: Duration) {
+        drop(self.wait(self.lock(), patience, |_| false));
+    }
+
+    fn wait<'s>(
+        &self,
+        state: MutexGuard<'s, Progress>,
+        patience: Duration,
+        ready: impl Fn(&Progress) -> bool,
+    ) -> MutexGuard<'s, Progress> {
+        let waiting = |now: &mut Progress| !ready(now) && !now.closing;
+        let waited = self.changed.wait_timeout_while(state, patience, waiting);
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     fn lock(&self) -> MutexGuard<'_, Progress> {

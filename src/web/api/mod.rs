@@ -51,9 +51,13 @@ fn parameters<T: DeserializeOwned>(query: &str, known: &[&'static str]) -> Resul
 
 /// Lets a story run to its end even when its client goes away meanwhile: actix drops a handler
 /// whose connection closes, and a query dropped half-way would leave no record of what it did.
-async fn to_its_end<T: 'static>(story: impl Future<Output = Result<T>> + 'static) -> Result<T> {
-    let told = actix_web::rt::spawn(story).await;
-    told.unwrap_or_else(|e| Err(Error::new(Code::Internal).because(e)))
+///
+/// A story is some kilobytes long: boxed, it is not moved at each step of a task's life.
+fn to_its_end<T: 'static>(
+    story: impl Future<Output = Result<T>> + 'static,
+) -> impl Future<Output = Result<T>> {
+    let told = actix_web::rt::spawn(Box::pin(story));
+    async { told.await.unwrap_or_else(|e| Err(Error::new(Code::Internal).because(e))) }
 }
 
 #[cfg(test)]
