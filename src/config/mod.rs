@@ -8,6 +8,7 @@ pub mod file;
 mod gateway;
 mod log;
 mod private;
+mod supervisor;
 mod tls;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ pub use adapter::AdapterConfig;
 pub use gateway::{AuditSection, GatewaySection, LimitsSection};
 pub use log::{LogFormat, LogSection};
 pub use private::read_private;
+pub use supervisor::Supervisor;
 pub use tls::TlsSection;
 
 use crate::base::{Finding, Findings};
