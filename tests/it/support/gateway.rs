@@ -156,10 +156,30 @@ impl TestGateway {
 
     /// Asks the process to stop (SIGTERM) and waits for its end.
     pub fn stop(&mut self) {
-        let mut process = self.process.take().unwrap();
-        let pid = process.child.id().to_string();
+        self.ask_to_stop();
+        self.ended();
+    }
+
+    /// Asks the process to stop (SIGTERM).
+    pub fn ask_to_stop(&self) {
+        let pid = self.pid().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the end of the process, which must have gone well.
+    pub fn ended(&mut self) {
+        let mut process = self.process.take().unwrap();
         assert!(process.child.wait().unwrap().success());
+    }
+
+    /// Is there a process?
+    pub fn serves(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// Where operators look.
+    pub fn ops_address(&self) -> SocketAddr {
+        self.process.as_ref().unwrap().ops
     }
 
     /// Where it serves.
