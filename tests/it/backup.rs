@@ -19,7 +19,7 @@ const BACKUP: [&str; 5] = ["backup", "--config", "sluice.toml", "--to", "backup"
 const RESTORE: [&str; 5] = ["restore", "--config", "sluice.toml", "--from", "backup"];
 const VERIFY: [&str; 6] = ["restore", "--config", "sluice.toml", "--from", "backup", "--verify"];
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_backup_taken_while_queries_are_answered_is_whole_and_private() {
     let gw = TestGateway::start().await;
     answers(&gw, 5).await;
@@ -38,10 +38,10 @@ async fn a_backup_taken_while_queries_are_answered_is_whole_and_private() {
         }
         answered
     });
-    let (code, out, err) = gw.sluice(&BACKUP);
+    let (code, out, err) = gw.sluice_beside(&BACKUP).await;
     assert_eq!(code, 0, "{out}{err}");
     until("the log goes on", async || {
-        let (_, out, _) = gw.sluice(&VERIFY);
+        let (_, out, _) = gw.sluice_beside(&VERIFY).await;
         (!out.ends_with("has seen 0 more since\n")).then_some(())
     })
     .await;
@@ -146,7 +146,16 @@ async fn a_backup_behind_a_known_checkpoint_is_refused_and_a_new_log_goes_on_fro
     assert!(code == 1 && err.contains("audit continue"), "{err}");
     assert!(!gw.path().join("data/audit.db").exists());
 
-    let go_on = ["audit", "continue", "--config", "sluice.toml", "--from", "backup", "--pubkey", "keys.old/audit.vkey"];
+    let go_on = [
+        "audit",
+        "continue",
+        "--config",
+        "sluice.toml",
+        "--from",
+        "backup",
+        "--pubkey",
+        "keys.old/audit.vkey",
+    ];
     rename_keys(&gw);
     new_key(&gw, "sluice.test/log");
     let (code, _, err) = gw.sluice(&go_on);
@@ -158,13 +167,15 @@ async fn a_backup_behind_a_known_checkpoint_is_refused_and_a_new_log_goes_on_fro
     assert_eq!(code, 1, "only once: {err}");
 
     gw.serve().unwrap();
-    let answer = gw.system("service.onestop").query("civil.subsistence", "housing-aid.review", &["status"]).await;
+    let answer =
+        gw.system("service.onestop").query("civil.subsistence", "housing-aid.review", &["status"]).await;
     assert_eq!((answer.status, &answer.json()["receipt"]["log"]), (200, &"sluice.test/log2".into()));
     gw.stop();
     let (code, said) = gw.verify();
     assert_eq!(code, 0, "{said}");
     // Record 0 names the last checkpoint that is known of the old log, under the old key.
-    let old = VerifyingKey::parse(&fs::read_to_string(gw.path().join("keys.old/audit.vkey")).unwrap()).unwrap();
+    let old =
+        VerifyingKey::parse(&fs::read_to_string(gw.path().join("keys.old/audit.vkey")).unwrap()).unwrap();
     let mut log = Database::open(&gw.path().join("data")).unwrap();
     let first: Value = serde_json::from_slice(&log.leaf(0).unwrap().unwrap()).unwrap();
     let named = Checkpoint::open(first["log"]["continues"]["checkpoint"].as_str().unwrap(), &old).unwrap();
@@ -191,7 +202,16 @@ async fn no_new_log_is_begun_while_the_old_one_could_go_on() {
     fs::rename(gw.path().join("data"), gw.path().join("data.kept")).unwrap();
     rename_keys(&gw);
     new_key(&gw, "sluice.test/log2");
-    let go_on = ["audit", "continue", "--config", "sluice.toml", "--from", "backup", "--pubkey", "keys.old/audit.vkey"];
+    let go_on = [
+        "audit",
+        "continue",
+        "--config",
+        "sluice.toml",
+        "--from",
+        "backup",
+        "--pubkey",
+        "keys.old/audit.vkey",
+    ];
     let (code, _, err) = gw.sluice(&go_on);
     assert!(code == 1 && err.contains("is not behind"), "{err}");
     assert!(gw.path().join("second-place/checkpoint").exists() && !gw.path().join("data").exists());
@@ -217,7 +237,10 @@ fn change_a_key_in(state: &Path) {
 }
 
 fn change_a_record_in(log: &Path) {
-    execute(log, "UPDATE record SET leaf = CAST(replace(CAST(leaf AS TEXT), 'administration', 'administratiom') AS BLOB) WHERE idx = 1");
+    execute(
+        log,
+        "UPDATE record SET leaf = CAST(replace(CAST(leaf AS TEXT), 'administration', 'administratiom') AS BLOB) WHERE idx = 1",
+    );
 }
 
 fn execute(path: &Path, statement: &str) {

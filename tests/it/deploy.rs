@@ -26,8 +26,7 @@ fn dashboard_and_alerts_name_measurements_that_exist_and_every_one_is_shown() {
     let hidden: Vec<_> = known.iter().filter(|name| !shown.contains(*name)).collect();
     assert!(hidden.is_empty(), "not in the dashboard: {hidden:?}");
     for file in [RULES, RULE_TESTS] {
-        let unknown: Vec<_> =
-            named(&read(file)).into_iter().filter(|name| !known.contains(name)).collect();
+        let unknown: Vec<_> = named(&read(file)).into_iter().filter(|name| !known.contains(name)).collect();
         assert!(unknown.is_empty(), "no such measurements in {file}: {unknown:?}");
     }
 }
@@ -72,8 +71,7 @@ fn the_chart_sets_keys_that_the_configuration_has_and_is_of_this_version() {
     });
     let overrides: Vec<(String, String)> = names.zip(texts).collect();
     assert!(overrides.len() > 8, "{overrides:?}");
-    let config: Config =
-        file::parse("sluice.toml", &read("deploy/sluice.example.toml"), &overrides).unwrap();
+    let config: Config = file::parse("sluice.toml", &read("deploy/sluice.example.toml"), &overrides).unwrap();
     assert_eq!(config.tls.client_crls, [Path::new("/etc/sluice/tls/systems.crl.pem")]);
     let version = env!("CARGO_PKG_VERSION");
     let about = read("deploy/helm/sluice/Chart.yaml");

@@ -15,7 +15,7 @@ use crate::support::{PATIENCE, PERSON, TestGateway, until};
 
 const QUERY: &str = "/v1/datasets/civil.subsistence/query";
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_query_in_hand_is_answered_and_idle_connections_do_not_hold_up_the_end() {
     let mut gw = TestGateway::start().await;
     let desk = gw.system("service.onestop");
@@ -63,7 +63,7 @@ async fn a_query_in_hand_is_answered_and_idle_connections_do_not_hold_up_the_end
     assert!(code == 0 && out.contains("civil.subsistence"), "{out}{err}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn the_service_manager_hears_ready_then_signs_of_life_then_stopping() {
     let mut gw = TestGateway::prepare().await;
     let path = gw.path().join("notify");

@@ -91,7 +91,11 @@ pub(in crate::cli) fn seen(files: &[PathBuf], key: &VerifyingKey) -> Result<Vec<
 }
 
 /// Verifies the log in a data directory, which may be in use.
-pub(in crate::cli) fn database(dir: &Path, key: &VerifyingKey, seen: &[Checkpoint]) -> Result<Report, Failure> {
+pub(in crate::cli) fn database(
+    dir: &Path,
+    key: &VerifyingKey,
+    seen: &[Checkpoint],
+) -> Result<Report, Failure> {
     let mut database = match Database::open(dir) {
         Ok(database) => database,
         // It is there, but no longer a database, or not this one's.

@@ -76,9 +76,10 @@ impl Backup {
         File::open(&path)
             .and_then(|file| file.take(MAX).read_to_string(&mut note))
             .map_err(|e| format!("{}: {e}: not a backup, or one that was not finished", path.display()))?;
-        let text = keys.iter().find_map(|key| key.verify(&note).ok()).ok_or_else(|| {
-            format!("{}: was changed, or is not signed by this log's key", path.display())
-        })?;
+        let text = keys
+            .iter()
+            .find_map(|key| key.verify(&note).ok())
+            .ok_or_else(|| format!("{}: was changed, or is not signed by this log's key", path.display()))?;
         let manifest: Manifest = text
             .strip_prefix(FIRST_LINE)
             .and_then(|json| serde_json::from_str(json).ok())

@@ -72,7 +72,13 @@ fn take(args: &BackupArgs) -> Result<String, String> {
     write_private(&args.to.join(CHECKPOINT), &note).map_err(|e| at(&args.to, &e))?;
     Backup::write(&args.to, &keys.signing, SystemClock.now()).map_err(|e| at(&args.to, &e))?;
     sync(&args.to).map_err(|e| at(&args.to, &e))?;
-    Ok(format!("{}: {} records of {}, root {}", args.to.display(), checkpoint.size, checkpoint.origin, checkpoint.root))
+    Ok(format!(
+        "{}: {} records of {}, root {}",
+        args.to.display(),
+        checkpoint.size,
+        checkpoint.origin,
+        checkpoint.root
+    ))
 }
 
 /// Copies state and log. What the state has in force stands in the log, so the log comes second;

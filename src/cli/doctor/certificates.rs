@@ -48,7 +48,10 @@ fn lists(status: TlsStatus, now: Timestamp) -> Check {
                 "no revocation list is configured: a client is shut out by its registration only",
                 "未配置吊销列表：只能靠撤销登记来阻止调用方",
             ),
-            Text::new("name the CA's list in [tls] client_crls", "在 [tls] client_crls 中填写证书机构的吊销列表"),
+            Text::new(
+                "name the CA's list in [tls] client_crls",
+                "在 [tls] client_crls 中填写证书机构的吊销列表",
+            ),
         );
     };
     let (left, age) = (left(ends, now), (now.seconds() - issued.seconds()) / 3600);

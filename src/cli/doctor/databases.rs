@@ -70,7 +70,11 @@ fn folder(dir: &Path) -> Check {
             Text::new("run as the gateway's user", "请以网关的运行用户执行"),
         );
     }
-    Check::ok(NAME, format!("{}, for this user alone", dir.display()), format!("{}，仅本用户可访问", dir.display()))
+    Check::ok(
+        NAME,
+        format!("{}, for this user alone", dir.display()),
+        format!("{}，仅本用户可访问", dir.display()),
+    )
 }
 
 fn state_database(dir: &Path) -> Check {
@@ -129,7 +133,10 @@ fn standing(name: &'static str, schema: &Schema) -> Check {
                 format!("has schema {found}, and this program knows {known}: a newer program wrote it"),
                 format!("结构版本为 {found}，本程序只认识 {known}：由更新的程序写入"),
             ),
-            Text::new("run that program, or restore a backup from before", "请运行该版本程序，或恢复此前的备份"),
+            Text::new(
+                "run that program, or restore a backup from before",
+                "请运行该版本程序，或恢复此前的备份",
+            ),
         ),
         Schema::Behind { found, known } => Check::warn(
             name,
@@ -182,10 +189,8 @@ fn second_place(copy: &Path, dir: &Path, keys: &Keys, size: Option<u64>) -> Chec
         "参见 docs/operations.md 的 When it refuses to start 一节",
     );
     let Ok(bytes) = fs::read(copy) else {
-        let what = Text::new(
-            format!("{} is not there", copy.display()),
-            format!("{} 不存在", copy.display()),
-        );
+        let what =
+            Text::new(format!("{} is not there", copy.display()), format!("{} 不存在", copy.display()));
         return match size {
             Some(_) => Check::fail(NAME, what, lost),
             None => Check::warn(NAME, what, Text::new("the first start makes it", "首次启动时会创建")),
@@ -193,7 +198,9 @@ fn second_place(copy: &Path, dir: &Path, keys: &Keys, size: Option<u64>) -> Chec
     };
     let known = [Some(keys.signing.public()), keys.previous.as_ref().map(|key| key.public())];
     let notes = checkpoints_in_copy(&bytes);
-    let signed = notes.iter().flat_map(|note| known.iter().flatten().filter_map(|key| Checkpoint::open(note, key).ok()));
+    let signed = notes
+        .iter()
+        .flat_map(|note| known.iter().flatten().filter_map(|key| Checkpoint::open(note, key).ok()));
     let Some(seen) = signed.map(|checkpoint| checkpoint.size).max() else {
         let what = Text::new("holds no checkpoint by the log's key", "没有由日志密钥签名的检查点");
         return Check::fail(NAME, what, lost);

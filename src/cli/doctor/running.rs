@@ -63,7 +63,10 @@ pub(super) fn gateway(address: SocketAddr) -> Check {
         Err(error) => {
             return Check::warn(
                 NAME,
-                Text::new(format!("none answers at {address}: {error}"), format!("{address} 没有网关应答：{error}")),
+                Text::new(
+                    format!("none answers at {address}: {error}"),
+                    format!("{address} 没有网关应答：{error}"),
+                ),
                 Text::new("start it, unless it is meant to be stopped", "如非有意停止，请启动网关"),
             );
         }
@@ -82,7 +85,10 @@ pub(super) fn gateway(address: SocketAddr) -> Check {
         Ready { ready: false, .. } => Check::fail(
             NAME,
             what,
-            Text::new("it refuses queries: the lines above and its own log say why", "网关拒绝查询：原因见以上各行和它的运行日志"),
+            Text::new(
+                "it refuses queries: the lines above and its own log say why",
+                "网关拒绝查询：原因见以上各行和它的运行日志",
+            ),
         ),
         Ready { log_copied: false, .. } => Check::fail(
             NAME,
@@ -92,7 +98,10 @@ pub(super) fn gateway(address: SocketAddr) -> Check {
         Ready { log_index_lag: LAG.., .. } => Check::warn(
             NAME,
             what,
-            Text::new("searches are behind the log: look at the disk's load", "检索落后于日志：请检查磁盘负载"),
+            Text::new(
+                "searches are behind the log: look at the disk's load",
+                "检索落后于日志：请检查磁盘负载",
+            ),
         ),
         _ => Check::ok(NAME, what.en, what.zh),
     }

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub(in crate::store) use super::sqlite::open_read_only;
 use super::sqlite::{self, SqliteError};
@@ -92,7 +92,9 @@ pub struct Past {
 /// When there is a log already, the second place holds checkpoints, or nothing can be written.
 pub fn begin_after(options: Options, past: &Past, _held: &Held) -> Result<(), OpenError> {
     let database = options.data_dir.join(DATABASE);
-    refuse_existing(&database)?;
+    if database.exists() {
+        return Err(OpenError::Io { path: database, source: io::ErrorKind::AlreadyExists.into() });
+    }
     let now = options.clock.now();
     let found = start::check(&database, &options.checkpoint_copy, &options.signing_key, None, now)?;
     let mut continues = Object::new();
@@ -115,11 +117,4 @@ pub fn begin_after(options: Options, past: &Past, _held: &Held) -> Result<(), Op
         sqlite::settle(conn);
     }
     Ok(())
-}
-
-fn refuse_existing(database: &PathBuf) -> Result<(), OpenError> {
-    match database.exists() {
-        true => Err(OpenError::Io { path: database.clone(), source: io::ErrorKind::AlreadyExists.into() }),
-        false => Ok(()),
-    }
 }

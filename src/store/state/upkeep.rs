@@ -82,9 +82,7 @@ impl StateStore {
     /// # Errors
     /// When the database cannot be written; nothing has changed then.
     pub fn forget_log(&self) -> Result<usize, StateError> {
-        self.write(|conn| {
-            Ok(diesel::update(dsl::acts).set(dsl::log_index.eq(None::<i64>)).execute(conn)?)
-        })
+        self.write(|conn| Ok(diesel::update(dsl::acts).set(dsl::log_index.eq(None::<i64>)).execute(conn)?))
     }
 }
 
@@ -122,11 +120,13 @@ fn standing(applied: Vec<String>) -> Result<Schema, StateError> {
         newest.to_owned()
     };
     let (found, ours) = (newest(&applied), newest(&known));
-    Ok(match () {
-        () if applied.iter().any(|version| !known.contains(version)) => Schema::Newer { found, known: ours },
-        () if known.iter().any(|version| !applied.contains(version)) => Schema::Behind { found, known: ours },
-        () => Schema::Current(found),
-    })
+    if applied.iter().any(|version| !known.contains(version)) {
+        Ok(Schema::Newer { found, known: ours })
+    } else if known.len() > applied.len() {
+        Ok(Schema::Behind { found, known: ours })
+    } else {
+        Ok(Schema::Current(found))
+    }
 }
 
 /// Applies what is pending.

@@ -231,6 +231,15 @@ impl TestGateway {
         (out.status.code().unwrap_or(-1), text(&out.stdout), text(&out.stderr))
     }
 
+    /// The same while providers and clients of this test go on.
+    pub async fn sluice_beside(&self, arguments: &[&str]) -> (i32, String, String) {
+        let command =
+            tokio::process::Command::new(program()).args(arguments).current_dir(self.path()).output();
+        let out = command.await.unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (out.status.code().unwrap_or(-1), text(&out.stdout), text(&out.stderr))
+    }
+
     /// `sluice audit verify` on the folder: exit code and what it said.
     pub fn verify(&self) -> (i32, String) {
         self.verify_with(&[])
