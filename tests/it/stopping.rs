@@ -70,7 +70,7 @@ async fn the_service_manager_hears_ready_then_signs_of_life_then_stopping() {
     let manager = UnixDatagram::bind(&path).unwrap();
     manager.set_read_timeout(Some(PATIENCE)).unwrap();
     gw.environment.insert("NOTIFY_SOCKET".into(), path);
-    gw.environment.insert("WATCHDOG_USEC".into(), "300000".into());
+    gw.environment.insert("WATCHDOG_USEC".into(), "1500000".into());
     gw.serve().unwrap();
     assert_eq!(heard(&manager), "READY=1");
     // By then it answers.

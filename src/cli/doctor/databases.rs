@@ -205,7 +205,14 @@ fn second_place(copy: &Path, dir: &Path, keys: &Keys, size: Option<u64>) -> Chec
         let what = Text::new("holds no checkpoint by the log's key", "没有由日志密钥签名的检查点");
         return Check::fail(NAME, what, lost);
     };
-    let size = size.unwrap_or_default();
+    let Some(size) = size else {
+        let what = Text::new(
+            format!("has seen {seen} records; the log is not there or cannot be read"),
+            format!("已记下 {seen} 条记录的检查点；日志不存在或无法读取"),
+        );
+        let fix = Text::new("docs/operations.md, Restoring", "参见 docs/operations.md 的 Restoring 一节");
+        return Check::fail(NAME, what, fix);
+    };
     let what = Text::new(
         format!("has seen {seen} records; the log has {size}"),
         format!("已记下 {seen} 条记录的检查点；日志现有 {size} 条"),
