@@ -51,6 +51,7 @@ async fn doctor(gw: &TestGateway, arguments: &[&str], before: &[&str]) -> Told {
 async fn a_gateway_in_order_is_said_to_be_and_nothing_is_changed() {
     let gw = TestGateway::start().await;
     answers(&gw, 2).await;
+    fs::set_permissions(gw.path().join("data"), Permissions::from_mode(0o700)).unwrap();
     let before = gw.verify().1;
     let told = doctor(&gw, &[], &[]).await;
     for check in ["config", "keys", "certificate", "data", "state", "log", "clock", "adapter", "gateway"] {

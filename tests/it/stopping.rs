@@ -42,8 +42,6 @@ async fn a_query_in_hand_is_answered_and_idle_connections_do_not_hold_up_the_end
 
     let began = Instant::now();
     gw.ask_to_stop();
-    // Nobody else is let in.
-    until("the door is closed", async || desk.connect().await.is_err().then_some(())).await;
     // Those that wait for nothing are let go while one is still at work.
     for connection in idle {
         connection.rest("an idle connection").await;
