@@ -4,6 +4,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 use sluice::audit::verify::Stored;
@@ -24,10 +26,11 @@ async fn a_backup_taken_while_queries_are_answered_is_whole_and_private() {
     let gw = TestGateway::start().await;
     answers(&gw, 5).await;
     let desk = gw.system("service.onestop");
-    let (enough, stop) = tokio::sync::oneshot::channel::<()>();
+    let enough = Arc::new(AtomicBool::new(false));
+    let stop = Arc::clone(&enough);
     let load = tokio::spawn(async move {
-        let (mut stop, mut answered) = (stop, 0);
-        while stop.try_recv().is_err() {
+        let mut answered = 0;
+        while !stop.load(Ordering::Relaxed) {
             let answer = desk
                 .post(
                     "/v1/datasets/civil.subsistence/query",
@@ -45,7 +48,7 @@ async fn a_backup_taken_while_queries_are_answered_is_whole_and_private() {
         (!out.ends_with("has seen 0 more since\n")).then_some(())
     })
     .await;
-    drop(enough);
+    enough.store(true, Ordering::Relaxed);
     assert!(load.await.unwrap() > 0);
 
     let folder = gw.path().join("backup");

@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 use sluice::base::Code;
+use sluice::base::ids::DepartmentId;
 use sluice::config::{Config, LimitsSection, file};
 use sluice::telemetry::Metrics;
 
@@ -17,7 +19,7 @@ const STATEFULSET: &str = "deploy/helm/sluice/templates/statefulset.yaml";
 
 #[test]
 fn dashboard_and_alerts_name_measurements_that_exist_and_every_one_is_shown() {
-    let text = Metrics::default().text();
+    let text = measured();
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     let known: BTreeSet<String> = types.map(|(name, kind)| series(name, kind)).collect();
     let shown = named(&expressions());
@@ -88,6 +90,15 @@ fn the_image_is_built_by_a_compiler_that_the_package_takes_and_runs_as_nobody() 
     let least = number(values(&package, "rust-version = \"").next().unwrap().trim_end_matches('"'));
     assert!(compiler >= least, "{compiler:?} is older than {least:?}");
     assert_eq!(values(&image, "USER ").last(), Some("65532:65532"));
+}
+
+/// All measurements, after something of each kind has happened.
+fn measured() -> String {
+    let metrics = Metrics::default();
+    metrics.answered("/v1/datasets", 200, Code::Ok.as_str(), Duration::ZERO);
+    metrics.field_refused(Code::GrantRequired);
+    metrics.adapter_answered(&DepartmentId::parse("civil").unwrap(), Code::Ok, Duration::ZERO);
+    metrics.text()
 }
 
 /// The expressions of the dashboard's panels.
