@@ -14,6 +14,7 @@ pub mod egress;
 mod gate;
 mod link;
 mod query;
+mod reach;
 pub mod rest;
 pub mod sluice;
 pub mod sql;

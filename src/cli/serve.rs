@@ -1,7 +1,6 @@
 //! `sluice serve`: the gateway.
 
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::leash;
+use super::notify::{self, Notifier};
 use crate::app::apply::{self, NotApplied};
 use crate::app::gateway::Parts;
 use crate::app::keys::Keys;
@@ -18,7 +18,7 @@ use crate::app::session::Entry;
 use crate::app::world::World;
 use crate::app::{Adapters, Gateway};
 use crate::base::{Clock, Finding, Findings, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, Supervisor};
 use crate::jobs;
 use crate::store::audit::{AuditLog, Options};
 use crate::store::state::{Quotas, StateStore};
@@ -62,7 +62,10 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
     let bound = server::bind(&house, &config.gateway, &config.limits).map_err(text)?;
     // Before anybody is told that it is ready: who is told may ask it to stop at once.
     let stop = stop_signal(args.leash)?;
+    let supervisor = Supervisor::of_environment();
+    let notifier = Arc::new(Notifier::new(supervisor.as_ref()));
     announce(&bound);
+    notifier.ready();
     let work = [
         actix_rt::spawn(jobs::take_up_changes(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::record_surplus(Arc::clone(&gateway))),
@@ -72,7 +75,12 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
         actix_rt::spawn(watch_tls(tls, Arc::clone(&gateway))),
         actix_rt::spawn(apply_on_hangup(Arc::clone(&gateway), config.clone())),
         actix_rt::spawn(carry_notices(Arc::clone(&gateway), postman)),
+        actix_rt::spawn(give_signs_of_life(Arc::clone(&notifier), supervisor, Arc::clone(&gateway))),
     ];
+    let stop = async {
+        stop.await;
+        notifier.stopping();
+    };
     bound.serve(stop).await.map_err(text)?;
     work.iter().for_each(|job| job.abort());
     // What was counted and not yet recorded is recorded now: there is no later.
@@ -88,7 +96,7 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
 fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Gateway, String> {
     let keys = Keys::read(&config.audit).map_err(text)?;
     // The trail tells who asked about whom: nobody else on the machine has business there.
-    private_dir(&config.gateway.data_dir)
+    super::private_dir(&config.gateway.data_dir)
         .map_err(|e| format!("{}: {e}", config.gateway.data_dir.display()))?;
     // The log first: it holds the lock that keeps a second gateway out of this folder.
     let log = AuditLog::open(Options {
@@ -124,10 +132,6 @@ fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Resul
         limits: config.limits.clone(),
         metrics,
     }))
-}
-
-fn private_dir(dir: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 fn first_version(state: &StateStore, config: &Config, clock: &dyn Clock) -> Result<(), String> {
@@ -206,6 +210,17 @@ async fn watch_tls(tls: Arc<Tls>, gateway: Arc<Gateway>) {
             status.crl_ends.map_or(i64::MAX, since),
             since(status.certificate_ends),
         );
+    })
+    .await;
+}
+
+/// Tells the service manager that the gateway lives, for as long as its databases can be looked at:
+/// what a restart would mend, and not more.
+async fn give_signs_of_life(notifier: Arc<Notifier>, supervisor: Option<Supervisor>, gateway: Arc<Gateway>) {
+    let Some(patience) = supervisor.and_then(|supervisor| supervisor.patience) else { return };
+    jobs::every(notify::rhythm(patience), async || {
+        gateway.readiness().await;
+        notifier.alive();
     })
     .await;
 }

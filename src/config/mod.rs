@@ -10,6 +10,7 @@ mod log;
 pub mod notices;
 mod private;
 mod sessions;
+mod supervisor;
 mod tls;
 
 use std::path::Path;
@@ -22,6 +23,7 @@ pub use log::{LogFormat, LogSection};
 pub use notices::NoticesSection;
 pub use private::read_private;
 pub use sessions::SessionsSection;
+pub use supervisor::Supervisor;
 pub use tls::TlsSection;
 
 use crate::base::{Finding, Findings};

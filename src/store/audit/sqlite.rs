@@ -36,7 +36,9 @@ pub enum SqliteError {
     #[error("beside the database: {0}")]
     Io(#[from] std::io::Error),
     /// A newer program has written it.
-    #[error("the database has schema {0}, this program knows {VERSION}")]
+    #[error(
+        "it has schema {0}, and this program knows {VERSION}: a newer program wrote it. Run that one, or restore a backup from before"
+    )]
     Version(i64),
 }
 
@@ -181,6 +183,11 @@ fn create(conn: &mut SqliteConnection, schema: &str) -> Result<(), SqliteError> 
         })?),
         other => Err(SqliteError::Version(other)),
     }
+}
+
+/// The schema that the database has, and the one that this program knows.
+pub fn versions(conn: &mut SqliteConnection) -> Result<(i64, i64), SqliteError> {
+    Ok((version(conn)?, VERSION))
 }
 
 fn version(conn: &mut SqliteConnection) -> Result<i64, diesel::result::Error> {

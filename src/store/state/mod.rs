@@ -23,6 +23,7 @@ mod sessions;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
+pub mod upkeep;
 mod versions;
 
 use std::path::Path;
@@ -32,7 +33,7 @@ use diesel::connection::SimpleConnection;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool, PooledConnection};
 use diesel::sqlite::SqliteConnection;
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 pub use accounts::{Change, Changed, NewAccount, Profile};
 pub use acts::{Act, machine_user};
@@ -72,7 +73,7 @@ impl StateStore {
     /// Opens the database at `path`, making it or bringing it up to date where needed.
     ///
     /// # Errors
-    /// When it cannot be opened, or a migration fails.
+    /// When it cannot be opened, a newer program wrote it, or a migration fails.
     pub fn open(path: &Path) -> Result<Self, StateError> {
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir).map_err(StateError::new)?;
@@ -84,7 +85,7 @@ impl StateStore {
             .build(ConnectionManager::new(path.display().to_string()))
             .map_err(StateError::new)?;
         let store = Self { pool };
-        store.connection()?.run_pending_migrations(MIGRATIONS).map_err(StateError::new)?;
+        upkeep::bring_up_to_date(&mut *store.connection()?)?;
         Ok(store)
     }
 
