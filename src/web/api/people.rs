@@ -15,6 +15,7 @@ use crate::web::server::Worker;
 #[utoipa::path(
     get,
     path = "/v1/people",
+    operation_id = "people_list",
     tag = "people",
     params(
         ("department" = Option<String>, Query, description = "Of this department"),
@@ -33,6 +34,7 @@ pub async fn list(Person { call, .. }: Person, worker: Worker, req: HttpRequest)
 #[utoipa::path(
     post,
     path = "/v1/people",
+    operation_id = "people_make",
     tag = "people",
     request_body = PersonBody,
     responses((status = 200, description = "Made", body = PersonMade)),
@@ -46,6 +48,7 @@ pub async fn make(Person { call, .. }: Person, worker: Worker, body: Body) -> Re
 #[utoipa::path(
     get,
     path = "/v1/people/{account}",
+    operation_id = "people_view",
     tag = "people",
     params(("account" = String, Path, description = "The account")),
     responses((status = 200, description = "The account", body = PersonView)),
@@ -64,6 +67,7 @@ pub async fn view(
 #[utoipa::path(
     post,
     path = "/v1/people/{account}/{command}",
+    operation_id = "people_command",
     tag = "people",
     params(
         ("account" = String, Path, description = "The account"),

@@ -17,6 +17,7 @@ use crate::web::server::Worker;
 #[utoipa::path(
     get,
     path = "/v1/session",
+    operation_id = "session_view",
     tag = "session",
     responses((status = 200, description = "The session", body = SessionView)),
 )]
@@ -31,6 +32,7 @@ pub async fn view(Holder { signed_in, .. }: Holder) -> Result<HttpResponse> {
 #[utoipa::path(
     post,
     path = "/v1/session",
+    operation_id = "session_begin",
     tag = "session",
     request_body = SignInBody,
     responses((status = 200, description = "Signed in", body = SessionView)),
@@ -50,6 +52,7 @@ pub async fn begin(Visitor { visit }: Visitor, worker: Worker, body: Body) -> Re
 #[utoipa::path(
     delete,
     path = "/v1/session",
+    operation_id = "session_end",
     tag = "session",
     responses((status = 204, description = "Signed out")),
 )]
@@ -65,6 +68,7 @@ pub async fn end(Holder { call, .. }: Holder, worker: Worker) -> Result<HttpResp
 #[utoipa::path(
     get,
     path = "/v1/sessions",
+    operation_id = "session_list",
     tag = "session",
     responses((status = 200, description = "The sessions, newest first", body = SessionList)),
 )]
@@ -76,6 +80,7 @@ pub async fn list(Person { call, .. }: Person, worker: Worker) -> Result<HttpRes
 #[utoipa::path(
     delete,
     path = "/v1/sessions/{session}",
+    operation_id = "session_end_other",
     tag = "session",
     params(("session" = String, Path, description = "The session, as the list names it")),
     responses((status = 204, description = "Signed out there")),
@@ -94,6 +99,7 @@ pub async fn end_other(
 #[utoipa::path(
     post,
     path = "/v1/session/password",
+    operation_id = "session_password",
     tag = "session",
     request_body = PasswordBody,
     responses((status = 200, description = "Changed", body = SessionView)),
@@ -109,6 +115,7 @@ pub async fn password(Holder { call, .. }: Holder, worker: Worker, body: Body) -
 #[utoipa::path(
     post,
     path = "/v1/session/totp",
+    operation_id = "session_totp",
     tag = "session",
     request_body = CodeBody,
     responses((status = 200, description = "Offered, or in use", body = CodeAnswer)),
