@@ -20,8 +20,6 @@ pub(super) fn event_view(event: &Event, record: Option<u64>) -> Result<EventView
     let what = serde_json::to_value(&event.what).map_err(|e| Error::new(Code::Internal).because(e))?;
     let Value::Object(mut detail) = what else { return Err(Code::Internal.into()) };
     let name = detail.remove("event");
-    // Whom a ring joins is told by the events themselves; personnel numbers stay inside.
-    detail.remove("with");
     Ok(EventView {
         seq: event.seq,
         at: event.at.to_string(),

@@ -19,6 +19,7 @@ use crate::approval::Application;
 use crate::base::ids::ApplicationId;
 use crate::base::{Code, Error, Result};
 use crate::identity::Account;
+use crate::policy::Grant;
 use crate::store::state::applications::List;
 
 /// Commands that a grant takes.
@@ -53,7 +54,7 @@ pub async fn list(
         }
         let before = before.map(|id| behind(&id)).transpose()?;
         let whose = whose(&world, &account, None)?;
-        let list = List { whose, state: None, granted: true, before: before.clone(), limit };
+        let list = List { whose, state: None, granted: true, before, limit };
         let rows = held.state.applications(&list).map_err(state)?;
         let stored = rows.into_iter().map(|row| {
             (
@@ -68,7 +69,7 @@ pub async fn list(
             )
         });
         let mut lines: Vec<(ApplicationId, GrantLine)> = stored.collect();
-        lines.extend(untouched(&held, &world, &account, before.as_ref())?);
+        lines.extend(untouched(&held, &world, &account, &list)?);
         lines.sort_by(|(a, _), (b, _)| b.cmp(a));
         let more = lines.len() >= limit;
         lines.truncate(limit);
@@ -81,19 +82,25 @@ pub async fn list(
     }
 }
 
-/// Grants of the files to which nobody has given a command yet.
+/// Grants of the files to which nobody has given a command yet: the first of the page, no more than
+/// it has lines.
 fn untouched(
     gateway: &Gateway,
     world: &World,
     account: &Account,
-    before: Option<&ApplicationId>,
+    list: &List,
 ) -> Result<Vec<(ApplicationId, GrantLine)>> {
+    let before = list.before.as_ref().map(ApplicationId::as_str);
+    let of_page = |grant: &&Arc<Grant>| is_of_files(grant) && before.is_none_or(|b| grant.id.as_str() < b);
+    let mut grants: Vec<&Arc<Grant>> = world.policy.grants().iter().filter(of_page).collect();
+    grants.sort_by(|a, b| b.id.cmp(&a.id));
     let mut lines = Vec::new();
-    for grant in world.policy.grants().iter().filter(|grant| is_of_files(grant)) {
+    for grant in grants {
+        if lines.len() == list.limit {
+            break;
+        }
         let Some(application) = imported(world, grant)? else { continue };
-        let in_page = before.is_none_or(|before| application.id < *before);
-        if in_page
-            && may_see(world, account, &application.requester, &application.provider)
+        if may_see(world, account, &application.requester, &application.provider)
             && gateway.state.application(&application.id).map_err(state)?.is_none()
         {
             lines.push((application.id.clone(), line(&application)));

@@ -16,7 +16,7 @@ use crate::approval::command::Command;
 use crate::approval::facts::By;
 use crate::approval::progress::Timer;
 use crate::base::ids::ApplicationId;
-use crate::base::{Result, Timestamp};
+use crate::base::{Code, Result, Timestamp};
 use crate::store::state::applications::{Appended, Change};
 
 /// The most clocks that are looked at in one round; those that are left come in the next.
@@ -36,8 +36,9 @@ impl Gateway {
             let mut looked_at = gateway.reset_clocks(&world, now)?;
             let mut fired = 0;
             for (id, timer) in gateway.state.due_timers(now, ROUND).map_err(state)? {
-                fired += usize::from(gateway.fire(&world, &id, timer, now)?);
-                looked_at += 1;
+                let brought_about = gateway.fire(&world, &id, timer, now);
+                fired += usize::from(*brought_about.as_ref().unwrap_or(&false));
+                looked_at += usize::from(stands_alone(&id, brought_about));
             }
             Ok((looked_at, fired))
         })
@@ -61,19 +62,32 @@ impl Gateway {
         });
         let came = !events.is_empty();
         let mut change = Change { fired: Some(timer), ..follow(application, events, world, now, None)? };
-        // One that came to nothing must not run out again at once.
-        change.standing.timers.retain(|next| came || *next != timer);
+        // A clock runs out once, whatever the rules make of the events.
+        change.standing.timers.retain(|next| *next != timer);
         Ok(self.state.append(&change, now).map_err(state)? == Appended::Done && came)
     }
 
     /// Works out anew the clocks and last days that older rules have set.
     fn reset_clocks(&self, world: &World, now: Timestamp) -> Result<usize> {
-        let ids = self.state.older_than(world.seq, ROUND).map_err(state)?;
-        for id in &ids {
-            let Some(application) = self.state.application(id).map_err(state)? else { continue };
-            let change = follow(application, Vec::new(), world, now, None)?;
-            self.state.append(&change, now).map_err(state)?;
+        let mut reset = 0;
+        for id in self.state.older_than(world.seq, ROUND).map_err(state)? {
+            reset += usize::from(stands_alone(&id, self.reset(world, &id, now)));
         }
-        Ok(ids.len())
+        Ok(reset)
     }
+
+    fn reset(&self, world: &World, id: &ApplicationId, now: Timestamp) -> Result<()> {
+        let application = self.state.application(id).map_err(state)?.ok_or(Code::NotFound)?;
+        let change = follow(application, Vec::new(), world, now, None)?;
+        self.state.append(&change, now).map(drop).map_err(state)
+    }
+}
+
+/// Was it looked at well? One application that cannot be read must not keep the clocks of all others
+/// from running: it is told of, and left alone.
+fn stands_alone<T>(id: &ApplicationId, done: Result<T>) -> bool {
+    if let Err(error) = &done {
+        tracing::error!(application = %id, code = error.code.as_str(), cause = ?error.cause(), "its clocks could not be looked after");
+    }
+    done.is_ok()
 }

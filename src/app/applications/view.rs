@@ -1,6 +1,7 @@
 //! Applications and grants as the interface shows them.
 //!
-//! Invariant: people appear by account, department and role; personnel numbers do not appear.
+//! Invariant: people appear by account, department and role. A personnel number appears in one place:
+//! where two people are flagged as a ring, to those who look after the whole.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
