@@ -4,8 +4,9 @@
 //! log is where that would show, and only if somebody looked: so this looks, before anything
 //! takes effect.
 //!
-//! Invariant: a version or key that is in force stands in the log, with the digest it has now; a
-//! grant that is in force, or that was stopped, stands so by the log's newest record of it.
+//! Invariant: a version or key that is in force stands in the log, with the digest it has now; so do
+//! the roles and certificates of a person who asks for something; and a grant that is in force, or
+//! that was stopped, stands so by the log's newest record of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +15,10 @@ use serde::Deserialize;
 use super::apply::NotTaken;
 use super::gateway::Gateway;
 use super::world::World;
-use crate::base::ids::RuleId;
+use crate::base::ids::{AccountId, RuleId};
 use crate::store::audit::Reader;
 use crate::store::state::grants::{GrantState, StandingGrant};
-use crate::store::state::{RegisteredKey, StateStore};
+use crate::store::state::{Profile, RegisteredKey, StateStore};
 
 /// What the log must have a record of.
 struct Claim {
@@ -76,6 +77,46 @@ impl Gateway {
             }
         })
     }
+
+    /// Finds in the log that an account is what it is now.
+    ///
+    /// # Errors
+    /// What the log does not have, or has otherwise.
+    pub(super) async fn confirm_account(&self, profile: &Profile) -> Result<(), NotTaken> {
+        let (state, profile) = (self.state.clone(), profile.clone());
+        let outcome = self.log.read(move |log| Ok(account_stands(&state, log, &profile)));
+        outcome.await.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?
+    }
+}
+
+/// An account is what the log says: made, not stopped since, with roles and certificates that were
+/// given and not taken away since.
+fn account_stands(state: &StateStore, log: &Reader, profile: &Profile) -> Result<(), NotTaken> {
+    let account = &profile.account;
+    stands(state, log, claim("account-made", &account.id, &account.department))?;
+    not_undone(state, "account-enabled", "account-disabled", &account.id, "")?;
+    for role in &account.roles {
+        stands(state, log, claim("role-granted", &account.id, role.as_str()))?;
+        not_undone(state, "role-granted", "role-withdrawn", &account.id, role.as_str())?;
+    }
+    for key in &profile.keys {
+        stands(state, log, claim("certificate-bound", &account.id, key))?;
+    }
+    Ok(())
+}
+
+fn not_undone(
+    state: &StateStore,
+    done: &str,
+    undone: &str,
+    account: &AccountId,
+    detail: &str,
+) -> Result<(), NotTaken> {
+    let last = |kind| state.act_index(kind, account.as_str(), detail);
+    if last(undone)? > last(done)? {
+        return Err(NotTaken::Unconfirmed(format!("{undone} {account} {detail} is the newest")));
+    }
+    Ok(())
 }
 
 /// The grants to look up: those that changed, or were not borne out the last time. One of the files

@@ -7,11 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::base::{Code, Error, Result, Secret};
-use crate::identity::password;
+use crate::identity::password::{self, Pepper};
 
 /// Passwords of strangers that are hashed at one time, and of those who are known.
 const STRANGERS: usize = 2;
@@ -26,14 +27,15 @@ pub struct Hashing {
     /// What nobody's password was kept as: for accounts that are not there, so that they take the
     /// same time.
     nobody: Secret<String>,
+    pepper: Pepper,
 }
 
 impl Hashing {
     /// The places; none when the machine gives no randomness.
-    pub fn new(rng: &dyn ring::rand::SecureRandom) -> Option<Self> {
-        let nobody = password::keep(password::one_time(rng)?.reveal(), rng)?;
+    pub fn new(pepper: Pepper, rng: &dyn SecureRandom) -> Option<Self> {
+        let nobody = password::keep(password::one_time(rng)?.reveal(), &pepper, rng)?;
         let places = |number| Arc::new(Semaphore::new(number));
-        Some(Self { strangers: places(STRANGERS), known: places(KNOWN), nobody })
+        Some(Self { strangers: places(STRANGERS), known: places(KNOWN), nobody, pepper })
     }
 
     /// Is it the password that was kept? Takes the same time when none was.
@@ -47,7 +49,8 @@ impl Hashing {
         known: bool,
     ) -> Result<bool> {
         let (against, exists) = (kept.clone().unwrap_or_else(|| self.nobody.clone()), kept.is_some());
-        let verify = move || password::verify(password.reveal(), &against) && exists;
+        let pepper = self.pepper.clone();
+        let verify = move || password::verify(password.reveal(), &against, &pepper) && exists;
         self.run(known, verify).await
     }
 
@@ -56,8 +59,8 @@ impl Hashing {
     /// # Errors
     /// `overloaded`; `not-ready` when the machine gives no randomness.
     pub async fn keep(&self, password: Secret<String>) -> Result<Secret<String>> {
-        let rng = ring::rand::SystemRandom::new();
-        let kept = self.run(true, move || password::keep(password.reveal(), &rng)).await?;
+        let (pepper, rng) = (self.pepper.clone(), SystemRandom::new());
+        let kept = self.run(true, move || password::keep(password.reveal(), &pepper, &rng)).await?;
         kept.ok_or_else(|| Code::NotReady.into())
     }
 

@@ -60,6 +60,7 @@ impl Keys {
             credentials: CredentialKey::new(
                 &derive(b"sluice credentials v1")?,
                 &derive(b"sluice devices v1")?,
+                derive(b"sluice passwords v1")?,
             )
             .ok_or_else(|| fault(&config.subject_key_file, "cannot be used", "make another"))?,
         })

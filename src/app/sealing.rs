@@ -17,18 +17,25 @@ use ring::rand::SecureRandom;
 use crate::base::Secret;
 use crate::base::ids::{AccountId, decode_hex, hex};
 use crate::identity::CodeSecret;
+use crate::identity::password::Pepper;
 
 /// The keys under which secrets of people are kept.
 pub struct CredentialKey {
     seal: LessSafeKey,
     devices: hmac::Key,
+    pepper: Pepper,
 }
 
 impl CredentialKey {
-    /// From two keys derived for this; none when the first is not a key.
-    pub fn new(seal: &Secret<[u8; 32]>, devices: &Secret<[u8; 32]>) -> Option<Self> {
+    /// From three keys derived for this; none when the first is not a key.
+    pub fn new(seal: &Secret<[u8; 32]>, devices: &Secret<[u8; 32]>, pepper: Pepper) -> Option<Self> {
         let seal = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, seal.reveal()).ok()?);
-        Some(Self { seal, devices: hmac::Key::new(hmac::HMAC_SHA256, devices.reveal()) })
+        Some(Self { seal, devices: hmac::Key::new(hmac::HMAC_SHA256, devices.reveal()), pepper })
+    }
+
+    /// The key that goes into the hash of every password.
+    pub fn pepper(&self) -> &Pepper {
+        &self.pepper
     }
 
     /// Seals the secret of an account's code generator; none when the machine gives no randomness.
@@ -82,7 +89,7 @@ mod tests {
     use super::*;
 
     fn key() -> CredentialKey {
-        CredentialKey::new(&Secret::new([1; 32]), &Secret::new([2; 32])).unwrap()
+        CredentialKey::new(&Secret::new([1; 32]), &Secret::new([2; 32]), Secret::new([3; 32])).unwrap()
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::call::{Caller, Known};
 use super::standing::Standing;
 use crate::approval::Workflow;
 use crate::base::ids::{DatasetId, SystemId};
@@ -116,6 +117,22 @@ impl World {
     /// world was built, so that a secret name and one that nobody has take the same time.
     pub fn may_know(&self, system: &System, dataset: &Dataset) -> bool {
         self.secret.get(dataset.id()).is_none_or(|knowing| knowing.contains(&system.id))
+    }
+
+    /// The same for any caller. A person may know what a system of the department may know, and
+    /// what the department owns.
+    pub fn may_be_known_to(&self, caller: &Caller, dataset: &Dataset) -> bool {
+        match caller {
+            Caller::System(asking) => self.may_know(&asking.system, dataset),
+            Caller::Person(_) => {
+                let department = caller.department();
+                let own = self.registry.systems().filter(|system| system.department == *department);
+                let mut knowing = own.filter(|system| self.may_know(system, dataset));
+                !self.secret.contains_key(dataset.id())
+                    || dataset.entry.provider == *department
+                    || knowing.next().is_some()
+            }
+        }
     }
 
     /// The dataset of that id.

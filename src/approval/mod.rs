@@ -13,6 +13,7 @@
 //!   and [`toxic`] look at terms.
 //! - [`workflow`], [`calendar`]: the rules as they are authored, and working days.
 //! - [`facts`]: what the handler must know beside the application.
+//! - [`matrix()`]: who may do what from where, as a text to read.
 
 pub mod application;
 pub mod calendar;
@@ -22,6 +23,7 @@ pub mod duties;
 pub mod event;
 pub mod facts;
 mod handle;
+mod matrix;
 pub mod narrowing;
 pub mod progress;
 mod rules;
@@ -35,6 +37,7 @@ pub use duties::may_lend;
 pub use event::{Actor, Event, What};
 pub use facts::{By, Facts};
 pub use handle::{draft, handle, permitted};
+pub use matrix::matrix;
 pub use progress::{Awaited, Timer};
 pub use terms::Terms;
 pub use workflow::Workflow;

@@ -10,14 +10,17 @@ use ring::rand::SystemRandom;
 
 use crate::app::keys::Keys;
 use crate::app::people::{self, NewPerson, OneTime};
+use crate::app::sealing::CredentialKey;
 use crate::app::session::own::ISSUER;
 use crate::app::{apply, world};
 use crate::base::ids::{AccountId, Fingerprint};
-use crate::base::{Clock, Lang, SystemClock};
+use crate::base::{Clock, Lang, Secret, SystemClock};
 use crate::config::Config;
 use crate::identity::{CodeSecret, Role, password};
 use crate::store::state::{Change, Changed, NewAccount, StateStore, machine_user};
 use crate::web::tls;
+
+const NO_RANDOMNESS: &str = "the machine gives no randomness";
 
 /// What to do about an account.
 #[derive(clap::Subcommand)]
@@ -112,12 +115,10 @@ fn create(
     })?;
     account.roles = role.iter().filter_map(|role| Role::parse(role)).collect();
 
-    let keys = Keys::read(&config.audit).map_err(text)?;
-    let one_time = people::one_time(&rng, now).map_err(text)?;
-    let none = || "the machine gives no randomness".to_owned();
-    let kept = password::keep(one_time.password.reveal(), &rng).ok_or_else(none)?;
-    let code = CodeSecret::random(&rng).ok_or_else(none)?;
-    let sealed = keys.credentials.seal(&account.id, &code, &rng).ok_or_else(none)?;
+    let key = Keys::read(&config.audit).map_err(text)?.credentials;
+    let (one_time, kept) = one_time(&key)?;
+    let code = CodeSecret::random(&rng).ok_or(NO_RANDOMNESS)?;
+    let sealed = key.seal(&account.id, &code, &rng).ok_or(NO_RANDOMNESS)?;
     let state = open(&config)?;
     let new =
         NewAccount { account: &account, password: &kept, until: one_time.until, code_secret: Some(&sealed) };
@@ -128,12 +129,19 @@ fn create(
 }
 
 fn reset(of: &Of) -> Result<String, String> {
-    let (rng, now) = (SystemRandom::new(), SystemClock.now());
-    let one_time = people::one_time(&rng, now).map_err(text)?;
-    let kept = password::keep(one_time.password.reveal(), &rng).ok_or("the machine gives no randomness")?;
+    let config = Config::read(&of.config).map_err(text)?;
+    let (one_time, kept) = one_time(&Keys::read(&config.audit).map_err(text)?.credentials)?;
     change(of, &Change::ResetCode)?;
     change(of, &Change::ResetPassword { password: kept, until: one_time.until })?;
     Ok(told(&one_time))
+}
+
+/// A one-time password, and what is kept of it.
+fn one_time(key: &CredentialKey) -> Result<(OneTime, Secret<String>), String> {
+    let rng = SystemRandom::new();
+    let one_time = people::one_time(&rng, SystemClock.now()).map_err(text)?;
+    let kept = password::keep(one_time.password.reveal(), key.pepper(), &rng).ok_or(NO_RANDOMNESS)?;
+    Ok((one_time, kept))
 }
 
 fn bind(of: &Of, certificate: &std::path::Path) -> Result<String, String> {

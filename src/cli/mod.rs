@@ -7,10 +7,12 @@
 
 mod adapter;
 mod admin;
+mod application;
 mod apply;
 mod audit;
 mod check;
 mod demo;
+mod https;
 mod key;
 mod keys;
 mod leash;
@@ -51,6 +53,8 @@ enum Command {
     /// Verify, prove and export the audit log
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Applications and grants at a running gateway, with a certificate bound to an account
+    Application(application::Args),
     /// A ten-year-old REST service, for the demo
     #[command(hide = true)]
     DemoLegacy(demo::LegacyArgs),
@@ -73,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Admin(command) => admin::run(&command),
         Command::Keys(args) => keys::run(&args),
         Command::Audit(command) => audit::run(command),
+        Command::Application(args) => application::run(&args),
         Command::DemoLegacy(args) => demo::legacy(&args),
     }
 }

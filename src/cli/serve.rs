@@ -68,6 +68,7 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
         actix_rt::spawn(jobs::record_surplus(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::measure(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::sweep_emergencies(Arc::clone(&gateway))),
+        actix_rt::spawn(jobs::fire_timers(Arc::clone(&gateway))),
         actix_rt::spawn(watch_tls(tls, Arc::clone(&gateway))),
         actix_rt::spawn(apply_on_hangup(Arc::clone(&gateway), config.clone())),
         actix_rt::spawn(carry_notices(Arc::clone(&gateway), postman)),

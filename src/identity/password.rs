@@ -1,8 +1,9 @@
 //! Passwords: which are good enough, and how they are kept.
 //!
 //! Invariant: what is kept is Argon2id (RFC 9106) with a salt of its own and the parameters it was
-//! made with, so that these can be raised later; the password itself is nowhere. Hashing takes
-//! 19 MiB and some tens of milliseconds: who calls this bounds how many do at one time.
+//! made with, so that these can be raised later; the password itself is nowhere. A key that is not
+//! kept beside it (the pepper) goes in too: who can write the database alone can make no password
+//! that is accepted, and who can read it cannot try any. Hashing takes 19 MiB and some tens of milliseconds: who calls this bounds how many do at one time.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine;
@@ -69,6 +70,9 @@ const COMMON: &[&str] = &[
     "zxcvbnm12345",
 ];
 
+/// The key that goes into every hash.
+pub type Pepper = Secret<[u8; 32]>;
+
 /// May `password` be the password of the account with this id?
 ///
 /// # Errors
@@ -103,25 +107,30 @@ pub fn one_time(rng: &dyn SecureRandom) -> Option<Secret<String>> {
 
 /// What is kept of `password`, as `$argon2id$v=19$m=..,t=..,p=..$salt$hash` (PHC string format).
 /// None when the machine gives no randomness or no memory.
-pub fn keep(password: &str, rng: &dyn SecureRandom) -> Option<Secret<String>> {
+pub fn keep(password: &str, pepper: &Pepper, rng: &dyn SecureRandom) -> Option<Secret<String>> {
     let mut salt = [0; 16];
     rng.fill(&mut salt).ok()?;
-    let hash = hash(password, &salt, (MEMORY, PASSES, LANES))?;
+    let hash = hash(password, pepper.reveal(), &salt, (MEMORY, PASSES, LANES))?;
     let [salt, hash] = [&salt[..], &hash[..]].map(|bytes| STANDARD_NO_PAD.encode(bytes));
     Some(Secret::new(format!("$argon2id$v=19$m={MEMORY},t={PASSES},p={LANES}${salt}${hash}")))
 }
 
 /// Is it the password of which that was kept? A kept text that cannot be read is nobody's.
-pub fn verify(password: &str, kept: &Secret<String>) -> bool {
+pub fn verify(password: &str, kept: &Secret<String>, pepper: &Pepper) -> bool {
     let long = password.len() > LONGEST * 4;
     let Some((salt, expected, costs)) = read(kept.reveal()).filter(|_| !long) else { return false };
-    hash(password, &salt, costs).is_some_and(|hash| same(&hash, &expected))
+    hash(password, pepper.reveal(), &salt, costs).is_some_and(|hash| same(&hash, &expected))
 }
 
-fn hash(password: &str, salt: &[u8], (memory, passes, lanes): (u32, u32, u32)) -> Option<[u8; 32]> {
+fn hash(
+    password: &str,
+    pepper: &[u8],
+    salt: &[u8],
+    (memory, passes, lanes): (u32, u32, u32),
+) -> Option<[u8; 32]> {
     let params = Params::new(memory, passes, lanes, Some(32)).ok()?;
     let mut out = [0; 32];
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let argon2 = Argon2::new_with_secret(pepper, Algorithm::Argon2id, Version::V0x13, params).ok()?;
     argon2.hash_password_into(password.as_bytes(), salt, &mut out).ok()?;
     Some(out)
 }
@@ -149,18 +158,21 @@ mod tests {
 
     #[test]
     fn a_password_is_known_again_and_another_is_not() {
-        let kept = keep(GOOD, &SystemRandom::new()).unwrap();
-        assert!(verify(GOOD, &kept));
-        assert!(!verify("七号线 in the evening", &kept) && !verify("", &kept));
-        let again = keep(GOOD, &SystemRandom::new()).unwrap();
+        let (pepper, rng) = (Secret::new([1; 32]), SystemRandom::new());
+        let kept = keep(GOOD, &pepper, &rng).unwrap();
+        assert!(verify(GOOD, &kept, &pepper));
+        assert!(!verify("七号线 in the evening", &kept, &pepper) && !verify("", &kept, &pepper));
+        assert!(!verify(GOOD, &kept, &Secret::new([2; 32])), "nor without the key");
+        let again = keep(GOOD, &pepper, &rng).unwrap();
         assert_ne!(kept.reveal(), again.reveal(), "each has a salt of its own");
     }
 
     /// The reference implementation's command line: `echo -n password | argon2 somesalt -id -t 2 -k 65536 -p 1 -l 32 -v 13`
     #[test]
     fn the_hash_is_that_of_the_reference_implementation() {
-        let kept = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
-        assert!(verify("password", &Secret::new(kept.to_owned())));
+        let expected = "CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        let hashed = hash("password", b"", b"somesalt", (65_536, 2, 1)).unwrap();
+        assert_eq!(STANDARD_NO_PAD.encode(hashed), expected);
     }
 
     #[test]
@@ -172,7 +184,7 @@ mod tests {
             "$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
             "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$",
         ] {
-            assert!(!verify("password", &Secret::new(kept.to_owned())), "{kept}");
+            assert!(!verify("password", &Secret::new(kept.to_owned()), &Secret::new([1; 32])), "{kept}");
         }
     }
 

@@ -1,9 +1,10 @@
-//! What happens without being asked: taking up changes, counting refusals, measuring,
+//! What happens without being asked: taking up changes, counting refusals, measuring, deadlines,
 //! carrying notices.
 //!
 //! Invariant: a job that fails says so once, when it begins to fail, and goes on trying; nothing
 //! here holds up a request.
 
+mod deadlines;
 mod notices;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
+pub use deadlines::fire_timers;
 pub use notices::carry_notices;
 
 use crate::app::Gateway;

@@ -222,7 +222,10 @@ impl Policy {
         let key = (system.id.clone(), dataset.id().clone(), purpose.clone());
         let usable = self.usable.get(&key).map(Vec::as_slice).unwrap_or_default();
         let in_force = |grant: &Grant| now.map_or(!grant.suspended, |now| grant.in_force(now));
-        let lapsed = usable.iter().enumerate().filter(|(_, grant)| !in_force(grant) || now.is_some() && !grant.is_for(ask));
+        let lapsed = usable
+            .iter()
+            .enumerate()
+            .filter(|(_, grant)| !in_force(grant) || now.is_some() && !grant.is_for(ask));
         About { policy: self, system, dataset, purpose, usable, lapsed: lapsed.map(|(at, _)| at).collect() }
     }
 }

@@ -6,7 +6,10 @@
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
 
-use super::api::{audit, datasets, emergency, explain, openapi, people, query, session, subjects};
+use super::api::{
+    applications, audit, datasets, delegations, emergency, explain, grants, openapi, people, query, session,
+    subjects,
+};
 use crate::base::{Code, Error, Result};
 
 /// One row: a method on a path, who answers it, and how it can end other than well.
@@ -39,8 +42,8 @@ pub enum Verb {
 /// Problems that any route can answer with.
 pub const EVERYWHERE: &[Code] = &[Code::MalformedRequest, Code::Internal, Code::NotReady];
 
-/// Problems of routes that want to know the caller.
-const CALLER: &[Code] = &[
+/// Problems of routes for systems.
+const SYSTEM: &[Code] = &[
     Code::CertificateRequired,
     Code::CertificateUnknown,
     Code::CertificateRevoked,
@@ -71,6 +74,17 @@ const SIGN_IN: &[Code] = &[
     Code::AuditUnavailable,
 ];
 
+/// Problems of routes for systems and for people.
+const ANYONE: &[Code] = &[
+    Code::CertificateRequired,
+    Code::CertificateUnknown,
+    Code::CertificateRevoked,
+    Code::SignInRequired,
+    Code::SignInUnfinished,
+    Code::TooManyRefusals,
+    Code::AuditUnavailable,
+];
+
 /// Problems of changing what is signed in with.
 const CREDENTIALS: &[Code] = &[Code::TooManyAttempts, Code::Overloaded];
 
@@ -96,6 +110,19 @@ const BODY: &[Code] = &[
     Code::InvalidRequest,
 ];
 
+/// Problems of reading an application or a grant, or a list of them.
+const READ: &[Code] = &[Code::Forbidden, Code::NotFound, Code::InvalidRequest];
+
+/// Problems of commanding one.
+const COMMAND: &[Code] = &[
+    Code::Forbidden,
+    Code::NotSeparate,
+    Code::NotFound,
+    Code::WrongState,
+    Code::VersionMismatch,
+    Code::KeyReused,
+];
+
 /// Problems of a query.
 const QUERY: &[Code] = &[
     Code::Forbidden,
@@ -116,18 +143,18 @@ const EMERGENCY: &[Code] = &[Code::Forbidden, Code::NotSeparate, Code::NotFound,
 
 /// All rows.
 pub static ROWS: &[Row] = &[
-    post("/v1/datasets/{dataset}/query", &[CALLER, BODY, QUERY], || web::to(query::query)),
-    get("/v1/datasets", &[CALLER, &[Code::Forbidden]], || web::to(datasets::list)),
-    get("/v1/datasets/{dataset}", &[CALLER, &[Code::Forbidden, Code::NotFound]], || web::to(datasets::view)),
-    get("/v1/requests/{request_id}/explain", &[CALLER, &[Code::NotFound]], || web::to(explain::explain)),
-    get("/v1/audit/checkpoint", &[CALLER], || web::to(audit::checkpoint)),
-    get("/v1/audit/tile/{level}/{index}", &[CALLER, &[Code::NotFound]], || web::to(audit::tile))
+    post("/v1/datasets/{dataset}/query", &[SYSTEM, BODY, QUERY], || web::to(query::query)),
+    get("/v1/datasets", &[ANYONE, &[Code::Forbidden]], || web::to(datasets::list)),
+    get("/v1/datasets/{dataset}", &[ANYONE, &[Code::Forbidden, Code::NotFound]], || web::to(datasets::view)),
+    get("/v1/requests/{request_id}/explain", &[ANYONE, &[Code::NotFound]], || web::to(explain::explain)),
+    get("/v1/audit/checkpoint", &[ANYONE], || web::to(audit::checkpoint)),
+    get("/v1/audit/tile/{level}/{index}", &[ANYONE, &[Code::NotFound]], || web::to(audit::tile))
         .matching("/v1/audit/tile/{level}/{index:.+}"),
-    get("/v1/audit/records", &[CALLER, &[Code::Forbidden, Code::InvalidRequest]], || web::to(audit::records)),
-    get("/v1/audit/records/{index}", &[CALLER, &[Code::NotFound]], || web::to(audit::record)),
-    get("/v1/audit/records/{index}/proof", &[CALLER, &[Code::NotFound]], || web::to(audit::proof)),
-    post("/v1/subjects/history", &[CALLER, BODY, &[Code::Forbidden]], || web::to(subjects::history)),
-    post("/v1/subjects/erase", &[CALLER, BODY, &[Code::Forbidden]], || web::to(subjects::erase)),
+    get("/v1/audit/records", &[ANYONE, &[Code::Forbidden, Code::InvalidRequest]], || web::to(audit::records)),
+    get("/v1/audit/records/{index}", &[ANYONE, &[Code::NotFound]], || web::to(audit::record)),
+    get("/v1/audit/records/{index}/proof", &[ANYONE, &[Code::NotFound]], || web::to(audit::proof)),
+    post("/v1/subjects/history", &[ANYONE, CHANGE, BODY, &[Code::Forbidden]], || web::to(subjects::history)),
+    post("/v1/subjects/erase", &[ANYONE, CHANGE, BODY, &[Code::Forbidden]], || web::to(subjects::erase)),
     get("/v1/emergency", &[PERSON, &[Code::Forbidden]], || web::to(emergency::list)),
     post("/v1/emergency", &[PERSON, CHANGE, BODY, EMERGENCY], || web::to(emergency::open)),
     post("/v1/emergency/enrolments", &[PERSON, CHANGE, BODY, EMERGENCY], || web::to(emergency::enrol)),
@@ -146,6 +173,19 @@ pub static ROWS: &[Row] = &[
     post("/v1/people", &[PERSON, CHANGE, BODY, PEOPLE], || web::to(people::make)),
     get("/v1/people/{account}", &[PERSON, &[Code::NotFound]], || web::to(people::view)),
     post("/v1/people/{account}/{command}", &[PERSON, CHANGE, BODY, PEOPLE], || web::to(people::command)),
+    get("/v1/applications", &[PERSON, READ], || web::to(applications::list)),
+    post("/v1/applications", &[PERSON, CHANGE, BODY, COMMAND], || web::to(applications::draft)),
+    get("/v1/applications/{id}", &[PERSON, READ], || web::to(applications::get)),
+    get("/v1/applications/{id}/events", &[PERSON, READ], || web::to(applications::events)),
+    post("/v1/applications/{id}/{command}", &[PERSON, CHANGE, BODY, COMMAND], || {
+        web::to(applications::command)
+    }),
+    get("/v1/grants", &[PERSON, READ], || web::to(grants::list)),
+    get("/v1/grants/{id}", &[PERSON, READ], || web::to(grants::get)),
+    post("/v1/grants/{id}/{command}", &[PERSON, CHANGE, BODY, COMMAND], || web::to(grants::command)),
+    get("/v1/delegations", &[PERSON, READ], || web::to(delegations::list)),
+    post("/v1/delegations", &[PERSON, CHANGE, BODY, COMMAND], || web::to(delegations::give)),
+    delete("/v1/delegations/{id}", &[PERSON, CHANGE, READ], || web::to(delegations::take_back)),
     get("/openapi.json", &[], || web::to(openapi::document)).open(),
 ];
 

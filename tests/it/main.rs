@@ -12,6 +12,7 @@ mod support;
 
 #[cfg(feature = "postgres")]
 mod adapter_postgres;
+mod applications;
 mod bad_input;
 mod bulkhead;
 mod canary;
@@ -30,6 +31,7 @@ mod leaks;
 mod openapi;
 mod ops;
 mod overload;
+mod people;
 mod policy_change;
 mod problem;
 mod proof;
@@ -38,6 +40,7 @@ mod query;
 mod quota;
 mod remote_verify;
 mod second_place;
+mod sign_in;
 mod slow_clients;
 mod smuggling;
 mod soak;

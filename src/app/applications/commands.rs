@@ -19,7 +19,7 @@ use super::facts::{About, Gathered};
 use super::found::{Found, seen};
 use super::standing::{self, grant_after};
 use super::{RECORD, application_id, blocking, body, fail, state};
-use crate::app::call::{Call, PersonCaller};
+use crate::app::call::{Call, Caller, PersonCaller};
 use crate::app::gateway::Gateway;
 use crate::app::trail::Trail;
 use crate::app::world::World;
@@ -145,6 +145,7 @@ struct Doing {
     gateway: Arc<Gateway>,
     world: Arc<World>,
     account: Arc<Account>,
+    caller: Caller,
     now: Timestamp,
 }
 
@@ -154,6 +155,7 @@ impl Doing {
             gateway: Arc::clone(gateway),
             world: gateway.world(),
             account: Arc::clone(&call.caller.account),
+            caller: Caller::Person(call.caller.clone()),
             now: gateway.now(),
         }
     }
@@ -185,7 +187,7 @@ impl Doing {
         let renews = renews.map(|id| self.renewable(&id)).transpose()?;
         let gathered = Gathered::for_person(store, world, &self.account, About::New(renews.as_ref()), now)?;
         let by = By::Person { account: &self.account, acting: &acting };
-        let catalogue = visible(world, &self.account, &terms.dataset);
+        let catalogue = visible(world, &self.caller, &terms.dataset);
         let facts = Facts { catalogue: &catalogue, ..gathered.facts(world, now) };
         let event = approval::draft(terms, renews, &by, &facts)?;
         let mut given = None;
@@ -227,13 +229,10 @@ impl Doing {
 }
 
 /// The catalogue, without the dataset when the caller may not know that there is one: then it reads
-/// as what is not there. A department whose systems are all kept from it may not know of it.
-fn visible(world: &World, account: &Account, dataset: &DatasetId) -> Arc<Catalogue> {
-    let mut own = world.registry.systems().filter(|s| s.department == account.department);
-    let known = world.catalogue.datasets.get(dataset).is_none_or(|dataset| {
-        dataset.entry.provider == account.department || own.any(|system| world.may_know(system, dataset))
-    });
-    if known {
+/// as what is not there.
+fn visible(world: &World, caller: &Caller, dataset: &DatasetId) -> Arc<Catalogue> {
+    let found = world.catalogue.datasets.get(dataset);
+    if found.is_none_or(|found| world.may_be_known_to(caller, found)) {
         return Arc::clone(&world.catalogue);
     }
     let mut left = Catalogue::clone(&world.catalogue);

@@ -13,12 +13,14 @@ mod found;
 mod grants;
 mod reading;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod timers;
 pub mod view;
 
 pub use commands::{Asked, Given, command, draft};
 pub use grants::{Page as GrantsPage, command as command_grant, get as get_grant, list as list_grants};
-pub use reading::{Search, events, get, list};
+pub use reading::{Search, WaitingFor, events, get, list};
 
 use super::call::{Call, PersonCaller};
 use super::gateway::Gateway;

@@ -60,8 +60,8 @@ pub fn one_time(rng: &dyn SecureRandom, now: Timestamp) -> Result<OneTime> {
 /// # Errors
 /// `invalid-request` with the first member at fault.
 pub fn checked(new: NewPerson, catalogue: &Catalogue, today: Date) -> Result<Account> {
-    let id = reference("/account", &new.account, today, AccountId::parse)?;
-    let person = reference("/person", &new.person, today, PersonId::parse)?;
+    let id = kept_for_years("/account", &new.account, today, AccountId::parse)?;
+    let person = kept_for_years("/person", &new.person, today, PersonId::parse)?;
     let length = new.name.chars().take(LONGEST_NAME + 1).count();
     if length == 0 || length > LONGEST_NAME {
         return Err(at("/name", Code::OutOfBounds));
@@ -97,7 +97,13 @@ pub(super) fn check_email(email: Option<&str>) -> Result<()> {
     }
 }
 
-fn reference<T>(pointer: &str, text: &str, today: Date, parse: impl FnOnce(&str) -> Option<T>) -> Result<T> {
+/// A name that stands in the log: no number of a person.
+fn kept_for_years<T>(
+    pointer: &str,
+    text: &str,
+    today: Date,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T> {
     reference::check(text, today).map_err(|code| at(pointer, code))?;
     parse(text).ok_or_else(|| at(pointer, Code::WrongPattern))
 }

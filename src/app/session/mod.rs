@@ -42,7 +42,7 @@ impl Entry {
             whole: i64::from(section.hours.get()) * 3600,
             per_account: section.per_account.get(),
         };
-        let hashing = Hashing::new(&SystemRandom::new())?;
+        let hashing = Hashing::new(key.pepper().clone(), &SystemRandom::new())?;
         Some(Self { attempts: Attempts::default(), hashing, key, lasting })
     }
 }
@@ -88,7 +88,7 @@ impl Gateway {
     ///
     /// # Errors
     /// `sign-in-required` when nobody is, or no longer; `audit-unavailable` when the account was
-    /// changed and the log does not have it yet; `not-ready`.
+    /// changed and the log does not have it yet, or the log does not bear it out; `not-ready`.
     pub async fn signed_in(&self, token: &str) -> Result<SignedIn> {
         let (token, lasting, now) = (fingerprint(token), self.entry.lasting, self.now());
         let find = move |state: &StateStore| {
@@ -106,6 +106,8 @@ impl Gateway {
             found = self.with_state(find).await?;
         }
         let (session, _) = found.ok_or(Code::SignInRequired)?;
+        let stands = self.confirm_account(&session.profile).await;
+        stands.map_err(|e| Error::new(Code::AuditUnavailable).because(e))?;
         Ok(SignedIn { ends: session.since.plus_seconds(lasting.whole), session: Arc::new(session) })
     }
 

@@ -5,7 +5,6 @@
 //! errors to standard error.
 
 mod export;
-mod https;
 mod prove;
 mod remote;
 mod verify;

@@ -6,8 +6,9 @@ use tempfile::TempDir;
 use time::macros::date;
 
 use super::*;
-use crate::base::ids::{Fingerprint, RuleId, SystemId};
-use crate::base::{Sources, Timestamp};
+use crate::base::ids::{AccountId, DepartmentId, Fingerprint, PersonId, RuleId, SystemId};
+use crate::base::{Lang, Secret, Sources, Timestamp};
+use crate::identity::{Account, Role};
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_334_400_000_000);
 
@@ -207,6 +208,88 @@ fn the_state_survives_being_opened_again() {
     let state = StateStore::open(&dir.path().join("state.db")).unwrap();
     assert_eq!(state.revision().unwrap(), revision);
     assert!(state.newest_version().unwrap().is_some());
+}
+
+const LASTING: Lasting = Lasting { idle: 900, whole: 28_800, per_account: 2 };
+
+fn account(id: &str, person: &str, roles: &[Role]) -> Account {
+    Account {
+        id: AccountId::parse(id).unwrap(),
+        person: PersonId::parse(person).unwrap(),
+        name: "张伟".into(),
+        department: DepartmentId::parse("civil").unwrap(),
+        roles: roles.to_vec(),
+        email: None,
+        lang: Lang::Zh,
+        active: true,
+    }
+}
+
+fn made(state: &StateStore, id: &str, person: &str, roles: &[Role]) -> (AccountId, Changed) {
+    let account = account(id, person, roles);
+    let kept = Secret::new("kept".to_owned());
+    let new = NewAccount { account: &account, password: &kept, until: NOW, code_secret: None };
+    let changed = state.make_account(&new, "uid 0", NOW).unwrap();
+    (account.id, changed)
+}
+
+fn begun(state: &StateStore, account: &AccountId, id: &str, step: Option<i64>, now: Timestamp) -> bool {
+    let new = NewSession { id, token: id, account, means: Means::Password, code_step: step };
+    state.begin_session(&new, LASTING, now).unwrap()
+}
+
+#[test]
+fn a_code_signs_in_once_however_many_send_it_at_one_time() {
+    let (state, _dir) = open();
+    let (wang, _) = made(&state, "wang", "P-1", &[]);
+    let let_in: Vec<bool> = std::thread::scope(|scope| {
+        let tries = (0..8).map(|n| {
+            let (state, wang) = (state.clone(), &wang);
+            scope.spawn(move || begun(&state, wang, &format!("s{n}"), Some(7), NOW))
+        });
+        tries.collect::<Vec<_>>().into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(let_in.iter().filter(|one| **one).count(), 1);
+    assert!(!begun(&state, &wang, "s", Some(6), NOW), "nor does one from before");
+    assert!(begun(&state, &wang, "t", Some(8), NOW));
+}
+
+#[test]
+fn a_session_ends_by_time_by_number_and_by_any_change_of_its_account() {
+    let (state, _dir) = open();
+    let (wang, _) = made(&state, "wang", "P-1", &[]);
+    let stands = |id: &str, seconds| state.session(id, LASTING, NOW.plus_seconds(seconds)).unwrap().is_some();
+    assert!(begun(&state, &wang, "a", None, NOW));
+    assert!(stands("a", 899) && !stands("a", 900));
+    state.touch_session("a", NOW.plus_seconds(28_000)).unwrap();
+    assert!(stands("a", 28_799) && !stands("a", 28_800));
+
+    for (n, id) in (1..).zip(["b", "c"]) {
+        assert!(begun(&state, &wang, id, None, NOW.plus_seconds(n)));
+    }
+    assert!(!stands("a", 3) && stands("b", 3) && stands("c", 3), "the oldest made room");
+    let (li, _) = made(&state, "li", "P-2", &[]);
+    assert!(begun(&state, &li, "d", None, NOW));
+    state.change_account(&wang, &Change::GiveRole(Role::Leader), "sec", NOW).unwrap();
+    assert!(!stands("b", 3) && !stands("c", 3) && stands("d", 3));
+    state.change_account(&wang, &Change::Disable, "sec", NOW).unwrap();
+    assert!(!begun(&state, &wang, "e", None, NOW));
+    let told = ["account-made", "account-made", "role-granted", "account-disabled"];
+    assert_eq!(kinds(&state), told);
+}
+
+#[test]
+fn two_duties_that_exclude_each_other_are_never_one_persons() {
+    let (state, _dir) = open();
+    made(&state, "wang.1", "P-1", &[Role::Auditor]);
+    assert_eq!(made(&state, "wang.2", "P-1", &[Role::SystemAdmin]).1, Changed::Exclusive);
+    let (second, changed) = made(&state, "wang.2", "P-1", &[]);
+    assert_eq!(changed, Changed::Yes);
+    let give = |role| state.change_account(&second, &Change::GiveRole(role), "sec", NOW).unwrap();
+    assert_eq!(give(Role::SecurityAdmin), Some(Changed::Exclusive));
+    assert_eq!(give(Role::Leader), Some(Changed::Yes));
+    assert_eq!(give(Role::Leader), Some(Changed::Unchanged));
+    assert_eq!(made(&state, "wang.2", "P-9", &[]).1, Changed::Taken);
 }
 
 mod emergencies {

@@ -8,7 +8,7 @@ use crate::app::records::{self, Search};
 use crate::app::view::{RecordLine, RecordPage};
 use crate::audit::Tile;
 use crate::base::{Code, Result};
-use crate::web::extract::System;
+use crate::web::extract::Anyone;
 use crate::web::server::Worker;
 
 /// Parameters of a search that can have a fault.
@@ -21,7 +21,7 @@ const PARAMETERS: [&str; 4] = ["from", "until", "after", "limit"];
     tag = "audit",
     responses((status = 200, description = "The checkpoint, a signed note", body = String, content_type = "text/plain")),
 )]
-pub async fn checkpoint(_: System, worker: Worker) -> Result<HttpResponse> {
+pub async fn checkpoint(_: Anyone, worker: Worker) -> Result<HttpResponse> {
     let note = records::checkpoint(&worker.gateway).to_string();
     Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(note))
 }
@@ -38,7 +38,7 @@ pub async fn checkpoint(_: System, worker: Worker) -> Result<HttpResponse> {
     ),
     responses((status = 200, description = "Up to 256 hashes of 32 bytes", content_type = "application/octet-stream")),
 )]
-pub async fn tile(_: System, worker: Worker, path: web::Path<(String, String)>) -> Result<HttpResponse> {
+pub async fn tile(_: Anyone, worker: Worker, path: web::Path<(String, String)>) -> Result<HttpResponse> {
     let (level, index) = path.into_inner();
     let tile = Tile::parse(&format!("{level}/{index}")).ok_or(Code::NotFound)?;
     let hashes = records::tile(&worker.gateway, tile).await?;
@@ -64,7 +64,7 @@ pub async fn tile(_: System, worker: Worker, path: web::Path<(String, String)>) 
     ),
     responses((status = 200, description = "The records found, by index", body = RecordPage)),
 )]
-pub async fn records(System { call, .. }: System, worker: Worker, req: HttpRequest) -> Result<HttpResponse> {
+pub async fn records(Anyone { call, .. }: Anyone, worker: Worker, req: HttpRequest) -> Result<HttpResponse> {
     let search = parameters::<Search>(req.query_string(), &PARAMETERS);
     json(&to_its_end(async move { records::search(&worker.gateway, &call, search).await }).await?)
 }
@@ -79,7 +79,7 @@ pub async fn records(System { call, .. }: System, worker: Worker, req: HttpReque
     responses((status = 200, description = "The record", body = RecordLine)),
 )]
 pub async fn record(
-    System { call, .. }: System,
+    Anyone { call, .. }: Anyone,
     worker: Worker,
     index: web::Path<String>,
 ) -> Result<HttpResponse> {
@@ -98,7 +98,7 @@ pub async fn record(
     responses((status = 200, description = "The signed audit record", body = SignedAuditRecord)),
 )]
 pub async fn proof(
-    System { call, .. }: System,
+    Anyone { call, .. }: Anyone,
     worker: Worker,
     index: web::Path<String>,
 ) -> Result<HttpResponse> {

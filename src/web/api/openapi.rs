@@ -12,7 +12,9 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, Securi
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{audit, datasets, emergency, explain, people, query, session, subjects};
+use super::{
+    applications, audit, datasets, delegations, emergency, explain, grants, people, query, session, subjects,
+};
 use crate::base::{Code, Lang};
 use crate::web::cookie;
 use crate::web::problem::{MEDIA_TYPE, Problem};
@@ -60,6 +62,17 @@ const SESSION: &str = "session";
         people::make,
         people::view,
         people::command,
+        applications::draft,
+        applications::list,
+        applications::get,
+        applications::events,
+        applications::command,
+        grants::list,
+        grants::get,
+        grants::command,
+        delegations::give,
+        delegations::list,
+        delegations::take_back,
         document,
     ),
     components(schemas(Problem)),
@@ -70,6 +83,7 @@ const SESSION: &str = "session";
         (name = "emergency", description = "Access at once, reviewed afterwards"),
         (name = "session", description = "Signing in and out"),
         (name = "people", description = "Accounts, and what they may do"),
+        (name = "applications", description = "Asking for access, deciding about it, stopping it"),
         (name = "interface", description = "This document"),
     ),
     modifiers(&FromTheTable),
