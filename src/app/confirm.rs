@@ -4,9 +4,9 @@
 //! log is where that would show, and only if somebody looked: so this looks, before anything
 //! takes effect.
 //!
-//! Invariant: a version or key that is in force stands in the log, with the digest it has now; a
-//! grant that is in force, or that was stopped, stands so by the log's newest record of it; and so
-//! do the roles and certificates of a person who asks for something.
+//! Invariant: a version or key that is in force stands in the log, with the digest it has now; so do
+//! the roles and certificates of a person who asks for something; and a grant that is in force, or
+//! that was stopped, stands so by the log's newest record of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

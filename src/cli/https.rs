@@ -9,11 +9,11 @@ use std::io;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::Method;
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper::header::{ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, HOST, HeaderValue, SET_COOKIE};
-use hyper::Method;
 use hyper_util::rt::TokioIo;
 use rustls::{AlertDescription, CertificateError};
 use rustls_pki_types::ServerName;
@@ -184,8 +184,11 @@ impl Https {
         body: String,
     ) -> Result<Request<Full<Bytes>>, HttpsError> {
         let host = HeaderValue::from_str(&self.authority).map_err(|_| HttpsError::Url)?;
-        let mut request =
-            Request::builder().method(method).uri(path).header(HOST, host).header(ACCEPT_ENCODING, "identity");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, host)
+            .header(ACCEPT_ENCODING, "identity");
         if !cookie.is_empty() {
             request = request.header(COOKIE, cookie);
         }

@@ -171,8 +171,8 @@ impl Policy {
         dataset.fields.iter().map(|f| decide::offer(f, &about.standing(f), dataset, purpose)).collect()
     }
 
-    /// What stands within the days of every grant that is not suspended: for readers of the
-    /// policies as they are written.
+    /// What stands within the days and on the conditions of every grant that is not suspended: for
+    /// readers of the policies as they are written.
     pub fn written(&self, system: &System, dataset: &Dataset, purpose: &PurposeId) -> Vec<Offer> {
         let about = self.about(system, dataset, purpose, None, None);
         dataset.fields.iter().map(|f| decide::offer(f, &about.standing(f), dataset, purpose)).collect()
@@ -222,7 +222,10 @@ impl Policy {
         let key = (system.id.clone(), dataset.id().clone(), purpose.clone());
         let usable = self.usable.get(&key).map(Vec::as_slice).unwrap_or_default();
         let in_force = |grant: &Grant| now.map_or(!grant.suspended, |now| grant.in_force(now));
-        let lapsed = usable.iter().enumerate().filter(|(_, grant)| !in_force(grant) || !grant.is_for(ask));
+        let lapsed = usable
+            .iter()
+            .enumerate()
+            .filter(|(_, grant)| !in_force(grant) || now.is_some() && !grant.is_for(ask));
         About { policy: self, system, dataset, purpose, usable, lapsed: lapsed.map(|(at, _)| at).collect() }
     }
 }

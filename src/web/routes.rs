@@ -7,7 +7,8 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
 
 use super::api::{
-    applications, audit, datasets, delegations, emergency, explain, grants, openapi, people, query, session, subjects,
+    applications, audit, datasets, delegations, emergency, explain, grants, openapi, people, query, session,
+    subjects,
 };
 use crate::base::{Code, Error, Result};
 

@@ -82,7 +82,8 @@ async fn a_chain_of_people_leads_to_a_grant_and_every_step_stands_in_the_log() {
     assert_eq!(view.header("etag"), Some("\"8\""));
     let view = view.json();
     assert_eq!((view["state"].as_str(), view["grant"].as_str()), (Some("active"), Some("G-2026-000001")));
-    let can: Vec<&str> = view["can"].as_array().unwrap().iter().filter_map(|c| c["command"].as_str()).collect();
+    let can: Vec<&str> =
+        view["can"].as_array().unwrap().iter().filter_map(|c| c["command"].as_str()).collect();
     assert!(can.contains(&"suspend") && can.contains(&"revoke") && !can.contains(&"close"), "{can:?}");
 
     let events = people.head.get(&format!("/v1/applications/{id}/events")).await.json();
@@ -121,7 +122,8 @@ async fn versions_keys_and_faults_are_told_as_the_interface_says() {
     assert_eq!((done.status, done.header("etag")), (200, Some("\"2\"")));
     assert_eq!(people.head.post(path, &json!({ "version": 2 })).await.problem(), "403 forbidden");
     assert_eq!(people.applicant.post(path, &json!({ "version": 2 })).await.problem(), "409 wrong-state");
-    let unknown = people.applicant.post("/v1/applications/A-2026-000001/rule", &json!({ "version": 2 })).await;
+    let unknown =
+        people.applicant.post("/v1/applications/A-2026-000001/rule", &json!({ "version": 2 })).await;
     assert_eq!(unknown.problem(), "404 not-found");
     let bad = people.applicant.post("/v1/applications", &json!({ "terms": { "per_day": "x" } })).await;
     assert_eq!(bad.problem(), "422 invalid-request");
@@ -134,7 +136,8 @@ async fn a_grant_is_listed_and_stopped_under_its_own_path() {
     let people = People::of(&gw).await;
     let id = people.granted(&terms()).await;
     let listed = people.owner.get("/v1/grants").await.json();
-    let ids: Vec<&str> = listed["grants"].as_array().unwrap().iter().filter_map(|g| g["grant"].as_str()).collect();
+    let ids: Vec<&str> =
+        listed["grants"].as_array().unwrap().iter().filter_map(|g| g["grant"].as_str()).collect();
     assert!(ids.contains(&"G-2026-000001") && ids.contains(&"G-2026-0002"), "{ids:?}");
     let view = people.owner.get("/v1/grants/G-2026-000001").await.json();
     assert_eq!((view["application"].as_str(), view["state"].as_str()), (Some(id.as_str()), Some("active")));

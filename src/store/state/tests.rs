@@ -291,6 +291,7 @@ fn two_duties_that_exclude_each_other_are_never_one_persons() {
     assert_eq!(give(Role::Leader), Some(Changed::Unchanged));
     assert_eq!(made(&state, "wang.2", "P-9", &[]).1, Changed::Taken);
 }
+
 mod emergencies {
     use super::*;
     use crate::base::ids::{AccountId, DatasetId};

@@ -12,7 +12,9 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, Securi
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{applications, audit, datasets, delegations, emergency, explain, grants, people, query, session, subjects};
+use super::{
+    applications, audit, datasets, delegations, emergency, explain, grants, people, query, session, subjects,
+};
 use crate::base::{Code, Lang};
 use crate::web::cookie;
 use crate::web::problem::{MEDIA_TYPE, Problem};
