@@ -2,7 +2,7 @@
 //! that checks signatures. Down, slow, unwilling or killed, nothing is lost and order is kept.
 
 use serde_json::{Value, json};
-use sluice::base::{Lang, Timestamp};
+use sluice::base::{Clock, Lang, Timestamp};
 use sluice::demo::certificates::Usage;
 use sluice::identity::Role;
 use sluice::store::state::StateStore;
