@@ -172,7 +172,7 @@ fn apart(
     actor: &Actor,
     facts: &Facts<'_>,
 ) -> Result<()> {
-    if apart == Apart::FromNobody {
+    if apart == Apart::Nobody {
         return Ok(());
     }
     let parts = &application.parts;
@@ -183,10 +183,10 @@ fn apart(
             Side::Supervisor => parts.requester.contains(person) || parts.provider.contains(person),
         };
         let again = match apart {
-            Apart::FromNobody | Apart::FromTheOtherSide => false,
-            Apart::FromAuthors => parts.authors.contains(person),
-            Apart::FromVoters => application.votes.iter().any(|vote| vote.people.contains(person)),
-            Apart::FromResumers => application.resuming.contains(person),
+            Apart::Nobody | Apart::OtherSide => false,
+            Apart::Authors => parts.authors.contains(person),
+            Apart::Voters => application.votes.iter().any(|vote| vote.people.contains(person)),
+            Apart::Resumers => application.resuming.contains(person),
         };
         for_the_other || again || side != Side::Requester && benefits(application, person, facts)
     };

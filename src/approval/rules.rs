@@ -23,22 +23,25 @@ pub(super) enum Side {
 /// From whom somebody must be another person to give a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Apart {
-    /// From nobody: it stops something, or gives nothing to anybody.
-    FromNobody,
-    /// From everybody who acted for the other side.
-    FromTheOtherSide,
+    /// Nobody: it stops something, or gives nothing to anybody.
+    Nobody,
+    /// Everybody who acted for the other side.
+    OtherSide,
     /// And from whoever applied or wrote a revision.
-    FromAuthors,
+    Authors,
     /// And from whoever has voted for this revision.
-    FromVoters,
+    Voters,
     /// And from whoever has said already that the grant may go on.
-    FromResumers,
+    Resumers,
 }
+
+/// People of these roles, for that side.
+type Who = &'static [(Side, &'static [Role])];
 
 /// One row of the table.
 pub(super) struct Rule {
-    /// Who may: people of these roles, for that side.
-    pub who: &'static [(Side, &'static [Role])],
+    /// Who may.
+    pub who: Who,
     /// From these states.
     pub from: &'static [State],
     /// As another person than these.
@@ -62,27 +65,25 @@ const RUNNING: &[State] =
 pub(super) fn rule(kind: Kind) -> Option<Rule> {
     use Apart::*;
     use Side::*;
-    let (who, from, apart): (&[(Side, &[Role])], &[State], Apart) = match kind {
+    let (who, from, apart): (Who, &[State], Apart) = match kind {
         Kind::Revise | Kind::Submit => {
-            (&[(Requester, APPLICANT)], &[State::Draft, State::Returned], FromTheOtherSide)
+            (&[(Requester, APPLICANT)], &[State::Draft, State::Returned], OtherSide)
         }
-        Kind::Consent => (&[(Requester, LEAD)], &[State::Consent], FromAuthors),
-        Kind::Decline => (&[(Requester, LEAD)], &[State::Consent, State::Offered], FromNobody),
-        Kind::Approve => (&[(Provider, REVIEWERS)], REVIEW, FromVoters),
-        Kind::Counter => (&[(Provider, LEAD)], REVIEW, FromVoters),
-        Kind::Return => (&[(Provider, REVIEWERS)], REVIEW, FromTheOtherSide),
-        Kind::Refuse | Kind::Extend => (&[(Provider, LEAD)], REVIEW, FromTheOtherSide),
-        Kind::GrantExtension | Kind::RefuseExtension => {
-            (&[(Supervisor, SUPERVISORS)], REVIEW, FromTheOtherSide)
-        }
-        Kind::Accept => (&[(Requester, LEAD)], &[State::Offered], FromAuthors),
-        Kind::Suspend => (&[(Provider, OWNERS), (Operator, SECURITY)], &[State::Active], FromNobody),
-        Kind::Resume => (&[(Provider, OWNERS), (Operator, SECURITY)], &[State::Suspended], FromResumers),
-        Kind::Revoke => (&[(Provider, OWNERS)], &State::GRANTED, FromNobody),
-        Kind::Close => (&[(Requester, LEAD)], &State::GRANTED, FromNobody),
-        Kind::Withdraw => (&[(Requester, APPLICANT)], &State::PENDING, FromNobody),
+        Kind::Consent => (&[(Requester, LEAD)], &[State::Consent], Authors),
+        Kind::Decline => (&[(Requester, LEAD)], &[State::Consent, State::Offered], Nobody),
+        Kind::Approve => (&[(Provider, REVIEWERS)], REVIEW, Voters),
+        Kind::Counter => (&[(Provider, LEAD)], REVIEW, Voters),
+        Kind::Return => (&[(Provider, REVIEWERS)], REVIEW, OtherSide),
+        Kind::Refuse | Kind::Extend => (&[(Provider, LEAD)], REVIEW, OtherSide),
+        Kind::GrantExtension | Kind::RefuseExtension => (&[(Supervisor, SUPERVISORS)], REVIEW, OtherSide),
+        Kind::Accept => (&[(Requester, LEAD)], &[State::Offered], Authors),
+        Kind::Suspend => (&[(Provider, OWNERS), (Operator, SECURITY)], &[State::Active], Nobody),
+        Kind::Resume => (&[(Provider, OWNERS), (Operator, SECURITY)], &[State::Suspended], Resumers),
+        Kind::Revoke => (&[(Provider, OWNERS)], &State::GRANTED, Nobody),
+        Kind::Close => (&[(Requester, LEAD)], &State::GRANTED, Nobody),
+        Kind::Withdraw => (&[(Requester, APPLICANT)], &State::PENDING, Nobody),
         Kind::Comment => {
-            (&[(Requester, EVERYBODY), (Provider, EVERYBODY), (Supervisor, SUPERVISORS)], RUNNING, FromNobody)
+            (&[(Requester, EVERYBODY), (Provider, EVERYBODY), (Supervisor, SUPERVISORS)], RUNNING, Nobody)
         }
         Kind::Fire => return None,
     };
