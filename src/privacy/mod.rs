@@ -60,12 +60,7 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// For one answer from `dataset` to `recipient`. `today`, in Asia/Shanghai, is what ages are
     /// counted to. Keeps the recipient's pseudonym key, so make one per answer, not per record.
-    pub fn new(
-        dataset: &'a DatasetId,
-        recipient: Recipient<'a>,
-        key: &'a PseudonymKey,
-        today: Date,
-    ) -> Self {
+    pub fn new(dataset: &'a DatasetId, recipient: Recipient<'a>, key: &'a PseudonymKey, today: Date) -> Self {
         Self { dataset, recipient, key, recipient_key: OnceCell::new(), today }
     }
 

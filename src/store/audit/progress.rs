@@ -133,3 +133,56 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn whoever_searches_ends_the_gathering() {
+        let shared = Arc::new(Shared::new("test/log"));
+        shared.publish(5, "".into(), true);
+        let gathering = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.gather(4, LONG).size
+        });
+        shared.wait_indexed(5, Duration::ZERO);
+        assert_eq!(gathering.join().unwrap(), 5);
+    }
+
+    #[test]
+    fn an_indexer_that_sleeps_is_woken_by_the_first_batch_and_by_the_end() {
+        let shared = Arc::new(Shared::new("test/log"));
+        let sleep = |done| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.wait_grown(done))
+        };
+        let asleep = sleep(0);
+        // Published only once it sleeps: that it is woken is what is tested.
+        while !shared.now().idle {
+            thread::yield_now();
+        }
+        shared.publish(1, "".into(), true);
+        assert_eq!(asleep.join().unwrap().size, 1);
+        let asleep = sleep(1);
+        shared.close();
+        assert!(asleep.join().unwrap().closing);
+    }
+
+    #[test]
+    fn whoever_waits_for_the_index_is_told_when_it_is_there() {
+        let shared = Arc::new(Shared::new("test/log"));
+        let waiting = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.wait_indexed(3, LONG)
+        });
+        shared.publish_indexed(3);
+        waiting.join().unwrap();
+        assert_eq!(shared.now().indexed, 3);
+    }
+}
