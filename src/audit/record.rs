@@ -335,6 +335,13 @@ mod tests {
         );
         let back: serde_json::Value = serde_json::from_str(&text(&object)).unwrap();
         assert_eq!(back, serde_json::json!({ "a": odd }));
+        for short in ["\"", "a\\", "\u{7f}", "\n"] {
+            let mut object = Object::new();
+            object.text("a", short);
+            let back: serde_json::Value = serde_json::from_str(&text(&object)).unwrap();
+            assert_eq!(back, serde_json::json!({ "a": short }));
+            assert!(text(&object).bytes().all(|b| matches!(b, b' '..=b'~')), "{short:?}");
+        }
     }
 
     #[test]
