@@ -13,7 +13,7 @@ use super::notify::{self, Notifier};
 use crate::app::apply::{self, NotApplied};
 use crate::app::gateway::Parts;
 use crate::app::keys::Keys;
-use crate::app::notices::Postman;
+use crate::app::notices::{self, Postman};
 use crate::app::session::Entry;
 use crate::app::world::World;
 use crate::app::{Adapters, Gateway};
@@ -186,8 +186,7 @@ fn postman(config: &Config, gateway: &Gateway) -> Result<Option<Postman>, Findin
         return Ok(None);
     };
     let (clock, metrics): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Arc::clone(gateway.metrics()));
-    // Accounts come with sign-in; until then no role has a holder who could be written to.
-    Postman::new(section, gateway.state(), clock, metrics, Arc::new(|_| Ok(Vec::new()))).map(Some)
+    Postman::new(section, gateway.state(), clock, metrics, notices::directory(gateway.state())).map(Some)
 }
 
 async fn carry_notices(gateway: Arc<Gateway>, postman: Option<Postman>) {

@@ -135,8 +135,11 @@ fn hash(
     Some(out)
 }
 
+/// Memory in KiB, passes, lanes.
+type Costs = (u32, u32, u32);
+
 /// Salt, hash and costs of a kept text.
-fn read(kept: &str) -> Option<(Vec<u8>, Vec<u8>, (u32, u32, u32))> {
+fn read(kept: &str) -> Option<(Vec<u8>, Vec<u8>, Costs)> {
     let mut parts = kept.strip_prefix("$argon2id$v=19$")?.split('$');
     let (costs, salt, hash) = (parts.next()?, parts.next()?, parts.next()?);
     let mut costs = costs.split(',');

@@ -21,6 +21,7 @@ use super::standing::{self, grant_after};
 use super::{RECORD, application_id, blocking, body, fail, state};
 use crate::app::call::{Call, Caller, PersonCaller};
 use crate::app::gateway::Gateway;
+use crate::app::notices;
 use crate::app::trail::Trail;
 use crate::app::world::World;
 use crate::approval::event::{Event, What};
@@ -268,8 +269,10 @@ fn change(
         }
         None => None,
     };
+    let standing = standing::of(&application, world, now);
     Ok(Change {
-        standing: standing::of(&application, world, now),
+        notices: notices::about(&application, fresh, standing.due),
+        standing,
         grant: grant_after(&application, fresh)?,
         approvals: approvals(&application, fresh),
         fired: None,

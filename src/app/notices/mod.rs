@@ -8,6 +8,7 @@
 
 mod about;
 mod deliver;
+mod directory;
 pub mod letter;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -17,3 +18,4 @@ mod words;
 pub use crate::store::state::outbox::Channel;
 pub use about::about;
 pub use deliver::{Directory, Postman};
+pub use directory::directory;

@@ -254,7 +254,7 @@ fn room(name: &'static str, path: &Path) -> Check {
     );
     match free {
         ..LITTLE => Check::fail(name, what, fix),
-        ..LOW => Check::warn(name, what, fix),
+        LITTLE..LOW => Check::warn(name, what, fix),
         _ => Check::ok(name, what.en, what.zh),
     }
 }

@@ -13,6 +13,9 @@ use crate::base::ids::{AccountId, DepartmentId, Fingerprint, PersonId};
 use crate::base::{Lang, Secret, Timestamp};
 use crate::identity::{Account, Role, role};
 
+/// The most holders of a role that are told of something.
+const MOST_HOLDERS: i64 = 200;
+
 /// An account, and what it can be signed in with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
@@ -103,6 +106,27 @@ impl StateStore {
         let connection = &mut *self.connection()?;
         let own = accounts::table.filter(accounts::person.eq(person.as_str()));
         let ids = own.select(accounts::id).load::<String>(connection)?;
+        let ids = ids.iter().filter_map(|id| AccountId::parse(id));
+        let found = ids.filter_map(|id| profile(connection, &id).transpose());
+        found.map(|found| found.map(|profile| profile.account)).collect()
+    }
+
+    /// Accounts that hold the role and may act: of one department, or of any.
+    ///
+    /// # Errors
+    /// As for [`StateStore::account`].
+    pub fn holders(&self, role: Role, department: Option<&DepartmentId>) -> Result<Vec<Account>, StateError> {
+        let connection = &mut *self.connection()?;
+        let mut found = accounts::table
+            .inner_join(account_roles::table.on(account_roles::account.eq(accounts::id)))
+            .filter(account_roles::role.eq(role.as_str()))
+            .filter(accounts::active.eq(true))
+            .select(accounts::id)
+            .into_boxed();
+        if let Some(department) = department {
+            found = found.filter(accounts::department.eq(department.as_str()));
+        }
+        let ids = found.order(accounts::id).limit(MOST_HOLDERS).load::<String>(connection)?;
         let ids = ids.iter().filter_map(|id| AccountId::parse(id));
         let found = ids.filter_map(|id| profile(connection, &id).transpose());
         found.map(|found| found.map(|profile| profile.account)).collect()

@@ -217,7 +217,7 @@ impl StateStore {
             .limit(PAGE);
         // Looked at without the write lock first: there is nothing to do nearly always.
         let connection = &mut self.connection()?;
-        if over.clone().first::<Emergency>(connection).optional()?.is_none()
+        if over.first::<Emergency>(connection).optional()?.is_none()
             && late.clone().first::<Emergency>(connection).optional()?.is_none()
         {
             return Ok(0);

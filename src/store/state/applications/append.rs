@@ -13,10 +13,11 @@ use crate::base::Timestamp;
 use crate::base::ids::ApplicationId;
 use crate::store::state::grants::{self, StandingGrant};
 use crate::store::state::idempotency::{self, Answered, Key};
+use crate::store::state::notice::Notice;
 use crate::store::state::schema::{
     application_approvals, application_events, application_waits, applications, timers,
 };
-use crate::store::state::{StateError, StateStore, acts, bump};
+use crate::store::state::{StateError, StateStore, acts, bump, outbox};
 
 /// What one command, or one clock, adds to an application.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct Change {
     pub grant: Option<StandingGrant>,
     /// Approvals among the new events.
     pub approvals: Vec<PastApproval>,
+    /// Who is told of the new events.
+    pub notices: Vec<Notice>,
     /// The clock that ran out, where that is the cause: without it nothing is done.
     pub fired: Option<Timer>,
     /// The answer, under the key that the caller chose for it, if any.
@@ -149,6 +152,7 @@ fn put(connection: &mut SqliteConnection, change: &Change, now: Timestamp) -> Re
     if let Some((key, answer)) = &change.answer {
         idempotency::put(connection, key, answer, now)?;
     }
+    outbox::add(connection, &change.notices, now)?;
     if !new.is_empty() {
         bump(connection)?;
     }
