@@ -226,6 +226,6 @@ fn gateway(dir: &Path, clock: &Arc<ManualClock>) -> Gateway {
     let quotas = Quotas::start(state.clone()).unwrap();
     let entry = Entry::new(keys.credentials, &SessionsSection::default()).unwrap();
     let (limits, metrics) = (LimitsSection::default(), Arc::new(Metrics::default()));
-    let pseudonyms = keys.pseudonyms;
-    Gateway::new(Parts { clock, log, state, quotas, world, pseudonyms, entry, limits, metrics })
+    let (pseudonyms, counting) = (keys.pseudonyms, keys.counting);
+    Gateway::new(Parts { clock, log, state, quotas, world, pseudonyms, counting, entry, limits, metrics })
 }
