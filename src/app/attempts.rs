@@ -170,7 +170,7 @@ mod tests {
                 assert_eq!(attempts.begin("a", device, now), Ok(()), "after the wait it may be made");
             }
         }
-        assert_eq!(waits[..9], [2, 4, 8, 16, 32, 64, 128, 256, 512]);
+        assert!(waits.starts_with(&[2, 4, 8, 16, 32, 64, 128, 256, 512]), "{waits:?}");
         assert_eq!(waits.last(), Some(&900));
         attempts.succeeded("a", device);
         assert_eq!(attempts.begin("a", device, now), Ok(()), "a success begins anew");

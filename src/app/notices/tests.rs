@@ -74,7 +74,8 @@ fn application(state: State, happened: &[(Actor, What)]) -> Application {
     let all = [(wu(), drafted), (wu(), submitted)].into_iter().chain(happened.iter().cloned());
     let events: Vec<Event> =
         (1..).zip(all).map(|(seq, (by, what))| Event { seq, at: NOW, by, what }).collect();
-    let draft = Application::of(ApplicationId::parse("A-2026-000001").unwrap(), events[..1].to_vec()).unwrap();
+    let draft =
+        Application::of(ApplicationId::parse("A-2026-000001").unwrap(), events[..1].to_vec()).unwrap();
     Application {
         version: u32::try_from(events.len()).unwrap(),
         state,
@@ -118,7 +119,10 @@ fn whoever_must_act_is_told_at_once() {
         told(State::Consent, &[]),
         ["housing/sharing_lead consent-needed now", "hook:housing consent-needed now"]
     );
-    let consented = (by("housing.lead", Role::SharingLead), What::Consented { due: Due { day: date!(2026 - 12 - 04), provisional: false } });
+    let consented = (
+        by("housing.lead", Role::SharingLead),
+        What::Consented { due: Due { day: date!(2026 - 12 - 04), provisional: false } },
+    );
     assert_eq!(
         told(State::InReview, &[consented]),
         [
@@ -181,7 +185,10 @@ fn a_provider_that_it_never_came_to_hears_nothing_of_it() {
     let withdrawn = (by("housing.wu", Role::Applicant), What::Withdrawn);
     let heard = told(State::Withdrawn, std::slice::from_ref(&withdrawn));
     assert_eq!(heard, ["housing/sharing_lead withdrawn day", "hook:housing withdrawn now"]);
-    let consented = (by("housing.lead", Role::SharingLead), What::Consented { due: Due { day: date!(2026 - 12 - 04), provisional: false } });
+    let consented = (
+        by("housing.lead", Role::SharingLead),
+        What::Consented { due: Due { day: date!(2026 - 12 - 04), provisional: false } },
+    );
     assert!(
         told(State::Withdrawn, &[consented, withdrawn]).contains(&"civil/sharing_lead withdrawn day".into())
     );

@@ -180,13 +180,11 @@ impl Writer {
         let (size, root) = (next.tree.size(), next.tree.root());
         batch.note = Checkpoint::sign(size, &root, &self.key, beside);
         batch.keep = size.is_multiple_of(ANCHOR) || !beside.is_empty();
-        // A fault in memory or in the key must not stay in the log. Checking a signature takes
-        // twice as long as making it: it is done for those that are kept.
-        if batch.keep {
-            let own = Checkpoint::open(&batch.note, self.key.public());
-            if !own.is_ok_and(|checkpoint| checkpoint.size == size && checkpoint.root == root) {
-                return Err(CommitError::Signature);
-            }
+        // Every one, before it leaves: a signature that a fault in memory spoiled could give the key
+        // away to whoever has a good one of the same checkpoint.
+        let own = Checkpoint::open(&batch.note, self.key.public());
+        if !own.is_ok_and(|checkpoint| checkpoint.size == size && checkpoint.root == root) {
+            return Err(CommitError::Signature);
         }
         rows::write(conn, batch)?;
 
