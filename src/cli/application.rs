@@ -78,7 +78,7 @@ enum Command {
         note: Option<String>,
         /// The version that one saw, where it is not to be looked up
         #[arg(long)]
-        version: Option<u32>,
+        seen: Option<u32>,
     },
 }
 
@@ -130,13 +130,13 @@ impl Session {
             Command::Show { id } => self.get(&path(id, "")?),
             Command::Events { id } => self.get(&path(id, "/events")?),
             Command::Draft { body } => self.post("/v1/applications", &read(body)?),
-            Command::Give { id, command, body, note, version } => {
+            Command::Give { id, command, body, note, seen } => {
                 let mut members = body.as_ref().map(read).transpose()?.unwrap_or_else(|| json!({}));
                 let members_of = |value: &mut Value| value.as_object_mut().map(std::mem::take);
                 let mut members: Map<String, Value> =
                     members_of(&mut members).ok_or("--body is not a JSON object")?;
-                let version = match version {
-                    Some(version) => json!(version),
+                let version = match seen {
+                    Some(seen) => json!(seen),
                     None => self.get(&path(id, "")?)?.get("version").cloned().unwrap_or_default(),
                 };
                 members.insert("version".into(), version);

@@ -19,6 +19,7 @@ use crate::web::server::Worker;
     post,
     path = "/v1/applications",
     tag = "applications",
+    operation_id = "applications_draft",
     params(("Idempotency-Key" = Option<String>, Header, description = "A key of one's own choice: the same request sent again within 24 hours is answered alike and done once", max_length = 128)),
     request_body = DraftBody,
     responses((status = 201, description = "It is written", body = Given)),
@@ -50,6 +51,7 @@ pub async fn draft(
     get,
     path = "/v1/applications",
     tag = "applications",
+    operation_id = "applications_list",
     params(
         ("state" = Option<String>, Query, description = "Only those that stand so, such as `in-review`"),
         ("department" = Option<String>, Query, description = "Only those of this department; for readers of all"),
@@ -70,6 +72,7 @@ pub async fn list(Person { call, .. }: Person, worker: Worker, req: HttpRequest)
     get,
     path = "/v1/applications/{id}",
     tag = "applications",
+    operation_id = "applications_get",
     params(("id" = String, Path, description = "The application", example = "A-2026-000001")),
     responses((status = 200, description = "The application; its version is the `ETag`", body = ApplicationView)),
 )]
@@ -90,6 +93,7 @@ pub async fn get(
     get,
     path = "/v1/applications/{id}/events",
     tag = "applications",
+    operation_id = "applications_events",
     params(
         ("id" = String, Path, description = "The application", example = "A-2026-000001"),
         ("after" = Option<u32>, Query, description = "Only events behind this one: the `next` of the page before"),
@@ -116,6 +120,7 @@ pub async fn events(
     post,
     path = "/v1/applications/{id}/{command}",
     tag = "applications",
+    operation_id = "applications_command",
     params(
         ("id" = String, Path, description = "The application", example = "A-2026-000001"),
         ("command" = String, Path, description = "The command", example = "submit"),

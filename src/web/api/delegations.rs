@@ -15,6 +15,7 @@ use crate::web::server::Worker;
     post,
     path = "/v1/delegations",
     tag = "applications",
+    operation_id = "delegations_give",
     request_body = DelegationBody,
     responses((status = 201, description = "It is lent", body = DelegationView)),
 )]
@@ -31,6 +32,7 @@ pub async fn give(Person { call, .. }: Person, worker: Worker, body: Body) -> Re
     get,
     path = "/v1/delegations",
     tag = "applications",
+    operation_id = "delegations_list",
     responses((status = 200, description = "What is lent and not over", body = DelegationList)),
 )]
 pub async fn list(Person { call, .. }: Person, worker: Worker) -> Result<HttpResponse> {
@@ -42,6 +44,7 @@ pub async fn list(Person { call, .. }: Person, worker: Worker) -> Result<HttpRes
     delete,
     path = "/v1/delegations/{id}",
     tag = "applications",
+    operation_id = "delegations_take_back",
     params(("id" = i64, Path, description = "The delegation's number")),
     responses((status = 204, description = "It is taken back")),
 )]

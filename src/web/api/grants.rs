@@ -18,6 +18,7 @@ use crate::web::server::Worker;
     get,
     path = "/v1/grants",
     tag = "applications",
+    operation_id = "grants_list",
     params(
         ("before" = Option<String>, Query, description = "Only those that come after this one in the list: the `next` of the page before"),
         ("limit" = Option<u32>, Query, description = "The most on the page. Default: 50", minimum = 1, maximum = 100),
@@ -34,6 +35,7 @@ pub async fn list(Person { call, .. }: Person, worker: Worker, req: HttpRequest)
     get,
     path = "/v1/grants/{id}",
     tag = "applications",
+    operation_id = "grants_get",
     params(("id" = String, Path, description = "The grant", example = "G-2026-000001")),
     responses((status = 200, description = "The grant; the version of its application is the `ETag`", body = GrantView)),
 )]
@@ -51,6 +53,7 @@ pub async fn get(Person { call, .. }: Person, worker: Worker, id: web::Path<Stri
     post,
     path = "/v1/grants/{id}/{command}",
     tag = "applications",
+    operation_id = "grants_command",
     params(
         ("id" = String, Path, description = "The grant", example = "G-2026-000001"),
         ("command" = String, Path, description = "`suspend` {note}, `resume`, `revoke` {note}, `close`", example = "suspend"),
