@@ -90,7 +90,7 @@ async fn emergency_access_is_for_one_subject_in_its_case_by_its_person_and_twent
     assert_eq!(mobile(&gw, &[PERSON, OTHER], CASE, ACCOUNT).await, masked);
 
     for n in 10..29 {
-        let person = resident_id(&format!("110105198001010{n}0"));
+        let person = resident_id(&format!("11010519800101{n}0"));
         assert_eq!(ask(&gw, &[&person], CASE, ACCOUNT).await.status, 200, "{n}");
     }
     let one_more = ask(&gw, &[OTHER], CASE, ACCOUNT).await;

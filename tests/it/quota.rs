@@ -82,7 +82,7 @@ async fn queries_at_the_same_time_never_reach_more_different_people_than_the_gra
     let mut gw = TestGateway::prepare().await;
     gw.edit("policies/grants.toml", "per_day = 5000", "per_day = 5000\ndistinct_per_day = 10");
     gw.serve().unwrap();
-    let people: Vec<String> = (10..42).map(|n| resident_id(&format!("110105198001010{n:02}0"))).collect();
+    let people: Vec<String> = (10..42).map(|n| resident_id(&format!("11010519800101{n:02}0"))).collect();
     let tasks: Vec<_> = (0..64)
         .map(|n| {
             let (client, person) = (gw.system("service.onestop"), people[n % 32].clone());

@@ -17,6 +17,7 @@ use crate::web::server::Worker;
     post,
     path = "/v1/emergency",
     tag = "emergency",
+    operation_id = "emergency_open",
     request_body = EmergencyBody,
     responses((status = 201, description = "It is open, recorded and in force", body = EmergencyView)),
 )]
@@ -31,6 +32,7 @@ pub async fn open(Person { call, .. }: Person, worker: Worker, body: Body) -> Re
     get,
     path = "/v1/emergency",
     tag = "emergency",
+    operation_id = "emergency_list",
     responses((status = 200, description = "What was opened", body = EmergencyList)),
 )]
 pub async fn list(Person { call, .. }: Person, worker: Worker) -> Result<HttpResponse> {
@@ -43,6 +45,7 @@ pub async fn list(Person { call, .. }: Person, worker: Worker) -> Result<HttpRes
     post,
     path = "/v1/emergency/{id}/review",
     tag = "emergency",
+    operation_id = "emergency_review",
     params(("id" = String, Path, description = "The access", example = "E-2026-000001")),
     request_body = ReviewBody,
     responses((status = 200, description = "It is noted and recorded", body = EmergencyView)),
@@ -63,6 +66,7 @@ pub async fn review(
     post,
     path = "/v1/emergency/enrolments",
     tag = "emergency",
+    operation_id = "emergency_enrol",
     request_body = EnrolmentBody,
     responses((status = 200, description = "The person is enrolled", body = EnrolmentView)),
 )]
@@ -76,6 +80,7 @@ pub async fn enrol(Person { call, .. }: Person, worker: Worker, body: Body) -> R
     post,
     path = "/v1/emergency/enrolments/withdraw",
     tag = "emergency",
+    operation_id = "emergency_withdraw",
     request_body = EnrolmentBody,
     responses((status = 200, description = "The person is no longer enrolled", body = EnrolmentView)),
 )]
