@@ -63,8 +63,8 @@ pub async fn file(world: &World, children: &Children) -> io::Result<()> {
         .consented("hrss", "hrss.pensions", "employment-aid.review", "monthly_allowance", "band")
         .await?;
     let missing = json!({ "missing": [
-        { "pointer": "/terms/basis", "note": "请写明具体条款" },
-        { "pointer": "/terms/scope", "note": "请列明使用科室" },
+        { "pointer": "/basis", "note": "请写明具体条款" },
+        { "pointer": "/scope", "note": "请列明使用科室" },
     ] });
     office.give("civil.head", &returned, "return", Some(missing)).await?;
     let filed = Filed { active, in_review, returned };
