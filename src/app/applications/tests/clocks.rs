@@ -53,25 +53,46 @@ async fn a_grant_offers_its_renewal_and_ends_with_its_last_day() {
     assert!(stage.store().grants().unwrap().is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_clock_runs_out_once_however_many_look_after_it() {
     let stage = Stage::new().await;
     let mut ids = Vec::new();
     for _ in 0..20 {
-        ids.push(stage.drafted().await);
+        ids.push(stage.in_review().await);
     }
-    stage.at("2028-01-01T00:00:00Z");
-    let jobs: Vec<_> = (0..4)
-        .map(|_| {
-            let gateway = Arc::clone(&stage.gateway);
-            tokio::spawn(async move { while gateway.fire_due_timers().await.unwrap() > 0 {} })
-        })
-        .collect();
-    for job in jobs {
-        job.await.unwrap();
-    }
-    for id in ids {
-        assert_eq!(stage.events(&id).iter().filter(|event| *event == "lapsed").count(), 1, "{id}");
+    // Neither a reminder nor being overdue ends anything: a second one would be possible.
+    for (moment, event) in [("2026-12-07T15:59:59Z", "reminded"), ("2026-12-07T16:00:00Z", "overdue")] {
+        stage.at(moment);
+        // All have read which clocks have run out before the first of them writes.
+        let world = stage.gateway.world();
+        let due = stage.store().due_timers(stage.clock.now(), 100).unwrap();
+        assert_eq!(due.len(), ids.len(), "{event}");
+        let start = Arc::new(tokio::sync::Barrier::new(4));
+        let jobs: Vec<_> = (0..4)
+            .map(|_| {
+                let (gateway, world, now) =
+                    (Arc::clone(&stage.gateway), Arc::clone(&world), stage.clock.now());
+                let (start, due) = (Arc::clone(&start), due.clone());
+                tokio::spawn(async move {
+                    start.wait().await;
+                    let fired = due.into_iter().map(|(id, timer)| gateway.fire(&world, &id, timer, now));
+                    fired.filter(|fired| *fired.as_ref().unwrap()).count()
+                })
+            })
+            .collect();
+        let mut fired = 0;
+        for job in jobs {
+            fired += job.await.unwrap();
+        }
+        assert_eq!(fired, ids.len(), "each by one of the four");
+        while stage.gateway.fire_due_timers().await.unwrap() > 0 {}
+        stage.gateway.in_force().await.unwrap();
+        for id in &ids {
+            assert_eq!(stage.events(id).iter().filter(|known| *known == event).count(), 1, "{id} {event}");
+            let records = stage.store().event_records(&ApplicationId::parse(id).unwrap()).unwrap();
+            assert_eq!(records.len(), stage.events(id).len());
+            assert!(records.iter().all(Option::is_some), "{id}: {records:?}");
+        }
     }
 }
 
