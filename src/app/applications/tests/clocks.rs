@@ -53,7 +53,7 @@ async fn a_grant_offers_its_renewal_and_ends_with_its_last_day() {
     assert!(stage.store().grants().unwrap().is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[tokio::test]
 async fn a_clock_runs_out_once_however_many_look_after_it() {
     let stage = Stage::new().await;
     let mut ids = Vec::new();
@@ -67,23 +67,16 @@ async fn a_clock_runs_out_once_however_many_look_after_it() {
         let world = stage.gateway.world();
         let due = stage.store().due_timers(stage.clock.now(), 100).unwrap();
         assert_eq!(due.len(), ids.len(), "{event}");
-        let start = Arc::new(tokio::sync::Barrier::new(4));
-        let jobs: Vec<_> = (0..4)
-            .map(|_| {
-                let (gateway, world, now) =
-                    (Arc::clone(&stage.gateway), Arc::clone(&world), stage.clock.now());
-                let (start, due) = (Arc::clone(&start), due.clone());
-                tokio::spawn(async move {
-                    start.wait().await;
-                    let fired = due.into_iter().map(|(id, timer)| gateway.fire(&world, &id, timer, now));
-                    fired.filter(|fired| *fired.as_ref().unwrap()).count()
-                })
-            })
-            .collect();
-        let mut fired = 0;
-        for job in jobs {
-            fired += job.await.unwrap();
-        }
+        let (now, start) = (stage.clock.now(), std::sync::Barrier::new(4));
+        let look_after = || {
+            start.wait();
+            let fired = due.iter().map(|(id, timer)| stage.gateway.fire(&world, id, *timer, now).unwrap());
+            fired.filter(|fired| *fired).count()
+        };
+        let fired: usize = std::thread::scope(|scope| {
+            let jobs: Vec<_> = (0..4).map(|_| scope.spawn(look_after)).collect();
+            jobs.into_iter().map(|job| job.join().unwrap()).sum()
+        });
         assert_eq!(fired, ids.len(), "each by one of the four");
         while stage.gateway.fire_due_timers().await.unwrap() > 0 {}
         stage.gateway.in_force().await.unwrap();
