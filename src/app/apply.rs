@@ -132,7 +132,11 @@ impl Gateway {
             "what changed is in force"
         );
         self.metrics.versions(new.catalogue_version, new.policy_version);
+        // Answers that were looked at under the old world are recorded first; those that come after
+        // are looked at under the new one.
+        let alone = self.answering.write().await;
         self.world.store(Arc::new(new));
+        drop(alone);
         *last = revision;
         Ok(())
     }

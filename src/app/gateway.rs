@@ -37,6 +37,10 @@ pub struct Gateway {
     /// The revision whose changes are in force; held while changes are taken up, so that no act is
     /// recorded twice. -1: nothing was seen yet.
     pub(super) seen: tokio::sync::Mutex<i64>,
+    /// Shared by answers from the last look at what is in force until their records are in the
+    /// log; held alone while a change comes into force. So no record of an answer comes after that
+    /// of a command which took back what the answer rests on.
+    pub(super) answering: tokio::sync::RwLock<()>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -80,6 +84,7 @@ impl Gateway {
             places: Places::new(parts.limits.concurrent_queries.get()),
             entry: parts.entry,
             seen: tokio::sync::Mutex::new(-1),
+            answering: tokio::sync::RwLock::default(),
             metrics: parts.metrics,
         }
     }

@@ -10,6 +10,7 @@ use futures_util::FutureExt;
 use ring::hmac;
 use ring::rand::SecureRandom;
 use serde_json::{Map, Value as Json};
+use tokio::sync::RwLockReadGuard;
 
 use super::admission::Place;
 use super::call::{Call, SystemCaller};
@@ -47,21 +48,22 @@ pub async fn query(
     // A panic is a fault of ours: it is recorded like any other end, and takes nothing down.
     let told = AssertUnwindSafe(story).catch_unwind().await.unwrap_or_else(|_| Err(Code::Internal.into()));
     match told {
-        Ok(answer) => conclude(gateway, answer, trail).await,
+        Ok((answer, _standing)) => conclude(gateway, answer, trail).await,
         Err(error) => Err(gateway.record_failure(&call.caller, trail, error).await),
     }
 }
 
-/// The way of a query, up to the answer that may be given once it is recorded.
-async fn answer(
-    gateway: &Gateway,
+/// The way of a query, up to the answer that may be given once it is recorded. What it rests on
+/// stays in force for as long as the guard is held.
+async fn answer<'a>(
+    gateway: &'a Gateway,
     adapters: &WorkerAdapters,
     call: &Call<SystemCaller>,
     dataset: &str,
     body: Result<impl AsRef<[u8]>>,
     place: &mut Place<'_>,
     trail: &mut Trail,
-) -> Result<QueryAnswer> {
+) -> Result<(QueryAnswer, RwLockReadGuard<'a, ()>)> {
     let world = gateway.world();
     let now = gateway.now();
     trail.world(&world);
@@ -89,6 +91,7 @@ async fn answer(
     let code = rows.as_ref().map_or_else(|error| error.code, |_| Code::Ok);
     gateway.metrics.adapter_answered(&dataset.entry.provider, code, began.elapsed());
     let rows = rows?;
+    let standing = gateway.answering.read().await;
     let withdrawn = recheck::withdrawn(gateway, &world, system, &ask, &given);
     if !withdrawn.is_empty() {
         trail.verdict(&without(&given, &withdrawn));
@@ -96,7 +99,7 @@ async fn answer(
     }
     let results = disclose(gateway, call, &ask, &given, rows, now)?;
     trail.count("found", results.iter().filter(|r| r.found).count() as u64);
-    Ok(compose(call, &world, dataset, &given, refused, results))
+    Ok((compose(call, &world, dataset, &given, refused, results), standing))
 }
 
 /// Records the answer, and only then lets it go.

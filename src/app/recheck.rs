@@ -1,7 +1,9 @@
 //! What was decided, looked at once more before it is answered.
 //!
 //! Invariant: a provider may take its time, and a grant may be stopped meanwhile: what no longer
-//! stands when the provider has answered is refused, and that is recorded.
+//! stands when the provider has answered is refused, and that is recorded. The query holds
+//! `Gateway::answering` from this look until its record is in the log, so that what is taken back
+//! meanwhile comes after it.
 
 use std::sync::Arc;
 

@@ -19,14 +19,14 @@ use crate::support::{PERSON, TestGateway, until};
 const STEPS: usize = 24;
 
 /// The library between a gateway and its disk.
-struct Faults {
+pub struct Faults {
     plan: PathBuf,
     round: usize,
 }
 
 impl Faults {
     /// Puts the library under a gateway that is not yet serving.
-    fn under(gw: &mut TestGateway) -> Self {
+    pub fn under(gw: &mut TestGateway) -> Self {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/faults.c");
         let library = gw.path().join("faults.so");
         let arguments = ["-shared", "-fPIC", "-o"];
@@ -40,7 +40,7 @@ impl Faults {
 
     /// From now on the call number `step` fails in this way (0: none), and of the others one in `every`
     /// (0: none).
-    fn plan(&mut self, kind: &str, step: usize, every: usize) {
+    pub fn plan(&mut self, kind: &str, step: usize, every: usize) {
         self.round += 1;
         let line = format!("{} {kind} {step} {every}\n", self.round);
         // At once and whole, whoever reads it meanwhile.
@@ -48,12 +48,13 @@ impl Faults {
         std::fs::rename(self.plan.with_extension("new"), &self.plan).unwrap();
     }
 
-    fn none(&self) {
+    /// Nothing fails any more.
+    pub fn none(&self) {
         std::fs::remove_file(&self.plan).ok();
     }
 
     /// The calls that failed under the present plan.
-    fn hits(&self) -> Vec<String> {
+    pub fn hits(&self) -> Vec<String> {
         let hits = std::fs::read_to_string(self.plan.with_extension("hits")).unwrap_or_default();
         let round = format!("{} ", self.round);
         hits.lines().filter_map(|line| line.strip_prefix(&round)).map(str::to_owned).collect()

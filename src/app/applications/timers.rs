@@ -50,7 +50,13 @@ impl Gateway {
     }
 
     /// Brings about what one clock is about; false when another did, or nothing came of it.
-    fn fire(&self, world: &World, id: &ApplicationId, timer: Timer, now: Timestamp) -> Result<bool> {
+    pub(super) fn fire(
+        &self,
+        world: &World,
+        id: &ApplicationId,
+        timer: Timer,
+        now: Timestamp,
+    ) -> Result<bool> {
         let Some(application) = self.state.application(id).map_err(state)? else { return Ok(false) };
         let gathered = Gathered::default();
         let command = Command::Fire { timer: timer.kind };

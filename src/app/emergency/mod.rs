@@ -151,7 +151,7 @@ pub async fn review(
             return Err(Code::NotSeparate.into());
         }
         let review = Review { misuse: verdict == Verdict::Misuse, note: &note, reviewer: &reviewer.id };
-        if !held.state.review_emergency(&found, &review, now).map_err(state)? {
+        if !held.state.review_emergency(&found, &review, told::suspended, now).map_err(state)? {
             return Err(Code::WrongState.into());
         }
         view::view(held.state.emergency(&id).map_err(state)?.ok_or(Code::NotFound)?)

@@ -27,14 +27,20 @@ pub(super) fn swept(emergency: &Emergency, late: bool) -> Vec<Notice> {
                 Recipient::Role(Role::ConfidentialityOfficer, provider),
             ]
         }),
-        true => notices(emergency, Kind::EnrolmentSuspended, |provider, department, account| {
-            vec![
-                Recipient::Account(account),
-                Recipient::Role(Role::Leader, department),
-                Recipient::Role(Role::SharingLead, provider),
-            ]
-        }),
+        true => suspended(emergency),
     }
+}
+
+/// That the enrolment is suspended: the person, its head, and the provider's lead, who may enrol it
+/// again.
+pub(super) fn suspended(emergency: &Emergency) -> Vec<Notice> {
+    notices(emergency, Kind::EnrolmentSuspended, |provider, department, account| {
+        vec![
+            Recipient::Account(account),
+            Recipient::Role(Role::Leader, department),
+            Recipient::Role(Role::SharingLead, provider),
+        ]
+    })
 }
 
 /// Notices of one kind; none for a row that cannot be read, which nothing here makes.

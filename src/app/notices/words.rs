@@ -110,10 +110,14 @@ fn words(kind: Kind, lang: Lang) -> (&'static str, &'static str) {
             ),
         ),
         Kind::EnrolmentSuspended => (
-            ("应急资格已暂停", "一次应急访问未在期限内复核，相关人员的应急资格已暂停。"),
+            (
+                "应急资格已暂停",
+                "一次应急访问未在期限内复核，或者经复核认定为不当使用，相关人员的应急资格已暂停。",
+            ),
             (
                 "An enrolment was suspended",
-                "An emergency access was not reviewed in time, so the enrolment for it is suspended.",
+                "An emergency access was not reviewed in time, or was found to be misuse, so the enrolment for it \
+                 is suspended.",
             ),
         ),
         Kind::Consented => (

@@ -159,7 +159,7 @@ impl StateStore {
     }
 
     /// Notes a review: once, and not changed after. False when there was one. Misuse suspends the
-    /// enrolment.
+    /// enrolment, of which `told` makes the notices.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -167,6 +167,7 @@ impl StateStore {
         &self,
         emergency: &Emergency,
         review: &Review<'_>,
+        told: impl FnOnce(&Emergency) -> Vec<Notice>,
         now: Timestamp,
     ) -> Result<bool, StateError> {
         self.write(|connection| {
@@ -187,7 +188,9 @@ impl StateStore {
             acts::add(connection, "emergency-reviewed", &emergency.id, verdict, now, reviewer)?;
             if review.misuse {
                 let (account, dataset) = (&emergency.account, &emergency.dataset);
-                set_enrolment(connection, account, dataset, Enrolment::Suspended, reviewer, now)?;
+                if set_enrolment(connection, account, dataset, Enrolment::Suspended, reviewer, now)? {
+                    outbox::add(connection, &told(emergency), now)?;
+                }
             }
             bump(connection)?;
             Ok(true)

@@ -121,7 +121,7 @@ kinds! {
     EmergencyOpened "emergency-opened" Immediate,
     /// Emergency access waits for its review.
     EmergencyReviewNeeded "emergency-review-needed" Immediate,
-    /// An enrolment for emergency access was suspended, for want of a review.
+    /// An enrolment for emergency access was suspended, for want of a review or for misuse.
     EnrolmentSuspended "enrolment-suspended" Immediate,
     /// It went to the provider.
     Consented "consented" Digest,

@@ -404,12 +404,12 @@ mod emergencies {
         let review = |misuse| Review { misuse, note: "", reviewer: &reviewer };
         enrol(&state, Enrolment::Active);
         let first = opened(&state, NOW);
-        assert!(state.review_emergency(&first, &review(false), NOW).unwrap());
-        assert!(!state.review_emergency(&first, &review(true), NOW).unwrap());
+        assert!(state.review_emergency(&first, &review(false), |_| vec![], NOW).unwrap());
+        assert!(!state.review_emergency(&first, &review(true), |_| vec![], NOW).unwrap());
         sweep(&state, NOW.plus_seconds(3600));
         let second = opened(&state, NOW.plus_seconds(3600));
         assert_eq!(in_force(&state), ["E-2026-000002"]);
-        assert!(state.review_emergency(&second, &review(true), NOW).unwrap());
+        assert!(state.review_emergency(&second, &review(true), |_| vec![], NOW).unwrap());
         assert_eq!(in_force(&state), [""; 0]);
         assert_eq!(open_at(&state, NOW.plus_seconds(3600)), Opened::NotEnrolled);
         let verdicts = state.emergencies(&AccountId::parse(ACCOUNT).unwrap(), None).unwrap();

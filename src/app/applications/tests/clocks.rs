@@ -58,20 +58,34 @@ async fn a_clock_runs_out_once_however_many_look_after_it() {
     let stage = Stage::new().await;
     let mut ids = Vec::new();
     for _ in 0..20 {
-        ids.push(stage.drafted().await);
+        ids.push(stage.in_review().await);
     }
-    stage.at("2028-01-01T00:00:00Z");
-    let jobs: Vec<_> = (0..4)
-        .map(|_| {
-            let gateway = Arc::clone(&stage.gateway);
-            tokio::spawn(async move { while gateway.fire_due_timers().await.unwrap() > 0 {} })
-        })
-        .collect();
-    for job in jobs {
-        job.await.unwrap();
-    }
-    for id in ids {
-        assert_eq!(stage.events(&id).iter().filter(|event| *event == "lapsed").count(), 1, "{id}");
+    // Neither a reminder nor being overdue ends anything: a second one would be possible.
+    for (moment, event) in [("2026-12-07T15:59:59Z", "reminded"), ("2026-12-07T16:00:00Z", "overdue")] {
+        stage.at(moment);
+        // All have read which clocks have run out before the first of them writes.
+        let world = stage.gateway.world();
+        let due = stage.store().due_timers(stage.clock.now(), 100).unwrap();
+        assert_eq!(due.len(), ids.len(), "{event}");
+        let (now, start) = (stage.clock.now(), std::sync::Barrier::new(4));
+        let look_after = || {
+            start.wait();
+            let fired = due.iter().map(|(id, timer)| stage.gateway.fire(&world, id, *timer, now).unwrap());
+            fired.filter(|fired| *fired).count()
+        };
+        let fired: usize = std::thread::scope(|scope| {
+            let jobs: Vec<_> = (0..4).map(|_| scope.spawn(look_after)).collect();
+            jobs.into_iter().map(|job| job.join().unwrap()).sum()
+        });
+        assert_eq!(fired, ids.len(), "each by one of the four");
+        while stage.gateway.fire_due_timers().await.unwrap() > 0 {}
+        stage.gateway.in_force().await.unwrap();
+        for id in &ids {
+            assert_eq!(stage.events(id).iter().filter(|known| *known == event).count(), 1, "{id} {event}");
+            let records = stage.store().event_records(&ApplicationId::parse(id).unwrap()).unwrap();
+            assert_eq!(records.len(), stage.events(id).len());
+            assert!(records.iter().all(Option::is_some), "{id}: {records:?}");
+        }
     }
 }
 
