@@ -4,6 +4,7 @@
 //! no story knows of HTTP. Entrances (web, jobs, the command line) call these and nothing below.
 
 mod admission;
+pub mod anchor;
 pub mod apply;
 pub mod call;
 mod confirm;
@@ -22,6 +23,7 @@ mod refusals;
 pub mod subject;
 pub mod trail;
 pub mod view;
+pub mod witness;
 pub mod world;
 
 pub use crate::adapters::{Adapters, WorkerAdapters};

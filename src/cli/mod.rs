@@ -14,6 +14,7 @@ mod key;
 mod keys;
 mod leash;
 mod serve;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,8 @@ enum Command {
     /// Verify, prove and export the audit log
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Run at another department: witness the logs of gateways, so that none can be rewritten unseen
+    Witness(witness::Args),
     /// A ten-year-old REST service, for the demo
     #[command(hide = true)]
     DemoLegacy(demo::LegacyArgs),
@@ -68,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Key(command) => key::run(&command),
         Command::Keys(args) => keys::run(&args),
         Command::Audit(command) => audit::run(command),
+        Command::Witness(args) => witness::run(&args),
         Command::DemoLegacy(args) => demo::legacy(&args),
     }
 }

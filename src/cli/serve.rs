@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::leash;
+use crate::app::anchor::Anchors;
 use crate::app::apply::{self, NotApplied};
 use crate::app::gateway::Parts;
 use crate::app::keys::Keys;
@@ -18,6 +19,7 @@ use crate::app::{Adapters, Gateway};
 use crate::base::{Clock, Findings, SystemClock};
 use crate::config::Config;
 use crate::jobs;
+use crate::store::anchors::{self, AnchorStore};
 use crate::store::audit::{AuditLog, Options};
 use crate::store::state::{Quotas, StateStore};
 use crate::telemetry::{self, Metrics};
@@ -52,7 +54,7 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
     let metrics = Arc::new(Metrics::default());
     let tls = Tls::load(config.tls.clone(), Arc::clone(&clock)).map_err(text)?;
     let adapters = Adapters::new(&args.config.display().to_string(), &config.adapter).map_err(text)?;
-    let gateway = Arc::new(build(&config, Arc::clone(&clock), Arc::clone(&metrics))?);
+    let gateway = Arc::new(build(args, &config, Arc::clone(&clock), Arc::clone(&metrics))?);
     let seen = gateway.take_up_changes(-1).await.map_err(text)?;
 
     let house = House { gateway: Arc::clone(&gateway), adapters, tls: Arc::clone(&tls), metrics };
@@ -64,6 +66,8 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
         actix_rt::spawn(jobs::take_up_changes(Arc::clone(&gateway), seen)),
         actix_rt::spawn(jobs::record_surplus(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::measure(Arc::clone(&gateway))),
+        actix_rt::spawn(jobs::anchor(Arc::clone(&gateway))),
+        actix_rt::spawn(jobs::watch_anchors(Arc::clone(&gateway))),
         actix_rt::spawn(watch_tls(tls, Arc::clone(&gateway))),
         actix_rt::spawn(apply_on_hangup(Arc::clone(&gateway), config.clone())),
     ];
@@ -79,8 +83,14 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
 }
 
 /// Opens what the gateway keeps, and builds the first world.
-fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Gateway, String> {
+fn build(
+    args: &Args,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+) -> Result<Gateway, String> {
     let keys = Keys::read(&config.audit).map_err(text)?;
+    let public = keys.signing.public().clone();
     // The trail tells who asked about whom: nobody else on the machine has business there.
     private_dir(&config.gateway.data_dir)
         .map_err(|e| format!("{}: {e}", config.gateway.data_dir.display()))?;
@@ -104,10 +114,14 @@ fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Resul
         state.newest_version().map_err(text)?.ok_or("no version of the catalogue could be stored")?;
     let world = World::build(&version, &state.keys().map_err(text)?, None).map_err(text)?;
     let quotas = Quotas::start(state.clone()).map_err(text)?;
+    let file = args.config.display().to_string();
+    let store = || AnchorStore::open(&config.gateway.data_dir.join(anchors::DATABASE));
+    let anchors = Anchors::new(&file, config, public, store, clock.now()).map_err(text)?;
     log_warnings(&world.policy.worn(clock.now()));
     Ok(Gateway::new(Parts {
         clock,
         log,
+        anchors,
         state,
         quotas,
         world,

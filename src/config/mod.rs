@@ -4,6 +4,7 @@
 //! folder of the file they were read from. Secrets are never in it, only the files that hold them.
 
 pub mod adapter;
+mod anchors;
 pub mod file;
 mod gateway;
 mod log;
@@ -15,6 +16,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 pub use adapter::AdapterConfig;
+pub use anchors::{AnchorsSection, TimestampSection, WitnessConfig, WitnessEntry};
 pub use gateway::{AuditSection, GatewaySection, LimitsSection};
 pub use log::{LogFormat, LogSection};
 pub use private::read_private;
@@ -38,6 +40,14 @@ pub struct Config {
     /// Its log of itself.
     #[serde(default)]
     pub log: LogSection,
+    /// How long it goes on without anybody outside who vouches for its log.
+    #[serde(default)]
+    pub anchors: AnchorsSection,
+    /// Who cosigns its checkpoints.
+    #[serde(default)]
+    pub witness: Vec<WitnessEntry>,
+    /// Who stamps them with the time.
+    pub timestamp: Option<TimestampSection>,
     /// Where department data comes from.
     #[serde(default)]
     pub adapter: Vec<AdapterConfig>,
@@ -70,6 +80,10 @@ impl Config {
         for path in paths.into_iter().chain(lists) {
             *path = dir.join(&*path);
         }
+        let stamps = self.timestamp.iter_mut().flat_map(|t| [Some(&mut t.ca_file), t.tls_ca_file.as_mut()]);
+        for path in self.witness.iter_mut().map(|w| &mut w.ca_file).chain(stamps.flatten()) {
+            *path = dir.join(&*path);
+        }
         for adapter in &mut self.adapter {
             adapter.resolve(dir);
         }
@@ -77,7 +91,7 @@ impl Config {
 
     /// What types cannot say: names that must differ, a dataset with two sources.
     fn check(&self, file: &str) -> Result<(), Findings> {
-        let mut findings = Findings::default();
+        let mut findings = anchors::check(file, &self.anchors, &self.witness, self.timestamp.as_ref());
         let mut names = std::collections::BTreeSet::new();
         let mut datasets = std::collections::BTreeMap::new();
         for adapter in &self.adapter {

@@ -141,7 +141,8 @@ fn gateway(pki: &Pki, housing: &Identity, limits: &LimitsSection, metrics: &Arc<
     let world = World::build(&version, &state.keys().unwrap(), None).unwrap();
     let (limits, metrics) = (limits.clone(), Arc::clone(metrics));
     let quotas = Quotas::start(state.clone()).unwrap();
-    Gateway::new(Parts { clock, log, state, quotas, world, pseudonyms: keys.pseudonyms, limits, metrics })
+    let (anchors, pseudonyms) = (None, keys.pseudonyms);
+    Gateway::new(Parts { clock, log, anchors, state, quotas, world, pseudonyms, limits, metrics })
 }
 
 /// A client's end of a connection.
