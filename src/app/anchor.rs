@@ -8,53 +8,21 @@
 //!
 //! How old the newest anchor is decides, when it is configured so, whether queries are answered.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 
+use super::anchors::{Age, Anchors, Round};
 use super::gateway::Gateway;
 use super::records::read;
 use crate::anchors::{Answer, Authority, Witness};
-use crate::audit::cosignature::{Witnessed, witnessed};
 use crate::audit::proof::{self, HashReader, ProofError};
 use crate::audit::record::Draft;
 use crate::audit::tree::tile_hashes;
-use crate::audit::{Checkpoint, Hash, Offer, Tile, VerifyingKey, WitnessKey};
-use crate::base::{Code, Error, Findings, Result, Timestamp};
-use crate::config::Config;
-use crate::store::anchors::{AnchorStore, AnchorStoreError, Cosignature, Stamp};
+use crate::audit::{Checkpoint, Hash, Offer, Tile};
+use crate::base::{Code, Error, Result};
+use crate::store::anchors::{AnchorStoreError, Cosignature, Stamp};
 use crate::store::audit::{ReadError, Reader};
-
-/// Checkpoints whose stored cosignatures are looked through for enough that hold.
-const LOOKED_THROUGH: usize = 16;
-
-/// Who vouches for the log, and what they have said.
-pub struct Anchors {
-    /// The log's public key.
-    key: VerifyingKey,
-    witnesses: Vec<Witness>,
-    authority: Option<Authority>,
-    store: AnchorStore,
-    /// Witnesses that must agree.
-    require: usize,
-    /// Seconds: between rounds, between timestamps, until the alarm, until the stop.
-    every: u32,
-    stamp_every: i64,
-    alarm_after: i64,
-    stop_after: Option<i64>,
-    /// When the newest anchor was made; before there is one, when the gateway started.
-    anchored: AtomicI64,
-    last: Mutex<Option<Round>>,
-}
-
-/// What was shown last.
-#[derive(Clone)]
-struct Round {
-    note: Arc<str>,
-    /// The size of the log once the anchors of that round were recorded.
-    end: u64,
-}
 
 /// What came of showing the log to one of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,115 +64,10 @@ impl Outcome {
     }
 }
 
-/// How old the newest anchor is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Age {
-    /// When it was made; before there is one, when the gateway started.
-    pub since: Timestamp,
-    /// Seconds since then.
-    pub seconds: i64,
-    /// Older than it should be.
-    pub overdue: bool,
-    /// So old that no query is answered.
-    pub stopped: bool,
-}
-
-impl Anchors {
-    /// What the configuration `file` names; `None` when it names nobody. `key` is the log's.
-    ///
-    /// # Errors
-    /// Entries that cannot be used.
-    pub fn new(
-        file: &str,
-        config: &Config,
-        key: VerifyingKey,
-        store: impl FnOnce() -> Result<AnchorStore, AnchorStoreError>,
-        now: Timestamp,
-    ) -> Result<Option<Self>, Findings> {
-        if config.witness.is_empty() && config.timestamp.is_none() {
-            return Ok(None);
-        }
-        let one = |finding| Findings(vec![finding]);
-        let witnesses = config.witness.iter().map(|entry| Witness::new(file, entry)).collect::<Result<_, _>>();
-        let authority = config.timestamp.as_ref().map(|section| Authority::new(file, section)).transpose();
-        let store = store().map_err(|e| {
-            let (dir, what) = (config.gateway.data_dir.display().to_string(), e.to_string());
-            one(crate::base::Finding::error("anchors", &dir, 0, what, "it may be moved away: anchors are then made anew"))
-        })?;
-        let section = &config.anchors;
-        let minutes = |n: std::num::NonZeroU32| i64::from(n.get()) * 60;
-        let anchors = Self {
-            key,
-            witnesses: witnesses.map_err(one)?,
-            authority: authority.map_err(one)?,
-            store,
-            require: section.require.map_or(config.witness.len(), std::num::NonZeroUsize::get),
-            every: section.every_seconds.get(),
-            stamp_every: config.timestamp.as_ref().map_or(0, |section| minutes(section.every_minutes)),
-            alarm_after: minutes(section.alarm_after_minutes),
-            stop_after: section.stop_after_minutes.map(minutes),
-            anchored: AtomicI64::new(now.micros()),
-            last: Mutex::default(),
-        };
-        match anchors.newest() {
-            Ok(Some(since)) => anchors.anchored.store(since.micros().min(now.micros()), Ordering::Relaxed),
-            Ok(None) => {}
-            Err(e) => tracing::error!(anchors.error = %e, "the anchors so far cannot be read"),
-        }
-        Ok(Some(anchors))
-    }
-
-    /// Seconds between two rounds.
-    pub fn every(&self) -> u32 {
-        self.every
-    }
-
-    /// How old the newest anchor is at `now`.
-    pub fn age(&self, now: Timestamp) -> Age {
-        let since = Timestamp::from_micros(self.anchored.load(Ordering::Relaxed));
-        let seconds = now.seconds() - since.seconds();
-        let stopped = self.stop_after.is_some_and(|stop| seconds > stop);
-        Age { since, seconds, overdue: seconds > self.alarm_after, stopped }
-    }
-
-    /// When the newest anchor of those that are required was made, by what is stored.
-    fn newest(&self) -> Result<Option<Timestamp>, AnchorStoreError> {
-        let cosigned = match self.witnesses.is_empty() {
-            true => None,
-            false => Some(self.cosigned(self.require)?.and_then(|(_, told)| told.since)),
-        };
-        let stamped = match self.authority {
-            None => None,
-            Some(_) => Some(self.store.last_stamp()?),
-        };
-        // The older of both; none when one of those that are required never was.
-        Ok([cosigned, stamped].into_iter().flatten().min().flatten())
-    }
-
-    /// The newest checkpoint that at least `count` of the witnesses have cosigned.
-    fn cosigned(&self, count: usize) -> Result<Option<(String, Witnessed)>, AnchorStoreError> {
-        let keys: Vec<WitnessKey> = self.witnesses.iter().map(|witness| witness.key().clone()).collect();
-        let mut before = None;
-        for _ in 0..LOOKED_THROUGH {
-            let Some((size, note)) = self.store.cosigned(count, before)? else { break };
-            let told = witnessed(&note, self.key.name(), &keys);
-            if told.by >= count && told.checkpoint.is_some() {
-                return Ok(Some((note, told)));
-            }
-            before = Some(size);
-        }
-        Ok(None)
-    }
-
-    fn last(&self) -> Option<Round> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
 impl Gateway {
     /// Who vouches for the log, when anybody is asked to.
     pub fn anchors(&self) -> Option<&Anchors> {
-        self.anchors.as_ref()
+        self.anchors.as_deref()
     }
 
     /// May queries be answered, as far as it depends on anchors?
@@ -224,15 +87,9 @@ impl Gateway {
     ///
     /// # Errors
     /// `not-found` when there is none; `audit-unavailable`.
-    pub async fn cosigned_checkpoint(self: &Arc<Self>, count: usize) -> Result<String> {
-        let unavailable = |e: String| Error::new(Code::AuditUnavailable).because(e);
-        let gateway = Arc::clone(self);
-        let found = tokio::task::spawn_blocking(move || match &gateway.anchors {
-            Some(anchors) if (1..=anchors.witnesses.len()).contains(&count) => anchors.cosigned(count),
-            _ => Ok(None),
-        });
-        let found = found.await.map_err(|e| unavailable(e.to_string()))?;
-        let found = found.map_err(|e| unavailable(e.to_string()))?;
+    pub async fn cosigned_checkpoint(&self, count: usize) -> Result<String> {
+        let anchors = self.anchors.as_ref().filter(|a| (1..=a.witnesses.len()).contains(&count));
+        let found = kept(anchors.ok_or(Code::NotFound)?, move |anchors| anchors.cosigned(count)).await?;
         found.map(|(note, _)| note).ok_or_else(|| Code::NotFound.into())
     }
 
@@ -256,28 +113,28 @@ impl Gateway {
         {
             told.push(Told { by: "timestamp".into(), outcome });
         }
-        if let Some(newest) = anchors.newest().map_err(broken)? {
-            anchors.anchored.store(newest.micros().min(self.now().micros()), Ordering::Relaxed);
+        if let Some(newest) = kept(anchors, Anchors::newest).await? {
+            anchors.anchored(newest, self.now());
         }
         let end = self.log.stats().size;
         // Only if nothing but the records of these anchors came behind what was shown.
         let quiet = last.map_or(shown.size, |round| round.end);
         let first = |told: &&Told| told.outcome == Outcome::Anchored { first: true };
         let recorded = told.iter().filter(first).count() as u64;
-        let round = (end <= quiet + recorded).then_some(Round { note, end });
-        *anchors.last.lock().unwrap_or_else(PoisonError::into_inner) = round;
+        anchors.shown((end <= quiet + recorded).then_some(Round { note, end }));
         Ok(told)
     }
 
     /// Offers a checkpoint to one witness, from the size that it saw last.
     async fn offer(
         &self,
-        anchors: &Anchors,
+        anchors: &Arc<Anchors>,
         witness: &Witness,
         note: &str,
         shown: &Checkpoint,
     ) -> Result<Outcome> {
-        let last = anchors.store.last_size(witness.name()).map_err(broken)?.unwrap_or(0);
+        let name = witness.name().to_owned();
+        let last = kept(anchors, move |anchors| anchors.store.last_size(&name)).await?.unwrap_or(0);
         // What is larger than the log cannot be its beginning: the witness then says what it has.
         let mut old = if last > shown.size { 0 } else { last };
         // Once more, should the witness have seen another size than is noted here.
@@ -286,14 +143,9 @@ impl Gateway {
             let offer = Offer { old, proof, note: note.to_owned() };
             match witness.offer(&offer, self.now()).await {
                 Ok(Answer::Cosigned(line, time)) => {
-                    let kept = Cosignature {
-                        witness: witness.name().to_owned(),
-                        size: shown.size,
-                        time,
-                        note: note.to_owned(),
-                        line,
-                    };
-                    let first = self.keep_cosignature(anchors, &kept).await?;
+                    let (witness, note) = (witness.name().to_owned(), note.to_owned());
+                    let said = Cosignature { witness, size: shown.size, time, note, line };
+                    let first = self.keep_cosignature(anchors, said).await?;
                     return Ok(Outcome::Anchored { first });
                 }
                 // A larger one may have been shown by another gateway of this log in the meantime.
@@ -314,12 +166,12 @@ impl Gateway {
         Ok(Outcome::Failed("goes on from one size to another while it is asked".into()))
     }
 
-    async fn keep_cosignature(&self, anchors: &Anchors, kept: &Cosignature) -> Result<bool> {
-        let first = anchors.store.keep_cosignature(kept).map_err(broken)?;
+    async fn keep_cosignature(&self, anchors: &Arc<Anchors>, said: Cosignature) -> Result<bool> {
+        let mut draft = Draft::new("anchor");
+        draft.members().text("witness", &said.witness).number("size", said.size);
+        draft.members().hex("cosignature", &Hash::of_bytes(said.line.as_bytes()).0);
+        let first = kept(anchors, move |anchors| anchors.store.keep_cosignature(&said)).await?;
         if first {
-            let mut draft = Draft::new("anchor");
-            draft.members().text("witness", &kept.witness).number("size", kept.size);
-            draft.members().hex("cosignature", &Hash::of_bytes(kept.line.as_bytes()).0);
             self.record(draft).await?;
         }
         Ok(first)
@@ -328,12 +180,12 @@ impl Gateway {
     /// Has a checkpoint stamped when it is time; `None` when it is not.
     async fn stamp(
         &self,
-        anchors: &Anchors,
+        anchors: &Arc<Anchors>,
         authority: &Authority,
         note: &str,
         shown: &Checkpoint,
     ) -> Result<Option<Outcome>> {
-        let last = anchors.store.last_stamp().map_err(broken)?;
+        let last = kept(anchors, |anchors| anchors.store.last_stamp()).await?;
         if last.is_some_and(|last| self.now() < last.plus_seconds(anchors.stamp_every)) {
             return Ok(None);
         }
@@ -344,8 +196,8 @@ impl Gateway {
         let mut draft = Draft::new("anchor-timestamp");
         draft.members().number("size", shown.size).text("stamped_at", &stamped.time.to_string());
         draft.members().hex("token", &Hash::of_bytes(&token).0);
-        let kept = Stamp { size: shown.size, time: stamped.time, note: note.to_owned(), token };
-        let first = anchors.store.keep_stamp(&kept).map_err(broken)?;
+        let said = Stamp { size: shown.size, time: stamped.time, note: note.to_owned(), token };
+        let first = kept(anchors, move |anchors| anchors.store.keep_stamp(&said)).await?;
         if first {
             self.record(draft).await?;
         }
@@ -375,6 +227,15 @@ impl HashReader for Tiles<'_> {
         let bytes = self.0.tile(tile)?.ok_or(ReadError::Damaged("a tile is missing"))?;
         tile_hashes(&bytes).ok_or(ReadError::Damaged("a tile is no row of hashes"))
     }
+}
+
+/// Reads or writes what is kept, on a thread where blocking is allowed.
+async fn kept<T: Send + 'static>(
+    anchors: &Arc<Anchors>,
+    work: impl FnOnce(&Anchors) -> Result<T, AnchorStoreError> + Send + 'static,
+) -> Result<T> {
+    let anchors = Arc::clone(anchors);
+    tokio::task::spawn_blocking(move || work(&anchors)).await.map_err(broken)?.map_err(broken)
 }
 
 fn broken(e: impl std::fmt::Display) -> Error {

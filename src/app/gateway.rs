@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use ring::rand::SystemRandom;
 
 use super::admission::Places;
-use super::anchor::Anchors;
+use super::anchors::Anchors;
 use super::refusals::Refusals;
 use super::world::World;
 use crate::base::ids::RequestId;
@@ -27,7 +27,7 @@ pub struct Gateway {
     pub(super) rng: SystemRandom,
     pub(super) world: ArcSwap<World>,
     pub(super) log: AuditLog,
-    pub(super) anchors: Option<Anchors>,
+    pub(super) anchors: Option<Arc<Anchors>>,
     pub(super) state: StateStore,
     pub(super) quotas: Quotas,
     pub(super) pseudonyms: PseudonymKey,
@@ -66,7 +66,7 @@ impl Gateway {
             rng: SystemRandom::new(),
             world: ArcSwap::from_pointee(parts.world),
             log: parts.log,
-            anchors: parts.anchors,
+            anchors: parts.anchors.map(Arc::new),
             state: parts.state,
             quotas: parts.quotas,
             pseudonyms: parts.pseudonyms,

@@ -5,6 +5,7 @@
 
 mod admission;
 pub mod anchor;
+pub mod anchors;
 pub mod apply;
 pub mod call;
 mod confirm;

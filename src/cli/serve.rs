@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::leash;
-use crate::app::anchor::Anchors;
+use crate::app::anchors::Anchors;
 use crate::app::apply::{self, NotApplied};
 use crate::app::gateway::Parts;
 use crate::app::keys::Keys;

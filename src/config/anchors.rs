@@ -1,18 +1,16 @@
 //! `[anchors]`, `[[witness]]`, `[timestamp]`: who outside vouches for the log, and how long the
-//! gateway goes on without them. And (in [`WitnessConfig`]) the file of a witness.
+//! gateway goes on without them.
 //!
 //! Invariant: keys and policies are parsed here, so that a mistyped one is named with its line.
 
-use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::LogSection;
+use crate::audit::WitnessKey;
 use crate::audit::cosignature::MAX_WITNESSES;
 use crate::audit::stamp::Policy;
-use crate::audit::{VerifyingKey, WitnessKey};
 use crate::base::{Finding, Findings};
 
 /// `[anchors]`
@@ -75,37 +73,6 @@ pub struct TimestampSection {
 
 fn every_minutes() -> NonZeroU32 {
     NonZeroU32::new(10).unwrap_or(NonZeroU32::MIN)
-}
-
-/// The file of a witness, such as `witness.toml`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WitnessConfig {
-    /// Where to listen, such as `0.0.0.0:8445`. Port 0 takes a free one.
-    pub listen: SocketAddr,
-    /// PEM file: the certificate (chain) shown to gateways.
-    pub certificate: PathBuf,
-    /// PEM file: its private key.
-    pub key: PathBuf,
-    /// The key that cosigns; `sluice witness keys` makes it. Readable by the witness alone.
-    pub signing_key_file: PathBuf,
-    /// The database of what was cosigned, made when it is not there. It must survive: a witness
-    /// that lost it begins anew under a new key.
-    pub database: PathBuf,
-    /// The public keys of the logs that are witnessed: NAME+ID+KEY. A log that changes keys has two.
-    pub logs: Vec<VerifyingKey>,
-    /// What it says about its own running.
-    #[serde(default)]
-    pub log: LogSection,
-}
-
-impl WitnessConfig {
-    /// Anchors relative paths at `dir`: the folder of the configuration file.
-    pub fn resolve(&mut self, dir: &Path) {
-        for path in [&mut self.certificate, &mut self.key, &mut self.signing_key_file, &mut self.database] {
-            *path = dir.join(&*path);
-        }
-    }
 }
 
 /// What types cannot say of the three sections together.

@@ -10,17 +10,19 @@ mod gateway;
 mod log;
 mod private;
 mod tls;
+mod witness;
 
 use std::path::Path;
 
 use serde::Deserialize;
 
 pub use adapter::AdapterConfig;
-pub use anchors::{AnchorsSection, TimestampSection, WitnessConfig, WitnessEntry};
+pub use anchors::{AnchorsSection, TimestampSection, WitnessEntry};
 pub use gateway::{AuditSection, GatewaySection, LimitsSection};
 pub use log::{LogFormat, LogSection};
 pub use private::read_private;
 pub use tls::TlsSection;
+pub use witness::WitnessConfig;
 
 use crate::base::{Finding, Findings};
 

@@ -12,6 +12,7 @@ use diesel::dsl::{count_star, max};
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use self::tables::{cosignature, stamp};
 use crate::base::Timestamp;
 
 /// The database in a data directory.
@@ -22,10 +23,22 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite/anch
 /// Cosignatures of one witness that are kept: a week's, at one a minute.
 const KEPT: i64 = 10_000;
 
-diesel::table! {
-    cosignature (witness, size) { witness -> Text, size -> BigInt, time -> BigInt, note -> Text, line -> Text, }
+mod tables {
+    #![allow(missing_docs, reason = "generated; the migration says what each column means")]
+
+    diesel::table! {
+        cosignature (witness, size) {
+            witness -> Text,
+            size -> BigInt,
+            time -> BigInt,
+            note -> Text,
+            line -> Text,
+        }
+    }
+    diesel::table! {
+        stamp (size, time) { size -> BigInt, time -> BigInt, note -> Text, token -> Binary, }
+    }
 }
-diesel::table! { stamp (size, time) { size -> BigInt, time -> BigInt, note -> Text, token -> Binary, } }
 
 /// The database could not be read or written: for the operator's log.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +150,7 @@ impl AnchorStore {
         use cosignature::dsl;
         // The last one told, not the largest: a log that was put back is offered from anew.
         let newest = dsl::cosignature.filter(dsl::witness.eq(witness)).select(dsl::size);
-        let size: Option<i64> = newest.order(dsl::time.desc()).first(&mut *self.conn()).optional()?;
+        let size: Option<i64> = newest.order((dsl::time.desc(), dsl::size.desc())).first(&mut *self.conn()).optional()?;
         Ok(size.map(number))
     }
 

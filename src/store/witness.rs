@@ -10,12 +10,17 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use self::tables::seen;
 use crate::audit::{Checkpoint, Hash};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite/witness");
 
-diesel::table! {
-    seen (origin) { origin -> Text, size -> BigInt, root -> Binary, note -> Text, }
+mod tables {
+    #![allow(missing_docs, reason = "generated; the migration says what each column means")]
+
+    diesel::table! {
+        seen (origin) { origin -> Text, size -> BigInt, root -> Binary, note -> Text, }
+    }
 }
 
 /// The database could not be read or written: for the operator's log.

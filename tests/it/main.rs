@@ -44,3 +44,4 @@ mod tamper;
 mod tls;
 mod trail;
 mod two_gateways;
+mod witness;

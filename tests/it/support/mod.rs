@@ -7,6 +7,7 @@ pub mod client;
 pub mod gateway;
 pub mod ledger;
 pub mod load;
+pub mod outside;
 mod process;
 pub mod provider;
 mod random;
