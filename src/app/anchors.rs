@@ -1,7 +1,8 @@
 //! Who outside vouches for the log, and how old their newest word is.
 //!
-//! Invariant: how old the newest anchor is follows from signatures that hold, not from what was
-//! asked or noted; before there is one, from when the gateway started.
+//! Invariant: how old the newest cosigned checkpoint is follows from signatures that hold, checked
+//! when it is asked; a timestamp was checked when it came. Before there is either, the age counts
+//! from when the gateway started.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::atomic::{AtomicI64, Ordering};

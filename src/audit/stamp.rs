@@ -464,10 +464,10 @@ mod tests {
 
     #[test]
     fn an_answer_to_something_else_is_refused() {
+        fn ask(note: &str, policy: &Policy, nonce: &[u8; NONCE], now: Timestamp) -> StampError {
+            accept(EC, (note, Some(policy), nonce), &roots(), (now, 100)).unwrap_err()
+        }
         let own = policy("1.2.156.1.2");
-        let ask = |note, policy, nonce: &[u8; NONCE], now| {
-            accept(EC, (note, Some(policy), nonce), &roots(), (now, 100)).map(|_| ()).unwrap_err()
-        };
         assert_eq!(ask("another\n", &own, &nonce(), time()), StampError::OtherImprint);
         assert_eq!(ask(NOTE, &policy("1.2.156.1.1"), &nonce(), time()), StampError::OtherPolicy);
         assert_eq!(ask(NOTE, &own, &[1; NONCE], time()), StampError::OtherNonce);

@@ -158,11 +158,12 @@ mod tests {
     #[test]
     fn sections_that_do_not_go_together_are_refused() {
         let (one, two) = (key("w1"), key("w2"));
-        let both = witness("a", &one) + &witness("b", &two);
+        let pair = |name, key| [witness("a", &one), witness(name, key)].concat();
+        let both = pair("b", &two);
         assert_eq!(found(&both), "");
         for (text, said) in [
-            (witness("a", &one) + &witness("a", &two), "has the name or the key"),
-            (witness("a", &one) + &witness("b", &one), "has the name or the key"),
+            (pair("a", &two), "has the name or the key"),
+            (pair("b", &one), "has the name or the key"),
             (format!("[anchors]\nrequire = 3\n{both}"), "more than there are witnesses"),
             (format!("[anchors]\nstop_after_minutes = 29\n{both}"), "comes before"),
             ("[anchors]\nstop_after_minutes = 60\n".into(), "without a witness"),
