@@ -71,7 +71,8 @@ impl Post {
         let host = host.trim_matches(['[', ']']).to_owned();
         let tls = match (parsed.scheme(), ca) {
             ("https", Some(ca)) => {
-                let name = ServerName::try_from(host.clone()).map_err(|_| wrong("`url` has no usable host"))?;
+                let name =
+                    ServerName::try_from(host.clone()).map_err(|_| wrong("`url` has no usable host"))?;
                 let config = trust(ca).map_err(|e| wrong(&format!("{}: {e}", ca.display())))?;
                 Some((TlsConnector::from(config), name))
             }

@@ -75,7 +75,8 @@ impl Anchors {
             return Ok(None);
         }
         let one = |finding: Finding| Findings(vec![finding]);
-        let witnesses = config.witness.iter().map(|entry| Witness::new(file, entry)).collect::<Result<_, _>>();
+        let witnesses =
+            config.witness.iter().map(|entry| Witness::new(file, entry)).collect::<Result<_, _>>();
         let authority = config.timestamp.as_ref().map(|section| Authority::new(file, section)).transpose();
         let store = store().map_err(|e| {
             let (dir, what) = (config.gateway.data_dir.display().to_string(), e.to_string());

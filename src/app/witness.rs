@@ -117,7 +117,8 @@ mod tests {
 
     impl Log {
         fn new(size: u64, other_from: u64) -> Self {
-            let leaf = |at| Hash::of_leaf(format!("{}{at}", if at < other_from { "" } else { "x" }).as_bytes());
+            let leaf =
+                |at| Hash::of_leaf(format!("{}{at}", if at < other_from { "" } else { "x" }).as_bytes());
             Self((0..size).map(leaf).collect())
         }
 

@@ -39,9 +39,7 @@ impl Checkpoint {
         };
         let size = size.parse().ok().filter(|n: &u64| n.to_string() == size);
         match (size, Hash::parse(root)) {
-            (Some(size), Some(root)) if origin == name => {
-                Ok(Self { origin: origin.into(), size, root })
-            }
+            (Some(size), Some(root)) if origin == name => Ok(Self { origin: origin.into(), size, root }),
             _ => Err(NoteError::MalformedNote),
         }
     }

@@ -67,7 +67,8 @@ fn make(args: &KeyArgs) -> Result<(), String> {
             .map_err(|e| format!("{}: {e}", secret.display()))?;
     }
     let key = signing_key(&secret)?;
-    std::fs::write(&public, format!("{}\n", key.public())).map_err(|e| format!("{}: {e}", public.display()))?;
+    std::fs::write(&public, format!("{}\n", key.public()))
+        .map_err(|e| format!("{}: {e}", public.display()))?;
     println!("{}", key.public());
     Ok(())
 }
@@ -77,8 +78,8 @@ fn serve(args: &Args, path: &Path) -> Result<(), String> {
     config.resolve(path.parent().unwrap_or(Path::new("")));
     let _log = telemetry::log::start(&config.log).map_err(|finding| finding.to_string())?;
     let key = signing_key(&config.signing_key_file)?;
-    let store = WitnessStore::open(&config.database)
-        .map_err(|e| format!("{}: {e}", config.database.display()))?;
+    let store =
+        WitnessStore::open(&config.database).map_err(|e| format!("{}: {e}", config.database.display()))?;
     let service = WitnessService::new(config.logs.clone(), key, store, Arc::new(SystemClock));
     actix_rt::System::new().block_on(async {
         let bound: Bound = witness::bind(&config, service).map_err(|finding| finding.to_string())?;

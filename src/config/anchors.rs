@@ -145,14 +145,24 @@ mod tests {
     }
 
     fn witness(name: &str, key: &str) -> String {
-        format!("[[witness]]\nname = \"{name}\"\nurl = \"https://w\"\nkey = \"{key}\"\nca_file = \"ca.pem\"\n")
+        format!(
+            "[[witness]]\nname = \"{name}\"\nurl = \"https://w\"\nkey = \"{key}\"\nca_file = \"ca.pem\"\n"
+        )
     }
 
     #[test]
     fn a_key_that_is_none_and_a_policy_that_is_none_are_named_with_their_line() {
-        assert!(found(&witness("w", KEY)).starts_with("sluice.toml:4: error[config]: not a key"), "{}", found(&witness("w", KEY)));
+        assert!(
+            found(&witness("w", KEY)).starts_with("sluice.toml:4: error[config]: not a key"),
+            "{}",
+            found(&witness("w", KEY))
+        );
         let stamp = "[timestamp]\nurl = \"http://t\"\nca_file = \"c\"\npolicy = \"1.x\"\n";
-        assert!(found(stamp).starts_with("sluice.toml:4: error[config]: not an object identifier"), "{}", found(stamp));
+        assert!(
+            found(stamp).starts_with("sluice.toml:4: error[config]: not an object identifier"),
+            "{}",
+            found(stamp)
+        );
     }
 
     #[test]

@@ -83,7 +83,9 @@ pub async fn anchor(gateway: Arc<Gateway>) {
 fn say(by: &str, outcome: &Outcome) {
     match outcome {
         Outcome::Anchored { .. } => tracing::info!(anchor.by = by, "vouches for the log"),
-        Outcome::Failed(why) => tracing::warn!(anchor.by = by, anchor.error = why, "does not vouch for the log"),
+        Outcome::Failed(why) => {
+            tracing::warn!(anchor.by = by, anchor.error = why, "does not vouch for the log")
+        }
         Outcome::Forked { witnessed, shown } => tracing::error!(
             anchor.by = by,
             anchor.witnessed = witnessed,

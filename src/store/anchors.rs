@@ -108,7 +108,8 @@ impl AnchorStore {
     /// When there is none, or it cannot be opened.
     pub fn open_beside(data_dir: &Path) -> Result<Self> {
         let path = data_dir.join(DATABASE);
-        std::fs::metadata(&path).map_err(|e| AnchorStoreError::Unusable(format!("{}: {e}", path.display())))?;
+        std::fs::metadata(&path)
+            .map_err(|e| AnchorStoreError::Unusable(format!("{}: {e}", path.display())))?;
         let mut conn = SqliteConnection::establish(&path.display().to_string())?;
         conn.batch_execute("PRAGMA busy_timeout=5000; PRAGMA query_only=ON; PRAGMA trusted_schema=OFF;")?;
         Ok(Self(Arc::new(Mutex::new(conn))))
@@ -150,7 +151,8 @@ impl AnchorStore {
         use cosignature::dsl;
         // The last one told, not the largest: a log that was put back is offered from anew.
         let newest = dsl::cosignature.filter(dsl::witness.eq(witness)).select(dsl::size);
-        let size: Option<i64> = newest.order((dsl::time.desc(), dsl::size.desc())).first(&mut *self.conn()).optional()?;
+        let size: Option<i64> =
+            newest.order((dsl::time.desc(), dsl::size.desc())).first(&mut *self.conn()).optional()?;
         Ok(size.map(number))
     }
 
@@ -269,10 +271,7 @@ mod tests {
         for (witness, size) in [("a", 5), ("b", 5), ("a", 9)] {
             assert!(store.keep_cosignature(&kept(witness, size, 1, &format!("note {size}\n"))).unwrap());
         }
-        assert_eq!(
-            store.cosigned(1, None).unwrap(),
-            Some((9, "note 9\n\u{2014} a 9\n".into())),
-        );
+        assert_eq!(store.cosigned(1, None).unwrap(), Some((9, "note 9\n\u{2014} a 9\n".into())),);
         let both = Some((5, "note 5\n\u{2014} a 5\n\u{2014} b 5\n".to_owned()));
         assert_eq!(store.cosigned(2, None).unwrap(), both);
         assert_eq!(store.cosigned(1, Some(9)).unwrap(), both);

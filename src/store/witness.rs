@@ -77,7 +77,8 @@ impl WitnessStore {
         check: impl FnOnce(Option<Seen>) -> Result<(), R>,
     ) -> Result<Result<(), R>, WitnessStoreError> {
         let mut conn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let size = i64::try_from(next.size).map_err(|_| WitnessStoreError::Unusable("a size beyond 2^63".into()))?;
+        let size =
+            i64::try_from(next.size).map_err(|_| WitnessStoreError::Unusable("a size beyond 2^63".into()))?;
         conn.immediate_transaction(|conn| {
             let row: Option<(i64, Vec<u8>, String)> = seen::table
                 .find(&next.origin)
@@ -122,13 +123,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("witness.db");
         let store = WitnessStore::open(&path).unwrap();
-        let first = store.advance(&checkpoint(3), "three", |before| if before.is_none() { Ok(()) } else { Err(()) });
+        let first =
+            store.advance(&checkpoint(3), "three", |before| if before.is_none() { Ok(()) } else { Err(()) });
         assert_eq!(first.unwrap(), Ok(()));
         assert_eq!(store.advance(&checkpoint(9), "nine", |_| Err("no")).unwrap(), Err("no"));
         drop(store);
         let store = WitnessStore::open(&path).unwrap();
         let root = checkpoint(3).root;
         let expected = Some(Seen { size: 3, root, note: "three".into() });
-        assert_eq!(store.advance(&checkpoint(4), "four", |before| Err::<(), _>(before)).unwrap(), Err(expected));
+        assert_eq!(
+            store.advance(&checkpoint(4), "four", |before| Err::<(), _>(before)).unwrap(),
+            Err(expected)
+        );
     }
 }

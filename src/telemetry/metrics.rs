@@ -133,7 +133,8 @@ impl Metrics {
         r.register("audit_checkpoint_copied", help, self.audit_copied.clone());
         let help = "Checkpoints shown to witnesses and timestamp authorities, by name and outcome";
         r.register("anchors", help, self.anchors.clone());
-        let help = "Since the newest checkpoint for which as many vouched as are required; 0 where nobody is asked";
+        let help =
+            "Since the newest checkpoint for which as many vouched as are required; 0 where nobody is asked";
         r.register_with_unit("anchor_age", help, Unit::Seconds, self.anchor_age.clone());
         r.register("policy_version", "The version of the policies in force", self.policy_version.clone());
         let help = "The version of the catalogue in force";

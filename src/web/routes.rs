@@ -76,7 +76,9 @@ pub static ROWS: &[Row] = &[
     get("/v1/datasets", &[CALLER, &[Code::Forbidden]], || web::to(datasets::list)),
     get("/v1/datasets/{dataset}", &[CALLER, &[Code::Forbidden, Code::NotFound]], || web::to(datasets::view)),
     get("/v1/requests/{request_id}/explain", &[CALLER, &[Code::NotFound]], || web::to(explain::explain)),
-    get("/v1/audit/checkpoint", &[CALLER, &[Code::NotFound, Code::InvalidRequest]], || web::to(audit::checkpoint)),
+    get("/v1/audit/checkpoint", &[CALLER, &[Code::NotFound, Code::InvalidRequest]], || {
+        web::to(audit::checkpoint)
+    }),
     get("/v1/audit/tile/{level}/{index}", &[CALLER, &[Code::NotFound]], || web::to(audit::tile))
         .matching("/v1/audit/tile/{level}/{index:.+}"),
     get("/v1/audit/records", &[CALLER, &[Code::Forbidden, Code::InvalidRequest]], || web::to(audit::records)),

@@ -33,7 +33,8 @@ async fn cosigned(gw: &TestGateway, count: usize) -> Option<(u64, String)> {
 /// Waits until so many have cosigned all records that there are now.
 async fn caught_up(gw: &TestGateway, count: usize) -> (u64, String) {
     let size = ready(gw).await["log_records"].as_u64().unwrap();
-    until("the witnesses catch up", async || cosigned(gw, count).await.filter(|(seen, _)| *seen >= size)).await
+    until("the witnesses catch up", async || cosigned(gw, count).await.filter(|(seen, _)| *seen >= size))
+        .await
 }
 
 async fn ready(gw: &TestGateway) -> Value {
@@ -76,7 +77,10 @@ async fn witnesses_cosign_the_log_and_verification_can_demand_them() {
         });
         assert_eq!(record.await["cosignature"].as_str().unwrap().len(), 64);
     }
-    assert_eq!((ready(&gw).await["anchor_overdue"].clone(), counted(&gw, "civil", "forked").await), (false.into(), 0));
+    assert_eq!(
+        (ready(&gw).await["anchor_overdue"].clone(), counted(&gw, "civil", "forked").await),
+        (false.into(), 0)
+    );
 
     let (code, said) = verify(&gw, &[&one, &two], "2");
     assert!(code == 0 && said.contains("records by 2 of 2"), "{code}: {said}");
@@ -84,7 +88,8 @@ async fn witnesses_cosign_the_log_and_verification_can_demand_them() {
     auditor.write(gw.path(), "auditor").unwrap();
     let url = format!("https://localhost:{}", gw.address().port());
     let over = ["audit", "verify", "--url", &url, "--pubkey", "keys/audit.vkey", "--ca", "ca/systems/ca.pem"];
-    let as_auditor = ["--cert", "auditor.pem", "--key", "auditor.key", "--witness-key", "finance/witness.vkey"];
+    let as_auditor =
+        ["--cert", "auditor.pem", "--key", "auditor.key", "--witness-key", "finance/witness.vkey"];
     let (code, out, err) = gw.sluice(&[&over[..], &as_auditor].concat());
     assert!(code == 0 && out.contains("records by 1 of 1"), "{code}: {out}{err}");
 
@@ -168,7 +173,8 @@ async fn a_log_that_was_put_back_and_went_on_differently_is_refused_and_alarmed(
     answers(&gw, 2).await;
     caught_up(&gw, 1).await;
     gw.stop();
-    let kept = ["data", "second-place"].map(|name| (gw.path().join(name), gw.path().join(format!("{name}-kept"))));
+    let kept =
+        ["data", "second-place"].map(|name| (gw.path().join(name), gw.path().join(format!("{name}-kept"))));
     kept.iter().for_each(|(from, to)| copy(from, to));
     gw.serve().unwrap();
     answers(&gw, 5).await;
@@ -220,10 +226,18 @@ async fn a_gateway_for_which_nobody_vouches_any_more_stops_until_somebody_does()
     assert_eq!(query().await.problem(), "503 not-ready");
     let (status, body) = gw.ops("/readyz").await;
     let told: Value = serde_json::from_str(&body).unwrap();
-    assert_eq!((status, &told["ready"], &told["anchor_stopped"]), (503, &false.into(), &true.into()), "{body}");
+    assert_eq!(
+        (status, &told["ready"], &told["anchor_stopped"]),
+        (503, &false.into(), &true.into()),
+        "{body}"
+    );
     assert!(told["anchor_age_seconds"].as_i64().unwrap() > 3600, "{body}");
     until("the alarm", async || gw.log().contains("ALARM: nobody outside has vouched").then_some(())).await;
-    assert_eq!(gw.system("audit.office").get("/v1/audit/checkpoint").await.status, 200, "the log can be read");
+    assert_eq!(
+        gw.system("audit.office").get("/v1/audit/checkpoint").await.status,
+        200,
+        "the log can be read"
+    );
 
     witness.serve();
     until("it answers again", async || (query().await.status == 200).then_some(())).await;
@@ -237,8 +251,9 @@ async fn checkpoints_are_stamped_and_anybody_can_check_the_stamps() {
     add(&mut gw, &format!("{EVERY_SECOND}{}", stamper.section()));
     gw.serve().unwrap();
     answers(&gw, 2).await;
-    let records =
-        until("a timestamp", async || Some(gw.records("kind=anchor-timestamp").await).filter(|r| !r.is_empty()));
+    let records = until("a timestamp", async || {
+        Some(gw.records("kind=anchor-timestamp").await).filter(|r| !r.is_empty())
+    });
     let record = records.await.remove(0);
     let (code, said) = gw.verify_with(&["--tsa-ca", "tsa/ca.pem"]);
     assert!(code == 0 && said.contains("stamped: "), "{code}: {said}");
@@ -266,14 +281,18 @@ async fn checkpoints_are_stamped_and_anybody_can_check_the_stamps() {
 fn a_witness_that_is_configured_wrongly_says_where() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("witness.toml");
-    std::fs::write(&config, "listen = \"127.0.0.1:0\"\ncertificate = \"c\"\nkey = \"k\"\nlogs = [\"x\"]\n").unwrap();
+    std::fs::write(&config, "listen = \"127.0.0.1:0\"\ncertificate = \"c\"\nkey = \"k\"\nlogs = [\"x\"]\n")
+        .unwrap();
     let ran = std::process::Command::new(crate::support::gateway::program())
         .args(["witness", "--config"])
         .arg(&config)
         .output()
         .unwrap();
     let said = String::from_utf8(ran.stderr).unwrap();
-    assert!(ran.status.code() == Some(1) && said.contains("witness.toml:4: error[config]: not a key"), "{said}");
+    assert!(
+        ran.status.code() == Some(1) && said.contains("witness.toml:4: error[config]: not a key"),
+        "{said}"
+    );
 }
 
 /// Makes the newest cosignature as old as `time`, signed by the witness as all are.

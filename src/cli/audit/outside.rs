@@ -17,7 +17,7 @@ const PAGE: u32 = 1000;
 
 /// What outsiders must say.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct Demands {
     /// Key of a witness, or a file that holds one: the log must have been cosigned.
     #[arg(long, value_name = "KEY|FILE", conflicts_with = "export")]
     witness_key: Vec<String>,
@@ -40,7 +40,7 @@ pub struct Outside {
     told: Vec<String>,
 }
 
-impl Args {
+impl Demands {
     /// Reads what the database of anchors in `dir` has.
     pub fn beside(&self, dir: &std::path::Path, origin: &str) -> Result<Outside, Failure> {
         let mut outside = Outside::default();
@@ -67,7 +67,8 @@ impl Args {
         }
         if let Some(ca) = &self.tsa_ca {
             let pem = std::fs::read(ca).map_err(|e| format!("{}: {e}", ca.display()))?;
-            let roots = Roots::parse(&pem).ok_or_else(|| format!("{}: holds no CA certificate", ca.display()))?;
+            let roots =
+                Roots::parse(&pem).ok_or_else(|| format!("{}: holds no CA certificate", ca.display()))?;
             outside.timestamps(&store, origin, &roots)?;
         }
         Ok(outside)
@@ -116,7 +117,8 @@ impl Outside {
     fn witnesses(&mut self, said: Option<Witnessed>, require: usize, of: usize) {
         match said {
             Some(Witnessed { checkpoint: Some(checkpoint), by, since: Some(since), .. }) => {
-                self.told.push(format!("witnessed: {} records by {by} of {of}, since {since}", checkpoint.size));
+                self.told
+                    .push(format!("witnessed: {} records by {by} of {of}, since {since}", checkpoint.size));
                 self.seen.push(checkpoint);
             }
             _ => {

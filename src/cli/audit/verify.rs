@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::outside::{self, Outside};
+use super::outside::{Demands, Outside};
 use super::remote::Remote;
 use super::{Failure, Progress, public_key};
 use crate::audit::export::ExportCheck;
@@ -20,7 +20,7 @@ pub struct Args {
     #[command(flatten)]
     log: Log,
     #[command(flatten)]
-    outside: outside::Args,
+    outside: Demands,
     /// Verifier key, or a file that holds one. With --url, the key in effect.
     #[arg(long, value_name = "KEY|FILE")]
     pubkey: String,

@@ -130,7 +130,9 @@ fn cosigned(query: &str) -> Result<usize> {
     if query.is_empty() {
         return Ok(0);
     }
-    let count = query.strip_prefix("cosigned=").ok_or_else(|| Error::at(Code::InvalidRequest, "", Code::UnknownMember))?;
+    let count = query
+        .strip_prefix("cosigned=")
+        .ok_or_else(|| Error::at(Code::InvalidRequest, "", Code::UnknownMember))?;
     count.parse().map_err(|_| Error::at(Code::InvalidRequest, "/cosigned", Code::NotAllowedValue))
 }
 

@@ -187,10 +187,14 @@ fn make(dir: &Path) {
     }
     for ca in ["ca", "other"] {
         let (key, certificate) = (format!("{ca}.key"), format!("{ca}.pem"));
-        let made = ["req", "-x509", "-new", "-key", &key, "-subj", "/CN=stamps", "-days", "2", "-out", &certificate];
+        let made =
+            ["req", "-x509", "-new", "-key", &key, "-subj", "/CN=stamps", "-days", "2", "-out", &certificate];
         openssl(dir, &[&made[..], &["-config", "tsa.cnf", "-extensions", "ca"]].concat());
     }
-    openssl(dir, &["req", "-new", "-key", "tsa.key", "-subj", "/CN=tsa", "-config", "tsa.cnf", "-out", "tsa.csr"]);
+    openssl(
+        dir,
+        &["req", "-new", "-key", "tsa.key", "-subj", "/CN=tsa", "-config", "tsa.cnf", "-out", "tsa.csr"],
+    );
     let signed = ["x509", "-req", "-in", "tsa.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"];
     openssl(dir, &[&signed[..], &["-days", "2", "-extfile", "extensions.cnf", "-out", "tsa.pem"]].concat());
 }
