@@ -172,11 +172,6 @@ fn forms(criterion: &mut Criterion, world: &World) {
             b.iter(|| privacy::disclose(black_box(&plan), black_box(&row), &context).unwrap());
         });
     }
-    let purpose = PurposeId::parse("housing-aid.review").unwrap();
-    group.bench_function("what an answer's forms have in common", |b| {
-        let recipient = Recipient { department: &department, purpose: &purpose };
-        b.iter(|| Context::new(dataset.id(), black_box(recipient), &key, NOON.day()));
-    });
 }
 
 fn draft() -> Draft {

@@ -16,6 +16,7 @@
 //! | [`store`] | the log and the state on disk; alone knows diesel (with `adapters::sql`) | base, domain, config |
 //! | [`adapters`] | where department data comes from | base, domain, config |
 //! | [`anchors`] | asks witnesses and timestamp authorities to vouch for checkpoints | base, domain, config |
+//! | [`couriers`] | how notices leave: mail and webhooks | base, config, adapters |
 //! | [`telemetry`] | logs and measurements | base, domain, config |
 //! | [`app`] | the use cases: each a short story | base, domain, edges, config |
 //! | [`web`] | the HTTP entrance; alone knows actix | app, base, domain, config, telemetry |
@@ -24,7 +25,8 @@
 //! | [`cli`] | the wiring | anything |
 //!
 //! The domain is `catalogue`, `identity`, `policy`, `approval`, `privacy` and `audit`: pure functions and
-//! immutable values, no I/O, no clock, no async. The edges are `store`, `adapters`, `anchors`, `telemetry`.
+//! immutable values, no I/O, no clock, no async. The edges are `store`, `adapters`, `anchors`,
+//! `couriers`, `telemetry`.
 //! `tests/it/house.rs` reads the sources and keeps these rules.
 //!
 //! # The way of a query
@@ -52,6 +54,7 @@ pub mod base;
 pub mod catalogue;
 pub mod cli;
 pub mod config;
+pub mod couriers;
 pub mod demo;
 pub mod identity;
 pub mod jobs;

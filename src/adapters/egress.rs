@@ -40,16 +40,27 @@ fn always_refused(ip: IpAddr) -> bool {
     special || METADATA.iter().any(|metadata| metadata.parse() == Ok(ip))
 }
 
+/// Resolves `host`, and gives those of its addresses that are permitted.
+///
+/// # Errors
+/// Those of resolving; `PermissionDenied` when no address is permitted.
+pub async fn addresses(allow: &[Network], host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let found = lookup_host((host, port)).await?.filter(|address| permits(allow, *address));
+    let permitted: Vec<SocketAddr> = found.collect();
+    if permitted.is_empty() {
+        let what = "none of the host's addresses is on the allow list";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
+    }
+    Ok(permitted)
+}
+
 /// Resolves `host` and connects to the first address of it that is permitted and answers.
 ///
 /// # Errors
 /// Those of resolving and connecting; `PermissionDenied` when no address is permitted.
 pub async fn connect(allow: &[Network], host: &str, port: u16) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(
-        io::ErrorKind::PermissionDenied,
-        "none of the host's addresses is on the adapter's allow list",
-    );
-    for address in lookup_host((host, port)).await?.filter(|address| permits(allow, *address)) {
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for address in addresses(allow, host, port).await? {
         match TcpStream::connect(address).await {
             Ok(stream) => {
                 stream.set_nodelay(true)?;

@@ -97,6 +97,17 @@ impl Target {
         }
     }
 
+    /// Connects, and lets go again.
+    ///
+    /// # Errors
+    /// Why there is no connection, for an operator.
+    pub async fn reach(&self) -> Result<(), String> {
+        match tokio::time::timeout(self.connect_timeout, self.handshake()).await {
+            Ok(connected) => connected.map(drop).map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no connection within {} ms", self.connect_timeout.as_millis())),
+        }
+    }
+
     async fn handshake(&self) -> io::Result<SendRequest<Full<Bytes>>> {
         let stream = egress::connect(&self.allow, &self.host, self.port).await?;
         match &self.tls {

@@ -10,10 +10,11 @@
 //! else. This room does not know the catalogue's schemas: whoever calls checks the values.
 
 mod breaker;
-mod egress;
+pub mod egress;
 mod gate;
 mod link;
 mod query;
+mod reach;
 pub mod rest;
 pub mod sluice;
 pub mod sql;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::gateway::Gateway;
 use super::world::{self, World};
 use crate::audit::record::Draft;
-use crate::base::{Clock, Error, Finding, Findings, Sources};
+use crate::base::{Clock, Code, Error, Finding, Findings, Sources};
 use crate::store::state::{Act, Applied, StateError, StateStore};
 
 /// Folders below the catalogue's folder that are read.
@@ -93,12 +93,14 @@ pub enum NotTaken {
 }
 
 impl Gateway {
-    /// Takes up whatever changed since revision `seen` (-1 at the start: nothing was seen, and
-    /// everything is looked up in the log); gives the revision that is now in force.
+    /// Takes up whatever changed since the last time; at the start, when nothing was seen yet,
+    /// everything is looked up in the log.
     ///
     /// # Errors
     /// Why not. Everything stays as it was, and the next call tries again.
-    pub async fn take_up_changes(&self, seen: i64) -> Result<i64, NotTaken> {
+    pub async fn take_up_changes(&self) -> Result<(), NotTaken> {
+        let mut last = self.seen.lock().await;
+        let seen = *last;
         let (state, old) = (self.state.clone(), self.world());
         // The revision is read first: a change after that moment is found by the next call.
         let read = blocking(move || {
@@ -106,9 +108,9 @@ impl Gateway {
             if revision == seen {
                 return Ok(None);
             }
-            let keys = state.keys()?;
+            let (keys, grants) = (state.keys()?, state.grants()?);
             if state.newest_seq()? == Some(old.seq) {
-                return Ok(Some((revision, old.rekeyed(&keys), keys)));
+                return Ok(Some((revision, old.rekeyed(&keys).with_grants(grants), keys)));
             }
             let version = state.newest_version()?.ok_or(NotTaken::Nothing)?;
             let new = World::build(&version, &keys, Some(&old)).unwrap_or_else(|findings| {
@@ -117,12 +119,12 @@ impl Gateway {
                 tracing::error!(%findings, "the newest version does not hold together; the one before stays in force");
                 old.rekeyed(&keys)
             });
-            Ok(Some((revision, new, keys)))
+            Ok(Some((revision, new.with_grants(grants), keys)))
         });
-        let Some((revision, new, keys)) = read.await? else { return Ok(seen) };
+        let Some((revision, new, keys)) = read.await? else { return Ok(()) };
         self.record_acts().await?;
         let known = (seen >= 0).then(|| self.world());
-        self.confirm(&new, &keys, known.as_deref()).await?;
+        let new = self.confirm(new, &keys, known.as_deref()).await?;
         tracing::info!(
             catalogue.version = new.catalogue_version,
             policy.version = new.policy_version,
@@ -131,7 +133,18 @@ impl Gateway {
         );
         self.metrics.versions(new.catalogue_version, new.policy_version);
         self.world.store(Arc::new(new));
-        Ok(revision)
+        *last = revision;
+        Ok(())
+    }
+
+    /// Has a change that a use case has stored recorded and in force: to be awaited before it
+    /// answers.
+    ///
+    /// # Errors
+    /// `audit-unavailable`: the change is not in force yet, and becomes so once it can be recorded.
+    pub(super) async fn in_force(&self) -> crate::base::Result<()> {
+        let taken = self.take_up_changes().await;
+        taken.map_err(|e| Error::new(Code::AuditUnavailable).retry_after(1).because(e))
     }
 
     /// Records the administrative acts that the log does not have yet.
@@ -166,5 +179,5 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, NotTaken> {
     tokio::task::spawn_blocking(work)
         .await
-        .unwrap_or_else(|e| Err(NotTaken::Unrecorded(Error::new(crate::base::Code::Internal).because(e))))
+        .unwrap_or_else(|e| Err(NotTaken::Unrecorded(Error::new(Code::Internal).because(e))))
 }

@@ -1,8 +1,10 @@
-//! The catalogue as one caller may see it.
+//! The catalogue as one caller may see it; a person sees what the systems of the department may ask.
 //!
 //! Invariant: what a caller reads here is what the decision would say: it is asked, not guessed.
 
-use super::call::{Call, SystemCaller};
+use std::sync::Arc;
+
+use super::call::{Call, Caller, Known};
 use super::gateway::Gateway;
 use super::trail::Trail;
 use super::view::{
@@ -19,14 +21,14 @@ use crate::policy::{Action, Offer};
 ///
 /// # Errors
 /// `forbidden`.
-pub async fn list(gateway: &Gateway, call: &Call<SystemCaller>, lang: Lang) -> Result<DatasetList> {
+pub async fn list(gateway: &Gateway, call: &Call<Caller>, lang: Lang) -> Result<DatasetList> {
     let world = gateway.world();
-    let system = &call.caller.system;
-    if !world.policy.may(system, Action::DatasetsRead) {
+    let caller = &call.caller;
+    if !caller.may(&world.policy, Action::DatasetsRead) {
         return refuse(gateway, call, Code::Forbidden).await;
     }
-    let now = gateway.now();
-    let known = world.catalogue.datasets.values().filter(|d| world.may_know(system, d));
+    let (now, systems) = (gateway.now(), asking(&world, caller));
+    let known = world.catalogue.datasets.values().filter(|d| world.may_be_known_to(caller, d));
     let datasets = known
         .map(|d| DatasetLine {
             dataset: d.id().to_string(),
@@ -34,7 +36,7 @@ pub async fn list(gateway: &Gateway, call: &Call<SystemCaller>, lang: Lang) -> R
             title: d.entry.title.lang(lang).to_owned(),
             class: d.class().as_str().to_owned(),
             level: d.level().as_str().to_owned(),
-            askable: may_ask(&world, system, d, now),
+            askable: may_ask(&world, &systems, d, now),
         })
         .collect();
     Ok(DatasetList { catalogue_version: world.catalogue_version, datasets })
@@ -44,27 +46,45 @@ pub async fn list(gateway: &Gateway, call: &Call<SystemCaller>, lang: Lang) -> R
 ///
 /// # Errors
 /// `forbidden`; `not-found` when there is none, or the caller may not know of it.
-pub async fn view(gateway: &Gateway, call: &Call<SystemCaller>, id: &str, lang: Lang) -> Result<DatasetView> {
+pub async fn view(gateway: &Gateway, call: &Call<Caller>, id: &str, lang: Lang) -> Result<DatasetView> {
     let world = gateway.world();
-    let system = &call.caller.system;
-    if !world.policy.may(system, Action::DatasetsRead) {
+    let caller = &call.caller;
+    if !caller.may(&world.policy, Action::DatasetsRead) {
         return refuse(gateway, call, Code::Forbidden).await;
     }
-    match world.dataset(id).filter(|d| world.may_know(system, d)) {
-        Some(dataset) => Ok(describe(&world, system, dataset, gateway.now(), lang)),
+    match world.dataset(id).filter(|d| world.may_be_known_to(caller, d)) {
+        Some(dataset) => Ok(describe(&world, &asking(&world, caller), dataset, gateway.now(), lang)),
         None => refuse(gateway, call, Code::NotFound).await,
     }
 }
 
 /// Reading the catalogue leaves no record; being refused does, so that probing for names shows.
-async fn refuse<T>(gateway: &Gateway, call: &Call<SystemCaller>, code: Code) -> Result<T> {
+async fn refuse<T>(gateway: &Gateway, call: &Call<Caller>, code: Code) -> Result<T> {
     let trail = Trail::new("catalogue", call);
     Err(gateway.record_failure(&call.caller, trail, code.into()).await)
 }
 
-fn describe(world: &World, system: &System, dataset: &Dataset, now: Timestamp, lang: Lang) -> DatasetView {
-    let purposes = dataset.entry.purposes.iter();
-    let offered: Vec<_> = purposes.map(|p| (p, world.policy.offers(system, dataset, p, now))).collect();
+/// The systems for which the caller asks: itself, or those of the person's department.
+fn asking(world: &World, caller: &Caller) -> Vec<Arc<System>> {
+    match caller {
+        Caller::System(asking) => vec![Arc::clone(&asking.system)],
+        Caller::Person(_) => {
+            let own = world.registry.systems().filter(|system| system.department == *caller.department());
+            own.cloned().collect()
+        }
+    }
+}
+
+fn describe(
+    world: &World,
+    systems: &[Arc<System>],
+    dataset: &Dataset,
+    now: Timestamp,
+    lang: Lang,
+) -> DatasetView {
+    let pairs = dataset.entry.purposes.iter().flat_map(|p| systems.iter().map(move |system| (p, system)));
+    let offered: Vec<_> =
+        pairs.map(|(p, system)| (p, world.policy.offers(system, dataset, p, now))).collect();
     let entry = &dataset.entry;
     DatasetView {
         catalogue_version: world.catalogue_version,
@@ -88,13 +108,11 @@ fn describe(world: &World, system: &System, dataset: &Dataset, now: Timestamp, l
     }
 }
 
-fn may_ask(world: &World, system: &System, dataset: &Dataset, now: Timestamp) -> bool {
-    dataset.entry.purposes.iter().any(|purpose| {
-        world
-            .policy
-            .offers(system, dataset, purpose, now)
-            .iter()
-            .any(|offer| matches!(offer, Offer::UpTo { .. }))
+fn may_ask(world: &World, systems: &[Arc<System>], dataset: &Dataset, now: Timestamp) -> bool {
+    let mut pairs = dataset.entry.purposes.iter().flat_map(|p| systems.iter().map(move |system| (p, system)));
+    pairs.any(|(purpose, system)| {
+        let offers = world.policy.offers(system, dataset, purpose, now);
+        offers.iter().any(|offer| matches!(offer, Offer::UpTo { .. }))
     })
 }
 
@@ -114,13 +132,17 @@ fn field_view(field: &Field, offered: &[(&PurposeId, Vec<Offer>)], lang: Lang) -
     {
         match offer {
             Offer::UpTo { name, form, forms, compare, rule, .. } if *name == field.name => {
-                permitted.push(PermittedView {
+                let view = PermittedView {
                     purpose: purpose.to_string(),
                     form: form.as_str().to_owned(),
                     forms: forms.iter().map(|form| form.as_str().to_owned()).collect(),
                     rule: rule.to_string(),
                     compare: compare.clone(),
-                });
+                };
+                // Several systems of one department are often given the same by the same rule.
+                if !permitted.contains(&view) {
+                    permitted.push(view);
+                }
             }
             Offer::Refused(refusal) if refusal.field == field.name => {
                 apply = apply.or_else(|| refusal.apply.clone());

@@ -7,7 +7,7 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::call::{Call, SystemCaller};
+use super::call::{Call, Caller, Known};
 use super::gateway::Gateway;
 use super::subject;
 use super::trail::Trail;
@@ -66,7 +66,7 @@ impl Reason {
 /// to be done wholly: then the same order again completes it.
 pub async fn erase(
     gateway: &Gateway,
-    call: &Call<SystemCaller>,
+    call: &Call<Caller>,
     body: Result<impl AsRef<[u8]>>,
 ) -> Result<ErasureView> {
     let mut trail = Trail::new(kind::ERASURE, call);
@@ -89,10 +89,10 @@ pub async fn erase(
 
 fn parse(
     gateway: &Gateway,
-    call: &Call<SystemCaller>,
+    call: &Call<Caller>,
     body: Result<impl AsRef<[u8]>>,
 ) -> Result<(Order, Secret<String>)> {
-    if !gateway.world().policy.may(&call.caller.system, Action::SubjectsErase) {
+    if !call.caller.may(&gateway.world().policy, Action::SubjectsErase) {
         return Err(Code::Forbidden.into());
     }
     let order: Order = subject::read(body?.as_ref())?;

@@ -3,7 +3,7 @@
 //! Invariant: the explanation is what the record says, nothing computed anew: today's rules may
 //! differ from those the request met.
 
-use super::call::{Call, SystemCaller};
+use super::call::{Call, Caller, Known};
 use super::gateway::Gateway;
 use super::recorded::Recorded;
 use super::trail::Trail;
@@ -19,7 +19,7 @@ use crate::policy::Action;
 /// `not-found` when there is none, or the caller may not know of it; `audit-unavailable`.
 pub async fn explain(
     gateway: &Gateway,
-    call: &Call<SystemCaller>,
+    call: &Call<Caller>,
     request_id: &str,
     lang: Lang,
 ) -> Result<Explanation> {
@@ -35,15 +35,15 @@ pub async fn explain(
     }
 }
 
-async fn find(gateway: &Gateway, call: &Call<SystemCaller>, request_id: &str) -> Result<Recorded> {
+async fn find(gateway: &Gateway, call: &Call<Caller>, request_id: &str) -> Result<Recorded> {
     let id = RequestId::parse(request_id).ok_or(Code::NotFound)?;
     let found = gateway.log.read(move |log| log.find_request(&id.to_string())).await;
     let found = found.map_err(|e| Error::new(Code::AuditUnavailable).because(e))?.ok_or(Code::NotFound)?;
     let recorded: Recorded = serde_json::from_str(&found.leaf).map_err(|_| Error::new(Code::Internal))?;
-    let system = &call.caller.system;
-    let own = recorded.caller.department == system.department.as_str();
+    let caller = &call.caller;
+    let own = recorded.caller.department == caller.department().as_str();
     let policy = &gateway.world().policy;
-    if (own && policy.may(system, Action::ExplainOwn)) || policy.may(system, Action::ExplainAll) {
+    if (own && caller.may(policy, Action::ExplainOwn)) || caller.may(policy, Action::ExplainAll) {
         Ok(recorded)
     } else {
         Err(Code::NotFound.into())

@@ -11,12 +11,13 @@ use ring::rand::SystemRandom;
 use super::admission::Places;
 use super::anchors::Anchors;
 use super::refusals::Refusals;
+use super::session::Entry;
 use super::world::World;
 use crate::base::ids::RequestId;
 use crate::base::{Clock, Code, Error, Result, Timestamp};
 use crate::config::LimitsSection;
 use crate::identity::Registry;
-use crate::privacy::PseudonymKey;
+use crate::privacy::{CountingKey, PseudonymKey};
 use crate::store::audit::AuditLog;
 use crate::store::state::{Quotas, StateStore};
 use crate::telemetry::Metrics;
@@ -31,8 +32,13 @@ pub struct Gateway {
     pub(super) state: StateStore,
     pub(super) quotas: Quotas,
     pub(super) pseudonyms: PseudonymKey,
+    pub(super) counting: CountingKey,
     pub(super) refusals: Refusals,
     pub(super) places: Places,
+    pub(super) entry: Entry,
+    /// The revision whose changes are in force; held while changes are taken up, so that no act is
+    /// recorded twice. -1: nothing was seen yet.
+    pub(super) seen: tokio::sync::Mutex<i64>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -52,6 +58,10 @@ pub struct Parts {
     pub world: World,
     /// The key of pseudonyms.
     pub pseudonyms: PseudonymKey,
+    /// The key under which different people are counted.
+    pub counting: CountingKey,
+    /// What people sign in with.
+    pub entry: Entry,
     /// Bounds.
     pub limits: LimitsSection,
     /// Where measurements go.
@@ -70,8 +80,11 @@ impl Gateway {
             state: parts.state,
             quotas: parts.quotas,
             pseudonyms: parts.pseudonyms,
+            counting: parts.counting,
             refusals: Refusals::new(parts.limits.refusals_per_minute),
             places: Places::new(parts.limits.concurrent_queries.get()),
+            entry: parts.entry,
+            seen: tokio::sync::Mutex::new(-1),
             metrics: parts.metrics,
         }
     }

@@ -3,7 +3,7 @@
 //! Invariant: a history tells who asked, when, why and for what, never what was found: on a list
 //! that is secret, that something was found would say that the person is on it.
 
-use super::call::{Call, SystemCaller};
+use super::call::{Call, Caller, Known};
 use super::gateway::Gateway;
 use super::recorded::Recorded;
 use super::records::{self, MAX_PAGE, PAGE};
@@ -12,7 +12,6 @@ use super::trail::Trail;
 use super::view::{HistoryEvent, HistoryField, HistoryPage};
 use super::world::World;
 use crate::base::{Code, Error, Lang, Result};
-use crate::identity::System;
 use crate::policy::Action;
 
 /// The events about a person.
@@ -21,7 +20,7 @@ use crate::policy::Action;
 /// `forbidden`; the faults of the body; `audit-unavailable`.
 pub async fn history(
     gateway: &Gateway,
-    call: &Call<SystemCaller>,
+    call: &Call<Caller>,
     body: Result<impl AsRef<[u8]>>,
     lang: Lang,
 ) -> Result<HistoryPage> {
@@ -39,17 +38,12 @@ pub async fn history(
     trail.count("found", found.records.len() as u64);
     gateway.record(trail.end(Code::Ok)).await?;
     let world = gateway.world();
-    let events =
-        found.records.iter().filter_map(|r| event(&world, &call.caller.system, &r.leaf, lang)).collect();
+    let events = found.records.iter().filter_map(|r| event(&world, &call.caller, &r.leaf, lang)).collect();
     Ok(HistoryPage { events, next: found.next, index_lag: found.lag })
 }
 
-fn parse(
-    gateway: &Gateway,
-    call: &Call<SystemCaller>,
-    body: Result<impl AsRef<[u8]>>,
-) -> Result<AboutPerson> {
-    if !gateway.world().policy.may(&call.caller.system, Action::SubjectsHistory) {
+fn parse(gateway: &Gateway, call: &Call<Caller>, body: Result<impl AsRef<[u8]>>) -> Result<AboutPerson> {
+    if !call.caller.may(&gateway.world().policy, Action::SubjectsHistory) {
         return Err(Code::Forbidden.into());
     }
     let ask = AboutPerson::parse(body?.as_ref(), gateway.now().day())?;
@@ -60,12 +54,13 @@ fn parse(
     }
 }
 
-fn event(world: &World, reader: &System, leaf: &str, lang: Lang) -> Option<HistoryEvent> {
+fn event(world: &World, reader: &Caller, leaf: &str, lang: Lang) -> Option<HistoryEvent> {
     let recorded: Recorded = serde_json::from_str(leaf).ok()?;
     let department = recorded.caller.department;
     let title = world.catalogue.departments.iter().find(|(id, _)| id.as_str() == department);
     // A list that the reader may not know of stays unnamed; that it was asked does not.
-    let known = recorded.dataset.filter(|id| world.dataset(id).is_some_and(|d| world.may_know(reader, d)));
+    let known =
+        recorded.dataset.filter(|id| world.dataset(id).is_some_and(|d| world.may_be_known_to(reader, d)));
     let fields = recorded.fields.into_iter().map(|f| HistoryField { field: f.field, form: f.form });
     Some(HistoryEvent {
         index: recorded.index,

@@ -11,11 +11,12 @@ use std::path::Path;
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::sealing::CredentialKey;
 use crate::audit::{SigningKey, SubjectKey};
 use crate::base::ids::{decode_hex, hex};
 use crate::base::{Finding, Secret};
 use crate::config::{AuditSection, read_private};
-use crate::privacy::PseudonymKey;
+use crate::privacy::{CountingKey, PseudonymKey};
 
 /// The keys of a gateway.
 pub struct Keys {
@@ -27,6 +28,10 @@ pub struct Keys {
     pub subjects: SubjectKey,
     /// Makes pseudonyms.
     pub pseudonyms: PseudonymKey,
+    /// Counts different people.
+    pub counting: CountingKey,
+    /// Seals the secrets of people's code generators.
+    pub credentials: CredentialKey,
 }
 
 impl Keys {
@@ -51,6 +56,13 @@ impl Keys {
             subjects: SubjectKey::new(&derive(b"sluice subjects v1")?)
                 .map_err(|_| fault(&config.subject_key_file, "cannot be used", "make another"))?,
             pseudonyms: PseudonymKey::new(&derive(b"sluice pseudonyms v1")?),
+            counting: CountingKey::new(&derive(b"sluice counting v1")?),
+            credentials: CredentialKey::new(
+                &derive(b"sluice credentials v1")?,
+                &derive(b"sluice devices v1")?,
+                derive(b"sluice passwords v1")?,
+            )
+            .ok_or_else(|| fault(&config.subject_key_file, "cannot be used", "make another"))?,
         })
     }
 }

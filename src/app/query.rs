@@ -4,7 +4,6 @@
 //! reach the caller, whatever goes wrong.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::FutureExt;
@@ -14,17 +13,18 @@ use serde_json::{Map, Value as Json};
 
 use super::admission::Place;
 use super::call::{Call, SystemCaller};
+use super::charge::charge;
 use super::gateway::Gateway;
+use super::recheck::{self, Given};
 use super::trail::Trail;
 use super::view::{FieldProblem, QueryAnswer, ReceiptView, SubjectResult};
 use super::world::World;
 use crate::adapters::WorkerAdapters;
-use crate::base::ids::{FieldName, RuleId, hex};
-use crate::base::{Bound, Code, Error, FieldRefusal, Result, Timestamp};
-use crate::catalogue::{Ask, Dataset, OnRefusal, Predicate, request};
-use crate::policy::{Action, FieldVerdict, Grant, Verdict};
+use crate::base::ids::{FieldName, hex};
+use crate::base::{Code, Error, FieldRefusal, Result, Timestamp};
+use crate::catalogue::{Ask, Dataset, OnRefusal, request};
+use crate::policy::{Action, FieldVerdict, Verdict};
 use crate::privacy::{self, Context, Disclosure, Recipient};
-use crate::store::state::{Charge, Charged};
 
 /// Answers a query: the bytes of the whole JSON answer.
 ///
@@ -84,12 +84,17 @@ async fn answer(
         return Err(Error::refused(refused));
     }
 
-    charge(gateway, &given, &ask, now).await?;
+    charge(gateway, given.iter().filter_map(|g| g.grant.as_ref()), &ask, now).await?;
     let began = Instant::now();
     let rows = place.lend(fetch(adapters, call, &ask, &given, trail)).await;
     let code = rows.as_ref().map_or_else(|error| error.code, |_| Code::Ok);
     gateway.metrics.adapter_answered(&dataset.entry.provider, code, began.elapsed());
     let rows = rows?;
+    let withdrawn = recheck::withdrawn(gateway, &world, system, &ask, &given);
+    if !withdrawn.is_empty() {
+        trail.verdict(&without(&given, &withdrawn));
+        return Err(Error::refused(withdrawn));
+    }
     let results = disclose(gateway, call, &ask, &given, rows, now)?;
     trail.count("found", results.iter().filter(|r| r.found).count() as u64);
     Ok(compose(call, &world, dataset, &given, refused, results))
@@ -122,14 +127,6 @@ fn commit(gateway: &Gateway, body: &[u8]) -> Result<(String, String)> {
     Ok((hex(commitment.as_ref()), hex(&key)))
 }
 
-/// A field that is given, and how.
-struct Given {
-    name: FieldName,
-    form: crate::catalogue::Form,
-    predicate: Option<Predicate>,
-    grant: Option<Arc<Grant>>,
-}
-
 struct Split {
     given: Vec<Given>,
     refused: Vec<FieldRefusal>,
@@ -139,8 +136,8 @@ fn split(verdict: Verdict) -> Split {
     let mut split = Split { given: Vec::new(), refused: Vec::new() };
     for field in verdict.fields {
         match field {
-            FieldVerdict::Given { name, form, predicate, grant, .. } => {
-                split.given.push(Given { name, form, predicate, grant });
+            FieldVerdict::Given { name, form, predicate, rule, grant } => {
+                split.given.push(Given { name, form, predicate, rule, grant });
             }
             FieldVerdict::Refused(refusal) => split.refused.push(refusal),
         }
@@ -148,39 +145,11 @@ fn split(verdict: Verdict) -> Split {
     split
 }
 
-/// Charges every grant that gives a field, once, for all subjects: before the answer, so that a
-/// subject without a record costs the same as one with.
-async fn charge(gateway: &Gateway, given: &[Given], ask: &Ask, now: Timestamp) -> Result<()> {
-    let mut grants: Vec<(RuleId, u32)> = Vec::new();
-    for grant in given.iter().filter_map(|g| g.grant.as_ref()) {
-        if !grants.iter().any(|(id, _)| *id == grant.rule) {
-            grants.push((grant.rule.clone(), grant.per_day));
-        }
-    }
-    if grants.is_empty() {
-        return Ok(());
-    }
-    let subjects = u32::try_from(ask.subjects.len()).unwrap_or(u32::MAX);
-    let charged = gateway.quotas.charge(Charge { grants, day: now.day(), subjects }).await;
-    match charged.map_err(|e| Error::new(Code::NotReady).because(e))? {
-        Charged::Yes => Ok(()),
-        Charged::Exhausted { limit, remaining } => {
-            let bound = Bound {
-                name: "grant-day",
-                quota: u64::from(limit),
-                remaining: u64::from(remaining),
-                window_seconds: 86_400,
-            };
-            Err(Error::new(Code::QuotaExhausted).retry_after(seconds_to_midnight(now)).bound(bound))
-        }
-    }
-}
-
-/// Seconds until the day turns in Asia/Shanghai, when a day's volume begins anew.
-fn seconds_to_midnight(now: Timestamp) -> u32 {
-    const DAY: i64 = 86_400;
-    let into_day = (now.seconds() + 8 * 3600).rem_euclid(DAY);
-    u32::try_from(DAY - into_day).unwrap_or(u32::MAX)
+/// What was decided, but for what was withdrawn since.
+fn without(given: &[Given], withdrawn: &[FieldRefusal]) -> Verdict {
+    let left = given.iter().filter(|given| !withdrawn.iter().any(|gone| gone.field == given.name));
+    let gone = withdrawn.iter().cloned().map(FieldVerdict::Refused);
+    Verdict { fields: left.map(Given::verdict).chain(gone).collect() }
 }
 
 type Row = Option<Map<String, Json>>;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::call::{Call, SystemCaller};
+use super::call::{Call, Caller, Known};
 use super::gateway::Gateway;
 use super::trail::Trail;
 use super::view::{RecordLine, RecordPage};
@@ -15,7 +15,6 @@ use super::world::World;
 use crate::audit::facets::Facets;
 use crate::audit::{SignedRecord, Tile};
 use crate::base::{Code, Error, Invalid, Result, Timestamp};
-use crate::identity::System;
 use crate::policy::Action;
 use crate::store::audit::{Filter, Page, ReadError, Reader};
 
@@ -68,13 +67,9 @@ pub struct Search {
 ///
 /// # Errors
 /// `forbidden`, `invalid-request`, `audit-unavailable`.
-pub async fn search(
-    gateway: &Gateway,
-    call: &Call<SystemCaller>,
-    search: Result<Search>,
-) -> Result<RecordPage> {
+pub async fn search(gateway: &Gateway, call: &Call<Caller>, search: Result<Search>) -> Result<RecordPage> {
     let mut trail = Trail::new("audit-search", call);
-    let (search, own) = match search.and_then(|search| permit(gateway, &call.caller.system, search)) {
+    let (search, own) = match search.and_then(|search| permit(gateway, &call.caller, search)) {
         Ok(permitted) => permitted,
         Err(error) => return fail(gateway, call, trail, error).await,
     };
@@ -85,22 +80,22 @@ pub async fn search(
     Ok(RecordPage { department: own, ..page(gateway, trail, found).await? })
 }
 
-/// Narrows a search to what the system may see, and says to which department it was narrowed.
-fn permit(gateway: &Gateway, system: &System, mut search: Search) -> Result<(Search, Option<String>)> {
+/// Narrows a search to what the caller may see, and says to which department it was narrowed.
+fn permit(gateway: &Gateway, caller: &Caller, mut search: Search) -> Result<(Search, Option<String>)> {
     let world = gateway.world();
     if !(1..=MAX_PAGE).contains(&search.limit.unwrap_or(PAGE)) {
         let fault =
             Invalid { pointer: "/limit".into(), code: Code::OutOfBounds, expected: Some("1 to 1000".into()) };
         return Err(Error::invalid(Code::InvalidRequest, vec![fault]));
     }
-    if world.policy.may(system, Action::AuditReadAll) {
+    if caller.may(&world.policy, Action::AuditReadAll) {
         return Ok((search, None));
     }
-    if !world.policy.may(system, Action::AuditReadOwn) {
+    if !caller.may(&world.policy, Action::AuditReadOwn) {
         return Err(Code::Forbidden.into());
     }
-    let own = Some(system.department.to_string());
-    if !search.dataset.as_deref().is_some_and(|dataset| owns(&world, system, dataset)) {
+    let own = Some(caller.department().to_string());
+    if !search.dataset.as_deref().is_some_and(|dataset| owns(&world, caller, dataset)) {
         search.department.clone_from(&own);
     }
     Ok((search, own))
@@ -154,7 +149,7 @@ fn is_name(text: &str) -> bool {
 ///
 /// # Errors
 /// `not-found` when there is none or the caller may not know of it; `audit-unavailable`.
-pub async fn record(gateway: &Gateway, call: &Call<SystemCaller>, index: u64) -> Result<SignedRecord> {
+pub async fn record(gateway: &Gateway, call: &Call<Caller>, index: u64) -> Result<SignedRecord> {
     let mut trail = Trail::new("audit-read", call);
     // Beyond the log it is only a number, and may be a person's.
     if index < gateway.log.stats().size {
@@ -169,25 +164,30 @@ pub async fn record(gateway: &Gateway, call: &Call<SystemCaller>, index: u64) ->
     }
 }
 
-async fn known(gateway: &Gateway, call: &Call<SystemCaller>, index: u64) -> Result<SignedRecord> {
+async fn known(gateway: &Gateway, call: &Call<Caller>, index: u64) -> Result<SignedRecord> {
     let record = read(gateway, move |log| log.signed_record(index)).await?.ok_or(Code::NotFound)?;
-    if may_read(&gateway.world(), &call.caller.system, &Facets::of(record.leaf.as_bytes())) {
+    if may_read(&gateway.world(), &call.caller, &Facets::of(record.leaf.as_bytes())) {
         Ok(record)
     } else {
         Err(Code::NotFound.into())
     }
 }
 
-fn may_read(world: &World, system: &System, record: &Facets<'_>) -> bool {
-    let asked = record.caller.department == system.department.as_str();
-    let was_asked = || owns(world, system, &record.dataset);
-    record.caller.system == system.id.as_str()
-        || world.policy.may(system, Action::AuditReadAll)
-        || (world.policy.may(system, Action::AuditReadOwn) && (asked || was_asked()))
+fn may_read(world: &World, caller: &Caller, record: &Facets<'_>) -> bool {
+    let asked = record.caller.department == caller.department().as_str();
+    let was_asked = || owns(world, caller, &record.dataset);
+    made(caller, record)
+        || caller.may(&world.policy, Action::AuditReadAll)
+        || (caller.may(&world.policy, Action::AuditReadOwn) && (asked || was_asked()))
 }
 
-fn owns(world: &World, system: &System, dataset: &str) -> bool {
-    world.dataset(dataset).is_some_and(|d| d.entry.provider == system.department)
+/// Did the caller make the request? Only systems make requests that have a receipt.
+fn made(caller: &Caller, record: &Facets<'_>) -> bool {
+    matches!(caller, Caller::System(asking) if record.caller.system == asking.system.id.as_str())
+}
+
+fn owns(world: &World, caller: &Caller, dataset: &str) -> bool {
+    world.dataset(dataset).is_some_and(|d| d.entry.provider == *caller.department())
 }
 
 /// Records that the page is shown, then shows it.
@@ -198,7 +198,7 @@ async fn page(gateway: &Gateway, mut trail: Trail, found: Page) -> Result<Record
     Ok(RecordPage { records, next: found.next, index_lag: found.lag, department: None })
 }
 
-async fn fail<T>(gateway: &Gateway, call: &Call<SystemCaller>, trail: Trail, error: Error) -> Result<T> {
+async fn fail<T>(gateway: &Gateway, call: &Call<Caller>, trail: Trail, error: Error) -> Result<T> {
     Err(gateway.record_failure(&call.caller, trail, error).await)
 }
 

@@ -15,6 +15,7 @@ use crate::policy::{FieldVerdict, Verdict};
 /// The record of one request, growing as the request gets on.
 pub struct Trail {
     draft: Draft,
+    fields: Vec<Object>,
     started: Instant,
     asked: bool,
 }
@@ -27,7 +28,7 @@ impl Trail {
         members.text("request_id", &call.request_id.to_string());
         members.text("trace", &call.trace);
         members.object("caller", &call.caller.describe());
-        Self { draft, started: Instant::now(), asked: false }
+        Self { draft, fields: Vec::new(), started: Instant::now(), asked: false }
     }
 
     /// Under which versions it is decided.
@@ -54,10 +55,9 @@ impl Trail {
         }
     }
 
-    /// What was decided.
+    /// What was decided; a later decision takes the place of an earlier one.
     pub fn verdict(&mut self, verdict: &Verdict) {
-        let fields: Vec<Object> = verdict.fields.iter().map(field).collect();
-        self.draft.members().objects("fields", &fields);
+        self.fields = verdict.fields.iter().map(field).collect();
     }
 
     /// That the provider was asked, through the adapter of this name: from here on something was
@@ -92,6 +92,9 @@ impl Trail {
     /// The record, ended by the code that the caller sees.
     pub fn end(mut self, outcome: Code) -> Draft {
         let micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        if !self.fields.is_empty() {
+            self.draft.members().objects("fields", &self.fields);
+        }
         self.draft.members().text("outcome", outcome.as_str()).number("duration_us", micros);
         self.draft
     }

@@ -198,7 +198,7 @@ pub struct FieldView {
 }
 
 /// What the caller may have of a field for a purpose.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub struct PermittedView {
     /// The purpose.
     pub purpose: String,

@@ -6,14 +6,18 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::call::{Caller, Known};
+use super::standing::Standing;
+use crate::approval::Workflow;
 use crate::base::ids::{DatasetId, SystemId};
 use crate::base::{Findings, Sources};
 use crate::catalogue::{Catalogue, Dataset, Level};
 use crate::identity::{self, Registry, System};
 use crate::policy::{Offer, Policy};
+use crate::store::state::grants::StandingGrant;
 use crate::store::state::{RegisteredKey, Version};
 
-/// One version of catalogue, policies and registered keys.
+/// One version of catalogue and policies, with the grants and registered keys beside it.
 pub struct World {
     /// The number of the stored version.
     pub seq: i64,
@@ -23,6 +27,8 @@ pub struct World {
     pub policy: Arc<Policy>,
     /// Who is known, by which key.
     pub registry: Arc<Registry>,
+    /// How an application becomes a grant.
+    pub workflow: Arc<Workflow>,
     /// The catalogue's number.
     pub catalogue_version: u64,
     /// The policies' number.
@@ -31,13 +37,19 @@ pub struct World {
     pub catalogue_digest: Arc<str>,
     /// The digest of the policies' files.
     pub policy_digest: Arc<str>,
+    /// The grants of the store.
+    pub(super) standing: Arc<Standing>,
     /// Who may know of each secret list.
-    secret: Arc<HashMap<DatasetId, HashSet<SystemId>>>,
+    secret: Arc<Secret>,
 }
+
+/// Who may know of each secret list.
+type Secret = HashMap<DatasetId, HashSet<SystemId>>;
 
 impl World {
     /// Builds the world of a stored version. What did not change since `previous` is taken from
-    /// there, so that one changed rule among very many is in force at once.
+    /// there, so that one changed rule among very many is in force at once; and so are the grants
+    /// of the store.
     ///
     /// # Errors
     /// When the stored files do not hold together, as another version of this program might
@@ -48,9 +60,12 @@ impl World {
         previous: Option<&World>,
     ) -> Result<World, Findings> {
         let kept = previous.filter(|p| p.catalogue_version == version.catalogue).map(|p| &p.catalogue);
-        let Checked { catalogue, policy, registry, .. } =
+        let Checked { catalogue, policy, registry, workflow, .. } =
             check_after(kept, previous.map(|p| &*p.policy), &version.sources)?;
+        let standing = previous.map(|p| Arc::clone(&p.standing)).unwrap_or_default();
+        let policy = standing.put_into(&policy, &catalogue);
         Ok(World {
+            standing,
             secret: Arc::new(secret(&catalogue, &policy, &registry)),
             catalogue_digest: version.sources.part("schemas/").digest().into(),
             policy_digest: version.sources.part("policies/").digest().into(),
@@ -58,6 +73,7 @@ impl World {
             catalogue,
             policy: Arc::new(policy),
             registry: Arc::new(with_keys(registry, keys)),
+            workflow: Arc::new(workflow),
             catalogue_version: version.catalogue,
             policy_version: version.policy,
         })
@@ -69,11 +85,31 @@ impl World {
             catalogue: Arc::clone(&self.catalogue),
             policy: Arc::clone(&self.policy),
             registry: Arc::new(with_keys(self.registry.without_keys(), keys)),
+            standing: Arc::clone(&self.standing),
+            workflow: Arc::clone(&self.workflow),
             secret: Arc::clone(&self.secret),
             catalogue_digest: Arc::clone(&self.catalogue_digest),
             policy_digest: Arc::clone(&self.policy_digest),
             ..*self
         }
+    }
+
+    /// This world with the grants of the store as they are in `rows`. Takes the time of the grants
+    /// alone, however many rules there are, and next to none when they are what they were.
+    pub fn with_grants(self, rows: Vec<StandingGrant>) -> World {
+        match self.standing.is_of(&rows) {
+            true => self,
+            false => {
+                let standing = self.standing.with_rows(rows);
+                self.with_standing(standing)
+            }
+        }
+    }
+
+    pub(super) fn with_standing(self, standing: Standing) -> World {
+        let policy = standing.put_into(&self.policy, &self.catalogue);
+        let secret = secret_after(&self, &policy, &standing);
+        World { policy: Arc::new(policy), secret: Arc::new(secret), standing: Arc::new(standing), ..self }
     }
 
     /// May the system know that the dataset exists? A core list is secret: only its owner, and who
@@ -83,31 +119,62 @@ impl World {
         self.secret.get(dataset.id()).is_none_or(|knowing| knowing.contains(&system.id))
     }
 
+    /// The same for any caller. A person may know what a system of the department may know, and
+    /// what the department owns.
+    pub fn may_be_known_to(&self, caller: &Caller, dataset: &Dataset) -> bool {
+        match caller {
+            Caller::System(asking) => self.may_know(&asking.system, dataset),
+            Caller::Person(_) => {
+                let department = caller.department();
+                let own = self.registry.systems().filter(|system| system.department == *department);
+                let mut knowing = own.filter(|system| self.may_know(system, dataset));
+                !self.secret.contains_key(dataset.id())
+                    || dataset.entry.provider == *department
+                    || knowing.next().is_some()
+            }
+        }
+    }
+
     /// The dataset of that id.
     pub fn dataset(&self, id: &str) -> Option<&Arc<Dataset>> {
         DatasetId::parse(id).and_then(|id| self.catalogue.datasets.get(&id))
     }
 }
 
-fn secret(
-    catalogue: &Catalogue,
-    policy: &Policy,
-    registry: &Registry,
-) -> HashMap<DatasetId, HashSet<SystemId>> {
+fn secret(catalogue: &Catalogue, policy: &Policy, registry: &Registry) -> Secret {
     let core = catalogue.datasets.values().filter(|dataset| dataset.level() == Level::Core);
-    let may_ask = |system: &System, dataset: &Dataset| {
-        dataset.entry.purposes.iter().any(|purpose| {
-            policy.written(system, dataset, purpose).iter().any(|offer| matches!(offer, Offer::UpTo { .. }))
-        })
-    };
     core.map(|dataset| {
-        let knowing = registry
-            .systems()
-            .filter(|system| system.department == dataset.entry.provider || may_ask(system, dataset))
-            .map(|system| system.id.clone());
-        (dataset.id().clone(), knowing.collect())
+        let knowing = registry.systems().filter(|system| knows(policy, system, dataset));
+        (dataset.id().clone(), knowing.map(|system| system.id.clone()).collect())
     })
     .collect()
+}
+
+/// Who may know of each secret list once `world` has `standing` for its grants: only about those
+/// whose grants changed is asked anew.
+fn secret_after(world: &World, policy: &Policy, standing: &Standing) -> Secret {
+    let mut secret = Secret::clone(&world.secret);
+    let changed: HashSet<_> = standing.changed_since(&world.standing).collect();
+    let grants = world.policy.grants().iter().chain(policy.grants());
+    for grant in grants.filter(|grant| changed.contains(&grant.id)) {
+        let Some(dataset) = world.catalogue.datasets.get(&grant.dataset) else { continue };
+        let Some(knowing) = secret.get_mut(&grant.dataset) else { continue };
+        for system in grant.systems.iter().filter_map(|id| world.registry.system(id.as_str())) {
+            match knows(policy, system, dataset) {
+                true => knowing.insert(system.id.clone()),
+                false => knowing.remove(&system.id),
+            };
+        }
+    }
+    secret
+}
+
+/// May the system know that there is such a list?
+fn knows(policy: &Policy, system: &System, dataset: &Dataset) -> bool {
+    let may_ask = |purpose| {
+        policy.written(system, dataset, purpose).iter().any(|offer| matches!(offer, Offer::UpTo { .. }))
+    };
+    system.department == dataset.entry.provider || dataset.entry.purposes.iter().any(may_ask)
 }
 
 fn with_keys(mut registry: Registry, keys: &[RegisteredKey]) -> Registry {
@@ -128,6 +195,8 @@ pub struct Checked {
     pub policy: Policy,
     /// The systems they name, without keys.
     pub registry: Registry,
+    /// How an application becomes a grant.
+    pub workflow: Workflow,
     /// What is worth a look.
     pub warnings: Findings,
 }
@@ -161,7 +230,17 @@ fn check_after(
         }
     };
     let registry = Registry::new(systems);
-    let (policy, more) = Policy::load_after(policy, sources, &catalogue, &registry)?;
-    warnings.0.extend(more.0);
-    Ok(Checked { catalogue, policy, registry, warnings })
+    let policy = Policy::load_after(policy, sources, &catalogue, &registry);
+    let (policy, workflow) = match (policy, Workflow::load(sources, &catalogue)) {
+        (Ok((policy, more)), Ok((workflow, still_more))) => {
+            warnings.0.extend(more.0.into_iter().chain(still_more.0));
+            (policy, workflow)
+        }
+        (policy, workflow) => {
+            let mut findings = policy.map_or_else(|f| f, |(_, warnings)| warnings);
+            findings.0.extend(workflow.map_or_else(|f| f.0, |(_, warnings)| warnings.0));
+            return Err(findings);
+        }
+    };
+    Ok(Checked { catalogue, policy, registry, workflow, warnings })
 }

@@ -45,7 +45,7 @@ pub enum Command {
         /// In words.
         note: String,
     },
-    /// Offer less.
+    /// As the provider's sharing lead, whose vote is the last that is missing: offer less.
     Counter {
         /// The terms that are offered.
         terms: Terms,
@@ -92,6 +92,107 @@ pub enum Command {
         /// Which.
         timer: TimerKind,
     },
+}
+
+/// Which command it is, without what goes with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "each is a command, documented there")]
+pub enum Kind {
+    Revise,
+    Submit,
+    Consent,
+    Decline,
+    Approve,
+    Return,
+    Refuse,
+    Counter,
+    Accept,
+    Extend,
+    GrantExtension,
+    RefuseExtension,
+    Comment,
+    Withdraw,
+    Suspend,
+    Resume,
+    Revoke,
+    Close,
+    Fire,
+}
+
+impl Kind {
+    /// Every command that a person may give, in the order of an application's life.
+    pub const OF_PEOPLE: [Kind; 18] = [
+        Kind::Revise,
+        Kind::Submit,
+        Kind::Consent,
+        Kind::Decline,
+        Kind::Approve,
+        Kind::Return,
+        Kind::Refuse,
+        Kind::Counter,
+        Kind::Extend,
+        Kind::GrantExtension,
+        Kind::RefuseExtension,
+        Kind::Accept,
+        Kind::Suspend,
+        Kind::Resume,
+        Kind::Revoke,
+        Kind::Close,
+        Kind::Withdraw,
+        Kind::Comment,
+    ];
+
+    /// Its name in the interface.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Revise => "revise",
+            Kind::Submit => "submit",
+            Kind::Consent => "consent",
+            Kind::Decline => "decline",
+            Kind::Approve => "approve",
+            Kind::Return => "return",
+            Kind::Refuse => "refuse",
+            Kind::Counter => "counter",
+            Kind::Accept => "accept",
+            Kind::Extend => "extend",
+            Kind::GrantExtension => "grant-extension",
+            Kind::RefuseExtension => "refuse-extension",
+            Kind::Comment => "comment",
+            Kind::Withdraw => "withdraw",
+            Kind::Suspend => "suspend",
+            Kind::Resume => "resume",
+            Kind::Revoke => "revoke",
+            Kind::Close => "close",
+            Kind::Fire => "fire",
+        }
+    }
+}
+
+impl Command {
+    /// Which command it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Command::Revise { .. } => Kind::Revise,
+            Command::Submit => Kind::Submit,
+            Command::Consent => Kind::Consent,
+            Command::Decline { .. } => Kind::Decline,
+            Command::Approve { .. } => Kind::Approve,
+            Command::Return { .. } => Kind::Return,
+            Command::Refuse { .. } => Kind::Refuse,
+            Command::Counter { .. } => Kind::Counter,
+            Command::Accept => Kind::Accept,
+            Command::Extend { .. } => Kind::Extend,
+            Command::GrantExtension => Kind::GrantExtension,
+            Command::RefuseExtension { .. } => Kind::RefuseExtension,
+            Command::Comment { .. } => Kind::Comment,
+            Command::Withdraw => Kind::Withdraw,
+            Command::Suspend { .. } => Kind::Suspend,
+            Command::Resume => Kind::Resume,
+            Command::Revoke { .. } => Kind::Revoke,
+            Command::Close => Kind::Close,
+            Command::Fire { .. } => Kind::Fire,
+        }
+    }
 }
 
 /// What a clock that runs out is about.

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::calendar::Due;
 use super::terms::{Revision, Terms};
 use crate::base::Timestamp;
 use crate::base::ids::{AccountId, ApplicationId, DepartmentId, FieldName, PersonId};
@@ -40,9 +41,39 @@ pub enum Actor {
         /// By whose delegation, where by delegation.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         for_account: Option<AccountId>,
+        /// The natural person whose account that is: it counts like the one who acts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_person: Option<PersonId>,
     },
     /// A clock ran out.
     Timer,
+}
+
+impl Actor {
+    /// The natural people to whom it is put down: who acted, and who lent the role.
+    pub fn people(&self) -> impl Iterator<Item = &PersonId> {
+        let (person, lender) = match self {
+            Actor::Person { person, for_person, .. } => (Some(person), for_person.as_ref()),
+            Actor::Timer => (None, None),
+        };
+        person.into_iter().chain(lender)
+    }
+
+    /// The department for which a person acted.
+    pub fn department(&self) -> Option<&DepartmentId> {
+        match self {
+            Actor::Person { department, .. } => Some(department),
+            Actor::Timer => None,
+        }
+    }
+
+    /// The role in which a person acted.
+    pub fn role(&self) -> Option<Role> {
+        match self {
+            Actor::Person { role, .. } => Some(*role),
+            Actor::Timer => None,
+        }
+    }
 }
 
 /// What happened.
@@ -77,8 +108,11 @@ pub enum What {
         /// Working days within which the provider must answer (Decree 809 Art. 21).
         answer_days: u16,
     },
-    /// The requester's own sharing lead consented: the provider's clock starts.
-    Consented,
+    /// The requester's own sharing lead consented: the provider's clock starts, or goes on.
+    Consented {
+        /// The last day for the provider's answer, as both sides are told.
+        due: Due,
+    },
     /// The requester's own sharing lead did not consent, or the offer was declined.
     Declined {
         /// Why.
@@ -128,7 +162,10 @@ pub enum What {
         note: String,
     },
     /// The supervising department consented, and the requester is told.
-    ExtensionGranted,
+    ExtensionGranted {
+        /// The new last day.
+        due: Due,
+    },
     /// It did not.
     ExtensionRefused {
         /// Why.
@@ -168,10 +205,16 @@ pub enum What {
     /// A deadline was worked out anew, since a year's calendar was published.
     Recomputed {
         /// The new last day.
-        due: time::Date,
+        due: Due,
     },
     /// A renewal may be applied for: the grant ends in 30 days.
     RenewalOffered,
+    /// Who voted here and who wrote this application have approved each other's within the window:
+    /// nothing is refused for that, and the auditor sees it.
+    RingFlagged {
+        /// Who approved an application of the voter's before.
+        with: PersonId,
+    },
 }
 
 /// A stage of review: every role must vote, each by another person.

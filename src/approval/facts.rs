@@ -1,16 +1,13 @@
 //! What the handler must know beside the application itself.
 
+use super::application::Application;
 use super::command::As;
 use super::terms::Terms;
+pub use super::workflow::Workflow;
 use crate::base::Timestamp;
 use crate::base::ids::{AccountId, PersonId};
 use crate::catalogue::Catalogue;
 use crate::identity::{Account, Registry, Role};
-
-/// The rules of the workflow: templates of stages, reasons, toxic combinations, calendars,
-/// lengths of time. Authored in `policies/workflow.toml` and `policies/calendar.toml`.
-#[derive(Debug, Default)]
-pub struct Workflow {}
 
 /// A role lent for a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,9 +57,15 @@ pub struct Facts<'a> {
     pub registry: &'a Registry,
     /// The rules of the workflow.
     pub workflow: &'a Workflow,
-    /// Delegations to the person who gives the command.
+    /// Delegations to the account that gives the command.
     pub delegations: &'a [Delegation],
-    /// Other terms that the requester has in force: for toxic combinations over all of them.
+    /// All accounts of the people who act: of who gives the command, and of who lent the role.
+    /// Somebody who has one in the requester's department benefits, and does not decide.
+    pub accounts: &'a [Account],
+    /// The application that a new one says it renews.
+    pub renewed: Option<&'a Application>,
+    /// The other terms that the requester has in force, of whatever dataset: for toxic combinations
+    /// over all of them.
     pub in_force: &'a [Terms],
     /// Approvals within the window for rings.
     pub approvals: &'a [PastApproval],

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use super::record::{LeafSubject, Own};
+
 /// The facets of one leaf. Absent members read as empty.
 #[derive(Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default)]
@@ -40,6 +42,11 @@ pub struct Facets<'a> {
     /// `outcome`: the code that the caller saw.
     #[serde(borrow)]
     pub outcome: Cow<'a, str>,
+    /// `subjects`: whom it names, by commitments.
+    #[serde(borrow)]
+    pub subjects: Vec<LeafSubject<'a>>,
+    /// `log`: in the log's own records, what it says of itself.
+    pub log: Own,
 }
 
 /// `caller`: which system, of which department.

@@ -220,7 +220,7 @@ pub struct LeafHead<'a> {
 }
 
 /// What the log says of itself, in the member `log` of its own kinds of record.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default)]
 pub struct Own {
     /// In a `log-created`: the first verifier key. In a `key-rotation`: the one that signs from
@@ -232,7 +232,7 @@ pub struct Own {
 }
 
 /// One entry of `subjects`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, PartialEq, Eq)]
 pub struct LeafSubject<'a> {
     /// The commitment, hex.
     pub commitment: &'a str,
@@ -273,6 +273,12 @@ fn write_list<T>(out: &mut Vec<u8>, values: impl IntoIterator<Item = T>, write: 
 /// on a terminal like what it is.
 fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
+    // Names, codes and numbers: nearly every text is printable ASCII through and through.
+    if text.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\') {
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     for c in text.chars() {
         match c {
             '"' | '\\' => out.extend_from_slice(&[b'\\', c as u8]),
@@ -329,6 +335,13 @@ mod tests {
         );
         let back: serde_json::Value = serde_json::from_str(&text(&object)).unwrap();
         assert_eq!(back, serde_json::json!({ "a": odd }));
+        for short in ["\"", "a\\", "\u{7f}", "\n"] {
+            let mut object = Object::new();
+            object.text("a", short);
+            let back: serde_json::Value = serde_json::from_str(&text(&object)).unwrap();
+            assert_eq!(back, serde_json::json!({ "a": short }));
+            assert!(text(&object).bytes().all(|b| matches!(b, b' '..=b'~')), "{short:?}");
+        }
     }
 
     #[test]

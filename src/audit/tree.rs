@@ -119,8 +119,36 @@ pub fn tile_bytes(hashes: &[Hash]) -> Vec<u8> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tree {
     size: u64,
-    /// Per level, the hashes of the tile that is not full yet (0 to 255).
-    edge: Vec<Vec<Hash>>,
+    edge: Vec<Level>,
+}
+
+/// The tile of one level that is not full yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Level {
+    /// Its hashes, 0 to 255.
+    hashes: Vec<Hash>,
+    /// The roots of the complete subtrees over them, from left to right: one for each bit of their
+    /// number. So neither the root of the tree nor that of a full tile is computed from the hashes.
+    peaks: Vec<Hash>,
+}
+
+impl Level {
+    fn push(&mut self, hash: Hash) {
+        self.hashes.push(hash);
+        let mut peak = hash;
+        // Two complete subtrees of one height make one of the next.
+        for _ in 0..self.hashes.len().trailing_zeros() {
+            let Some(left) = self.peaks.pop() else { break };
+            peak = Hash::of_node(&left, &peak);
+        }
+        self.peaks.push(peak);
+    }
+
+    /// The root of a tile that became full, which is then empty.
+    fn clear(&mut self) -> Option<Hash> {
+        self.hashes.clear();
+        self.peaks.pop()
+    }
 }
 
 impl Tree {
@@ -135,15 +163,13 @@ impl Tree {
         let mut tree = Self { size, edge: Vec::new() };
         for level in 0..=MAX_LEVEL {
             let (index, width) = Tile::count(level, size);
-            let mut hashes = match width {
+            let hashes = match width {
                 0 => Vec::new(),
                 _ => edge(Tile { level, index, width })?,
             };
-            if hashes.len() < usize::from(width) {
-                return None;
-            }
-            hashes.truncate(usize::from(width));
-            tree.edge.push(hashes);
+            let mut partial = Level::default();
+            hashes.get(..usize::from(width))?.iter().for_each(|hash| partial.push(*hash));
+            tree.edge.push(partial);
             if index == 0 {
                 break;
             }
@@ -162,52 +188,34 @@ impl Tree {
         let mut hash = leaf;
         for level in 0..=MAX_LEVEL {
             if self.edge.len() <= usize::from(level) {
-                self.edge.push(Vec::with_capacity(WIDTH as usize));
+                self.edge.push(Level::default());
             }
             let Some(tile) = self.edge.get_mut(usize::from(level)) else { return };
             tile.push(hash);
-            if (tile.len() as u64) < WIDTH {
+            if (tile.hashes.len() as u64) < WIDTH {
                 return;
             }
             let index = (self.size >> (8 * (u32::from(level) + 1))) - 1;
-            full(Tile::full(level, index), tile);
-            hash = root_of(tile);
-            tile.clear();
+            full(Tile::full(level, index), &tile.hashes);
+            let Some(root) = tile.clear() else { return };
+            hash = root;
         }
     }
 
     /// The partial tiles: those that hold at least one hash and are not full.
     pub fn partial(&self) -> impl Iterator<Item = (Tile, &[Hash])> {
-        (0u8..).zip(&self.edge).filter(|(_, hashes)| !hashes.is_empty()).map(|(level, hashes)| {
+        (0u8..).zip(&self.edge).filter(|(_, partial)| !partial.hashes.is_empty()).map(|(level, partial)| {
             let (index, width) = Tile::count(level, self.size);
-            (Tile { level, index, width }, hashes.as_slice())
+            (Tile { level, index, width }, partial.hashes.as_slice())
         })
     }
 
     /// The root hash.
     pub fn root(&self) -> Hash {
-        // From the bottom up: what stands right of a split is always the smaller side.
-        let right = self
-            .edge
-            .iter()
-            .filter(|hashes| !hashes.is_empty())
-            .fold(None, |right: Option<Hash>, hashes| Some(root_with(hashes, right)));
-        right.unwrap_or_else(Hash::of_empty)
+        // From right to left: what stands right of a split is always the smaller side.
+        let peaks = self.edge.iter().flat_map(|partial| partial.peaks.iter().rev());
+        peaks.copied().reduce(|right, left| Hash::of_node(&left, &right)).unwrap_or_else(Hash::of_empty)
     }
-}
-
-/// The root over complete subtrees of one height with a smaller, incomplete one behind them.
-fn root_with(hashes: &[Hash], right: Option<Hash>) -> Hash {
-    let Some(right) = right else { return root_of(hashes) };
-    let mut rest = hashes;
-    let mut peaks = Vec::with_capacity(8);
-    while !rest.is_empty() {
-        // The largest power of two that fits: a complete subtree at the left.
-        let (peak, behind) = rest.split_at(1 << rest.len().ilog2());
-        peaks.push(root_of(peak));
-        rest = behind;
-    }
-    peaks.into_iter().rev().fold(right, |right, peak| Hash::of_node(&peak, &right))
 }
 
 #[cfg(test)]

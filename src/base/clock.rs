@@ -44,6 +44,17 @@ impl Timestamp {
         self.utc().to_offset(SHANGHAI).date()
     }
 
+    /// The first moment of a calendar day in Asia/Shanghai.
+    pub fn start_of(day: Date) -> Self {
+        let seconds = day.midnight().assume_offset(SHANGHAI).unix_timestamp();
+        Self(seconds.saturating_mul(1_000_000))
+    }
+
+    /// The first moment after a calendar day in Asia/Shanghai: when a deadline of that day is over.
+    pub fn end_of(day: Date) -> Self {
+        Self::start_of(day).plus_seconds(24 * 60 * 60)
+    }
+
     /// Parses RFC 3339.
     pub fn parse(text: &str) -> Option<Self> {
         let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;

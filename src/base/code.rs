@@ -72,6 +72,21 @@ codes! {
     SignInRequired "sign-in-required" 401
         zh "需要登录" "请以人员账号登录后再试；会话可能已过期。"
         en "Sign-in required" "Sign in with a person's account; the session may have ended."
+    SignInFailed "sign-in-failed" 401
+        zh "登录失败" "账号、口令或动态码不正确，或账号不可用。请核对后重试；一次一码，动态码不能重复使用。"
+        en "Sign-in failed" "Account, password or code is not right, or the account may not sign in. Check them and try again; a code can be used once."
+    SignInUnfinished "sign-in-unfinished" 403
+        zh "登录尚未完成" "请先更改一次性口令并绑定动态码，再办理其他事项。"
+        en "Sign-in not finished" "Change the one-time password and set up the code generator first."
+    CrossSite "cross-site" 403
+        zh "跨站请求被拒绝" "该请求来自其他网站，未被执行。"
+        en "Request from another site" "The request was made by the page of another site, so it was not carried out."
+    ExclusiveRoles "exclusive-roles" 409
+        zh "角色互斥" "系统管理员、安全管理员、审计员三员分立，同一人（含其所有账号）只能担任其一。"
+        en "Roles exclude each other" "Of system_admin, security_admin and auditor a person may hold one only, over all accounts of that person."
+    AccountTaken "account-taken" 409
+        zh "账号或证书已被占用" "该账号名、证书或外部身份已有归属，请换用其他的。"
+        en "Taken already" "The account's name, or the certificate, belongs to somebody already. Use another."
     Forbidden "forbidden" 403
         zh "无权操作" "调用方已识别，但其角色不允许此操作。"
         en "Not allowed" "You are known, but none of your roles allows this."
@@ -114,6 +129,9 @@ codes! {
     QuotaExhausted "quota-exhausted" 429
         zh "授权用量已尽" "授权的当日用量已用完，请在 Retry-After 之后重试，或申请更大用量。"
         en "Quota used up" "The grant's volume for today is used up. Try again after Retry-After, or apply for more."
+    TooManyAttempts "too-many-attempts" 429
+        zh "登录尝试过多" "登录失败次数过多，请在 Retry-After 之后重试，或以证书登录。"
+        en "Too many attempts to sign in" "Too many attempts have failed. Try again after Retry-After, or sign in with a certificate."
     TooManyRefusals "too-many-refusals" 429
         zh "被拒请求过多" "短时间内被拒绝的请求过多。请修正请求后再试。"
         en "Too many refused requests" "Too many requests were refused in a short time. Correct the request before trying again."
@@ -194,6 +212,10 @@ codes! {
     IdBirthDate "id-birth-date" 422
         zh "出生日期无效" "公民身份号码中的出生日期不存在或在将来。"
         en "Birth date" "The birth date within the resident ID does not exist or lies in the future."
+
+    WeakPassword "weak-password" 422
+        zh "口令过弱" "该口令过于常见或由账号名构成，请另选。"
+        en "Weak password" "It is a password that everybody tries first, or made of the account's name. Choose another."
 
     // --- one field of a query ----------------------------------------------------------------
     NoRule "no-rule" 403

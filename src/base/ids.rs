@@ -2,7 +2,7 @@
 //!
 //! Invariant: an id is short, printable ASCII and holds no personal data, so it may be logged.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::sync::Arc;
 
 use ring::rand::SecureRandom;
@@ -106,6 +106,11 @@ impl RequestId {
     pub fn parse(text: &str) -> Option<Self> {
         decode_hex(text).map(Self)
     }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> [u8; 16] {
+        self.0
+    }
 }
 
 impl fmt::Display for RequestId {
@@ -167,17 +172,13 @@ impl<'de> Deserialize<'de> for Fingerprint {
     }
 }
 
-/// Bytes as lower-case hex digits.
-pub fn hex(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() * 2);
-    out.extend(bytes.iter().flat_map(|byte| digits(*byte)));
-    out
-}
-
-/// The two hex digits of a byte. Records, receipts and answers are full of them, so that the
+/// Bytes as lower-case hex digits. Records, receipts and answers are full of them, so that the
 /// formatting machinery would show in a profile.
-fn digits(byte: u8) -> [char; 2] {
-    [byte >> 4, byte & 15].map(|n| char::from(if n < 10 { b'0' + n } else { b'a' + n - 10 }))
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |n: u8| if n < 10 { b'0' + n } else { b'a' + n - 10 };
+    let digits = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
+    // Digits are always text.
+    String::from_utf8(digits).unwrap_or_default()
 }
 
 /// Exactly `N` bytes from lower-case hex digits.
@@ -203,7 +204,7 @@ fn nibble(digit: u8) -> Option<u8> {
 }
 
 fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes.iter().flat_map(|byte| digits(*byte)).try_for_each(|digit| f.write_char(digit))
+    f.write_str(&hex(bytes))
 }
 
 #[cfg(test)]

@@ -188,7 +188,7 @@ impl Dataset {
 }
 
 /// Everything that can be asked, in one version.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Catalogue {
     /// Departments by id.
     pub departments: BTreeMap<DepartmentId, Department>,

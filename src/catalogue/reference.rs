@@ -28,8 +28,10 @@ pub fn check(text: &str, today: Date) -> Result<(), Code> {
     if names_somebody(text, today) { Err(Code::NotAllowedValue) } else { Ok(()) }
 }
 
-fn names_somebody(text: &str, today: Date) -> bool {
-    let joined: String = text.chars().filter(|c| !c.is_ascii() || !is_separator(*c as u8)).collect();
+/// Does `text`, of whatever kind, hold what looks like a person's or an organisation's number?
+pub fn names_somebody(text: &str, today: Date) -> bool {
+    let separates = |c: char| c.is_whitespace() || c.is_ascii() && is_separator(c as u8);
+    let joined: String = text.chars().filter(|c| !separates(*c)).collect();
     let checked = |kind: IdentifierKind| windows(&joined, 18).any(|window| kind.parse(window, today).is_ok());
     // Case numbers hold long runs of digits too, so for numbers without a strong check only a
     // whole run counts, and of cards only those that pass theirs.

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind as Kind;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -120,11 +121,7 @@ enum SentRefusal {
 /// bound, each with its pointer.
 pub fn parse(dataset: &Arc<Dataset>, body: &[u8], today: Date) -> Result<Ask> {
     let document = json::parse(body, MAX_DEPTH).map_err(|f| Error::at(f.code, f.pointer, f.code))?;
-    let faults: Vec<Invalid> =
-        dataset.request.iter_errors(&document).take(MAX_FAULTS).map(|e| fault(&e)).collect();
-    if !faults.is_empty() {
-        return Err(Error::invalid(Code::InvalidRequest, faults));
-    }
+    check(&dataset.request, &document)?;
     // The schema has accepted it: what serde could still refuse would be a fault of ours.
     let sent = Sent::deserialize(document).map_err(|_| Error::new(Code::Internal))?;
     let mut faults = Vec::new();
@@ -152,6 +149,16 @@ pub fn parse(dataset: &Arc<Dataset>, body: &[u8], today: Date) -> Result<Ask> {
         fields,
         on_refusal,
     })
+}
+
+/// Holds a document against its schema.
+///
+/// # Errors
+/// `invalid-request` with every fault, up to a bound, each with its pointer and nothing of what
+/// was sent.
+pub fn check(schema: &Validator, document: &Json) -> Result<()> {
+    let faults: Vec<Invalid> = schema.iter_errors(document).take(MAX_FAULTS).map(|e| fault(&e)).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Error::invalid(Code::InvalidRequest, faults)) }
 }
 
 fn subjects(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::app::{apply, world};
+use crate::approval;
 use crate::base::{Clock, SystemClock};
 use crate::policy;
 
@@ -16,6 +17,9 @@ pub(super) struct Args {
     /// Print who gets what: system x dataset x field x purpose -> form
     #[arg(long)]
     matrix: bool,
+    /// Print who may do what to an application: state x command x role
+    #[arg(long, conflicts_with = "matrix")]
+    workflow: bool,
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
@@ -28,7 +32,13 @@ pub(super) fn run(args: &Args) -> ExitCode {
         print!("{}", policy::matrix(&checked.policy, &checked.catalogue, &checked.registry));
         return ExitCode::SUCCESS;
     }
-    let worn = checked.policy.worn(SystemClock.now());
+    if args.workflow {
+        print!("{}", approval::matrix(&checked.workflow, &checked.catalogue, &checked.registry));
+        return ExitCode::SUCCESS;
+    }
+    let now = SystemClock.now();
+    let mut worn = checked.policy.worn(now);
+    worn.0.extend(checked.workflow.worn(now).0);
     print!("{}{worn}", checked.warnings);
     println!(
         "ok: {} datasets of {} departments, {} systems; {} warnings",

@@ -6,16 +6,25 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line does")]
 
 mod adapter;
+mod admin;
+mod application;
 mod apply;
 mod audit;
+mod backup;
 mod check;
 mod demo;
+mod doctor;
+mod https;
 mod key;
 mod keys;
 mod leash;
+mod migrate;
+mod notify;
 mod serve;
 mod witness;
 
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -43,13 +52,28 @@ enum Command {
     /// Register or revoke the key by which a system is known
     #[command(subcommand)]
     Key(key::Command),
+    /// Make the first administrators, and let one who is locked out back in
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Make the gateway's own keys
     Keys(keys::Args),
+    /// Bring the databases to this program's schema, or say how they stand
+    Migrate(migrate::Args),
+    /// Say whether everything is in order that a gateway stands on, and what to do where not.
+    ///
+    /// Exit codes: 0 in order, 1 worth a look, 2 the gateway cannot serve or evidence is at risk.
+    Doctor(doctor::Args),
+    /// Copy the log and the state into a folder, while the gateway runs
+    Backup(backup::BackupArgs),
+    /// Verify a backup and put it in place
+    Restore(backup::RestoreArgs),
     /// Verify, prove and export the audit log
     #[command(subcommand)]
     Audit(audit::Command),
     /// Run at another department: witness the logs of gateways, so that none can be rewritten unseen
     Witness(witness::Args),
+    /// Applications and grants at a running gateway, with a certificate bound to an account
+    Application(application::Args),
     /// A ten-year-old REST service, for the demo
     #[command(hide = true)]
     DemoLegacy(demo::LegacyArgs),
@@ -69,11 +93,22 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Apply(args) => apply::run(&args),
         Command::Key(command) => key::run(&command),
+        Command::Admin(command) => admin::run(&command),
         Command::Keys(args) => keys::run(&args),
+        Command::Migrate(args) => migrate::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Backup(args) => backup::backup(&args),
+        Command::Restore(args) => backup::restore(&args),
         Command::Audit(command) => audit::run(command),
         Command::Witness(args) => witness::run(&args),
+        Command::Application(args) => application::run(&args),
         Command::DemoLegacy(args) => demo::legacy(&args),
     }
+}
+
+/// Makes a folder for this user alone, where there is none.
+fn private_dir(dir: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 /// Prints why a command could not do what it was asked.

@@ -1,7 +1,6 @@
 //! `sluice serve`: the gateway.
 
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +9,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::leash;
+use super::notify::{self, Notifier};
 use crate::app::anchors::Anchors;
 use crate::app::apply::{self, NotApplied};
 use crate::app::gateway::Parts;
 use crate::app::keys::Keys;
+use crate::app::notices::{self, Postman};
+use crate::app::session::Entry;
 use crate::app::world::World;
 use crate::app::{Adapters, Gateway};
-use crate::base::{Clock, Findings, SystemClock};
-use crate::config::Config;
+use crate::base::{Clock, Finding, Findings, SystemClock};
+use crate::config::{Config, Supervisor};
 use crate::jobs;
 use crate::store::anchors::{self, AnchorStore};
 use crate::store::audit::{AuditLog, Options};
@@ -55,22 +57,34 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
     let tls = Tls::load(config.tls.clone(), Arc::clone(&clock)).map_err(text)?;
     let adapters = Adapters::new(&args.config.display().to_string(), &config.adapter).map_err(text)?;
     let gateway = Arc::new(build(args, &config, Arc::clone(&clock), Arc::clone(&metrics))?);
-    let seen = gateway.take_up_changes(-1).await.map_err(text)?;
+    let postman = postman(&config, &gateway).map_err(text)?;
+    gateway.take_up_changes().await.map_err(text)?;
 
     let house = House { gateway: Arc::clone(&gateway), adapters, tls: Arc::clone(&tls), metrics };
     let bound = server::bind(&house, &config.gateway, &config.limits).map_err(text)?;
     // Before anybody is told that it is ready: who is told may ask it to stop at once.
     let stop = stop_signal(args.leash)?;
+    let supervisor = Supervisor::of_environment();
+    let notifier = Arc::new(Notifier::new(supervisor.as_ref()));
     announce(&bound);
+    notifier.ready();
     let work = [
-        actix_rt::spawn(jobs::take_up_changes(Arc::clone(&gateway), seen)),
+        actix_rt::spawn(jobs::take_up_changes(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::record_surplus(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::measure(Arc::clone(&gateway))),
+        actix_rt::spawn(jobs::fire_timers(Arc::clone(&gateway))),
+        actix_rt::spawn(jobs::sweep_emergencies(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::anchor(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::watch_anchors(Arc::clone(&gateway))),
         actix_rt::spawn(watch_tls(tls, Arc::clone(&gateway))),
         actix_rt::spawn(apply_on_hangup(Arc::clone(&gateway), config.clone())),
+        actix_rt::spawn(carry_notices(Arc::clone(&gateway), postman)),
+        actix_rt::spawn(give_signs_of_life(Arc::clone(&notifier), supervisor, Arc::clone(&gateway))),
     ];
+    let stop = async {
+        stop.await;
+        notifier.stopping();
+    };
     bound.serve(stop).await.map_err(text)?;
     work.iter().for_each(|job| job.abort());
     // What was counted and not yet recorded is recorded now: there is no later.
@@ -92,7 +106,7 @@ fn build(
     let keys = Keys::read(&config.audit).map_err(text)?;
     let public = keys.signing.public().clone();
     // The trail tells who asked about whom: nobody else on the machine has business there.
-    private_dir(&config.gateway.data_dir)
+    super::private_dir(&config.gateway.data_dir)
         .map_err(|e| format!("{}: {e}", config.gateway.data_dir.display()))?;
     // The log first: it holds the lock that keeps a second gateway out of this folder.
     let log = AuditLog::open(Options {
@@ -117,6 +131,7 @@ fn build(
     let file = args.config.display().to_string();
     let store = || AnchorStore::open(&config.gateway.data_dir.join(anchors::DATABASE));
     let anchors = Anchors::new(&file, config, public, store, clock.now()).map_err(text)?;
+    let entry = Entry::new(keys.credentials, &config.sessions).ok_or("the machine gives no randomness")?;
     log_warnings(&world.policy.worn(clock.now()));
     Ok(Gateway::new(Parts {
         clock,
@@ -126,13 +141,11 @@ fn build(
         quotas,
         world,
         pseudonyms: keys.pseudonyms,
+        counting: keys.counting,
+        entry,
         limits: config.limits.clone(),
         metrics,
     }))
-}
-
-fn private_dir(dir: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 fn first_version(state: &StateStore, config: &Config, clock: &dyn Clock) -> Result<(), String> {
@@ -180,6 +193,22 @@ fn log_warnings(warnings: &Findings) {
     }
 }
 
+/// Who carries notices, if the configuration says how.
+fn postman(config: &Config, gateway: &Gateway) -> Result<Option<Postman>, Finding> {
+    let Some(section) = &config.notices else {
+        tracing::warn!("without [notices] in the configuration nobody is told of anything");
+        return Ok(None);
+    };
+    let (clock, metrics): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Arc::clone(gateway.metrics()));
+    Postman::new(section, gateway.state(), clock, metrics, notices::directory(gateway.state())).map(Some)
+}
+
+async fn carry_notices(gateway: Arc<Gateway>, postman: Option<Postman>) {
+    if let Some(postman) = postman {
+        jobs::carry_notices(gateway, postman).await;
+    }
+}
+
 /// Takes up changed certificates and revocation lists.
 async fn watch_tls(tls: Arc<Tls>, gateway: Arc<Gateway>) {
     jobs::every(Duration::from_secs(1), async || {
@@ -194,6 +223,17 @@ async fn watch_tls(tls: Arc<Tls>, gateway: Arc<Gateway>) {
             status.crl_ends.map_or(i64::MAX, since),
             since(status.certificate_ends),
         );
+    })
+    .await;
+}
+
+/// Tells the service manager that the gateway lives, for as long as its databases can be looked at:
+/// what a restart would mend, and not more.
+async fn give_signs_of_life(notifier: Arc<Notifier>, supervisor: Option<Supervisor>, gateway: Arc<Gateway>) {
+    let Some(patience) = supervisor.and_then(|supervisor| supervisor.patience) else { return };
+    jobs::every(notify::rhythm(patience), async || {
+        gateway.readiness().await;
+        notifier.alive();
     })
     .await;
 }

@@ -8,7 +8,10 @@ mod anchors;
 pub mod file;
 mod gateway;
 mod log;
+pub mod notices;
 mod private;
+mod sessions;
+mod supervisor;
 mod tls;
 mod witness;
 
@@ -20,7 +23,10 @@ pub use adapter::AdapterConfig;
 pub use anchors::{AnchorsSection, TimestampSection, WitnessEntry};
 pub use gateway::{AuditSection, GatewaySection, LimitsSection};
 pub use log::{LogFormat, LogSection};
+pub use notices::NoticesSection;
 pub use private::read_private;
+pub use sessions::SessionsSection;
+pub use supervisor::Supervisor;
 pub use tls::TlsSection;
 pub use witness::WitnessConfig;
 
@@ -39,6 +45,9 @@ pub struct Config {
     /// Its bounds.
     #[serde(default)]
     pub limits: LimitsSection,
+    /// How long people stay signed in.
+    #[serde(default)]
+    pub sessions: SessionsSection,
     /// Its log of itself.
     #[serde(default)]
     pub log: LogSection,
@@ -50,6 +59,8 @@ pub struct Config {
     pub witness: Vec<WitnessEntry>,
     /// Who stamps them with the time.
     pub timestamp: Option<TimestampSection>,
+    /// How people, and departments' own programs, are told.
+    pub notices: Option<NoticesSection>,
     /// Where department data comes from.
     #[serde(default)]
     pub adapter: Vec<AdapterConfig>,
@@ -86,6 +97,9 @@ impl Config {
         for path in self.witness.iter_mut().map(|w| &mut w.ca_file).chain(stamps.flatten()) {
             *path = dir.join(&*path);
         }
+        if let Some(notices) = &mut self.notices {
+            notices.resolve(dir);
+        }
         for adapter in &mut self.adapter {
             adapter.resolve(dir);
         }
@@ -113,6 +127,13 @@ impl Config {
                         "name it under one adapter only",
                     ));
                 }
+            }
+        }
+        let mut hooks = std::collections::BTreeSet::new();
+        for hook in self.notices.iter().flat_map(|notices| &notices.webhook) {
+            if !hooks.insert(&hook.department) {
+                let what = format!("department `{}` has two webhooks", hook.department);
+                findings.push(Finding::error("webhook-twice", file, 0, what, "keep one"));
             }
         }
         if findings.has_errors() { Err(findings) } else { Ok(()) }

@@ -1,7 +1,11 @@
-//! What happens without being asked: taking up changes, counting refusals, measuring.
+//! What happens without being asked: taking up changes, counting refusals, measuring, deadlines,
+//! carrying notices.
 //!
 //! Invariant: a job that fails says so once, when it begins to fail, and goes on trying; nothing
 //! here holds up a request.
+
+mod deadlines;
+mod notices;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,25 +13,27 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
+pub use deadlines::fire_timers;
+pub use notices::carry_notices;
+
 use crate::app::Gateway;
 use crate::app::anchor::{Outcome, Told};
 
-/// How often changes are looked for: far below the second within which they must be in force.
-const CHANGES: Duration = Duration::from_millis(200);
+/// How often changes are looked for: on average half of this passes before one is seen, and to look
+/// is one small read.
+const CHANGES: Duration = Duration::from_millis(20);
 /// How often refusals that were only counted become records.
 const SURPLUS: Duration = Duration::from_secs(10);
+/// How often emergency access is looked after. Its end does not wait for that: it has its hour.
+const SWEEP: Duration = Duration::from_secs(1);
 /// How often the log's state is measured.
 const MEASURE: Duration = Duration::from_secs(1);
 
-/// Takes up whatever is applied or registered while the gateway runs; `seen` is the revision
-/// that it started with. Runs until it is dropped.
-pub async fn take_up_changes(gateway: Arc<Gateway>, mut seen: i64) {
+/// Takes up whatever is applied or registered while the gateway runs. Runs until it is dropped.
+pub async fn take_up_changes(gateway: Arc<Gateway>) {
     let mut failing = Failing::new("changes could not be taken up; what was in force stays in force");
-    every(CHANGES, async || match gateway.take_up_changes(seen).await {
-        Ok(now) => {
-            seen = now;
-            failing.over();
-        }
+    every(CHANGES, async || match gateway.take_up_changes().await {
+        Ok(()) => failing.over(),
         Err(error) => failing.say(&error),
     })
     .await;
@@ -38,6 +44,16 @@ pub async fn record_surplus(gateway: Arc<Gateway>) {
     let mut failing = Failing::new("refusals that were counted could not be recorded; they stay counted");
     every(SURPLUS, async || match gateway.record_surplus().await {
         Ok(()) => failing.over(),
+        Err(error) => failing.say(&error),
+    })
+    .await;
+}
+
+/// Ends emergency access whose hour is over, and sees to its reviews. Runs until it is dropped.
+pub async fn sweep_emergencies(gateway: Arc<Gateway>) {
+    let mut failing = Failing::new("emergency access could not be looked after; none outlives its hour");
+    every(SWEEP, async || match gateway.sweep_emergencies().await {
+        Ok(_) => failing.over(),
         Err(error) => failing.say(&error),
     })
     .await;

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::grant::{GRANTS, Grant};
+use super::grant::Grant;
+use super::grants_file::GRANTS;
 use super::groups::{EVERYBODY, Groups, Who};
 use super::rule::{Effect, RULES, Rule, Shard};
 use super::snapshot::Policy;
@@ -295,7 +296,7 @@ fn duties(registry: &Registry, text: &str, findings: &mut Findings) {
 impl Policy {
     /// What time has done to the policies: grants that are out of force at `now`.
     pub fn worn(&self, now: Timestamp) -> Findings {
-        let ended = self.grants.iter().filter(|grant| grant.until <= now).map(|grant| {
+        let ended = self.authored.iter().filter(|grant| grant.until <= now).map(|grant| {
             let what = format!("`{}` has ended", grant.id);
             Finding::warning("grant-ended", GRANTS, grant.line, what, "remove it, or apply for its renewal")
         });

@@ -1,23 +1,18 @@
 //! What an approved application permits (授权).
 //!
 //! Invariant: a grant names everything it gives: which systems, which fields, each in one form,
-//! for one purpose and time. Whether it is in force is asked at every decision and never
-//! remembered. How much of its daily volume is used is not known here: the store counts.
+//! for one purpose and time; and it gives nothing that the catalogue does not list today. Whether
+//! it is in force is asked at every decision and never remembered. How much of its volume is used
+//! is not known here: the store counts.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use toml::Spanned;
 
 use super::groups::Groups;
+use crate::base::Timestamp;
 use crate::base::ids::{DatasetId, DepartmentId, FieldName, PurposeId, RuleId, SystemId};
-use crate::base::locate::line_at;
-use crate::base::{Finding, Findings, Sources, Timestamp};
-use crate::catalogue::{Catalogue, Class, Dataset, Field, Form, Predicate};
-
-/// Where grants are authored until the workflow writes them.
-pub(super) const GRANTS: &str = "policies/grants.toml";
+use crate::catalogue::{Ask, Catalogue, Class, Dataset, Field, Form, Predicate};
 
 /// What an approved application permits.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,12 +37,40 @@ pub struct Grant {
     pub until: Timestamp,
     /// Stopped for the time being by the owner or the security administrator.
     pub suspended: bool,
-    /// Subjects a day at most.
+    /// Subjects a day at most, repeated ones counted each time.
     pub per_day: u32,
+    /// Different subjects at most, where that is bounded too.
+    pub people: Option<People>,
+    /// What it asks of every query beside the rest.
+    pub condition: Option<Condition>,
     /// The legal basis.
     pub basis: String,
-    /// The line of its file.
+    /// The line of its file; 0 where it stands in none.
     pub line: usize,
+}
+
+/// A bound on different subjects, each counted once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum People {
+    /// So many a day.
+    ADay(u32),
+    /// So many in all the time that the grant is in force.
+    InAll(u32),
+}
+
+/// What emergency access (应急) asks of every query: one subject, in this case, by this person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// The case.
+    pub case: String,
+    /// The account of the person, as the query's operator.
+    pub operator: String,
+}
+
+impl Condition {
+    fn holds(&self, ask: &Ask) -> bool {
+        ask.case == self.case && ask.operator == self.operator && ask.subjects.len() == 1
+    }
 }
 
 /// One field that a grant gives.
@@ -64,9 +87,50 @@ pub struct GrantedField {
 }
 
 impl Grant {
+    /// How decisions name the grant of that id; none for an id that is too long.
+    pub fn rule(id: &RuleId) -> Option<RuleId> {
+        RuleId::parse(&format!("grant:{id}"))
+    }
+
     /// May it be used at `now`?
     pub fn in_force(&self, now: Timestamp) -> bool {
         !self.suspended && self.from <= now && now < self.until
+    }
+
+    /// May it be used for `ask`? Without an ask, a grant with a condition may for none.
+    pub(super) fn is_for(&self, ask: Option<&Ask>) -> bool {
+        self.condition.as_ref().is_none_or(|condition| ask.is_some_and(|ask| condition.holds(ask)))
+    }
+
+    /// What of it holds under the catalogue of today, with a word on each thing that does not: its
+    /// owner may have changed what is allowed since. None when nothing is left.
+    pub(super) fn narrowed(
+        self: &Arc<Self>,
+        catalogue: &Catalogue,
+        groups: &Groups,
+    ) -> (Option<Arc<Self>>, Vec<String>) {
+        let dataset = catalogue.datasets.get(&self.dataset);
+        let Some(dataset) = dataset.filter(|dataset| dataset.entry.purposes.contains(&self.purpose)) else {
+            return (None, vec![format!("`{}` does not serve purpose `{}`", self.dataset, self.purpose)]);
+        };
+        let gift = |given: &GrantedField| {
+            let field = dataset.field(given.field.as_str()).ok_or_else(|| no_field(&self.dataset, given))?;
+            Gift { given, field, dataset, purpose: &self.purpose, to: &self.department }.hold()
+        };
+        let mut left_out = Vec::new();
+        let mut holds = |held: Result<(), Fault>| held.map_err(|(_, what, _)| left_out.push(what)).is_ok();
+        let fields: Vec<_> = self.fields.iter().filter(|given| holds(gift(given))).cloned().collect();
+        let systems: Vec<_> = self
+            .systems
+            .iter()
+            .filter(|system| holds(holder(system, &self.department, groups)))
+            .cloned()
+            .collect();
+        if left_out.is_empty() {
+            return (Some(Arc::clone(self)), left_out);
+        }
+        let rest = !fields.is_empty() && !systems.is_empty();
+        (rest.then(|| Arc::new(Grant { fields, systems, ..Grant::clone(self) })), left_out)
     }
 
     /// The comparisons that it narrows the catalogue's to; none where it does not.
@@ -76,178 +140,58 @@ impl Grant {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    grant: Vec<Spanned<Entry>>,
-}
+/// What is wrong: code, words, and what to do about it.
+pub(super) type Fault = (&'static str, String, &'static str);
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    id: RuleId,
-    dataset: DatasetId,
-    department: DepartmentId,
-    systems: Vec<SystemId>,
-    purpose: PurposeId,
-    fields: Vec<GrantedField>,
-    valid_from: String,
-    valid_until: String,
-    #[serde(default)]
-    suspended: bool,
-    per_day: u32,
-    basis: String,
-}
-
-/// The grants of `sources`, in the order of the file. What is wrong with one is among the findings.
-pub(super) fn load(
-    sources: &Sources,
-    catalogue: &Catalogue,
-    groups: &Groups,
-    findings: &mut Findings,
-) -> Vec<Arc<Grant>> {
-    let Some(text) = sources.file(GRANTS) else { return Vec::new() };
-    let entries = sources.toml::<File>(GRANTS, findings).map(|f| f.grant).unwrap_or_default();
-    let mut ids = BTreeSet::new();
-    let mut grants = Vec::new();
-    for entry in entries {
-        let line = line_at(text, entry.span().start);
-        let mut check = Check { line, findings: &mut *findings };
-        let entry = entry.into_inner();
-        if !ids.insert(entry.id.clone()) {
-            check.error(
-                "grant-twice",
-                format!("grant `{}` stands here twice", entry.id),
-                "give each its own id",
-            );
+/// May the system hold a grant of that department?
+pub(super) fn holder(system: &SystemId, department: &DepartmentId, groups: &Groups) -> Result<(), Fault> {
+    // The second name above a system is its department.
+    match groups.above(system.as_str()).get(1) {
+        Some(own) if own.strip_prefix("dep:") == Some(department.as_str()) => Ok(()),
+        Some(own) => {
+            let what = format!("system `{system}` is of `{own}`, the grant of `dep:{department}`");
+            Err(("foreign-system", what, "name systems of the department it was given to"))
         }
-        grants.extend(check.grant(entry, catalogue, groups).map(Arc::new));
+        None => Err(("unknown-system", format!("there is no system `{system}`"), "name one of systems.toml")),
     }
-    grants
 }
 
-/// The check of one grant.
-struct Check<'a> {
-    line: usize,
-    findings: &'a mut Findings,
+/// One field that a grant is to give.
+pub(super) struct Gift<'a> {
+    pub given: &'a GrantedField,
+    pub field: &'a Field,
+    pub dataset: &'a Dataset,
+    pub purpose: &'a PurposeId,
+    pub to: &'a DepartmentId,
 }
 
-impl Check<'_> {
-    fn error(&mut self, code: &'static str, what: String, fix: &str) {
-        self.findings.push(Finding::error(code, GRANTS, self.line, what, fix));
-    }
-
-    fn grant(&mut self, entry: Entry, catalogue: &Catalogue, groups: &Groups) -> Option<Grant> {
-        let Some(dataset) = catalogue.datasets.get(&entry.dataset) else {
-            self.error(
-                "unknown-dataset",
-                format!("there is no dataset `{}`", entry.dataset),
-                "name one of schemas/",
-            );
-            return None;
-        };
-        if !dataset.entry.purposes.contains(&entry.purpose) {
-            let what = format!("`{}` does not serve purpose `{}`", entry.dataset, entry.purpose);
-            self.error("unknown-purpose", what, "name one of its `x-dataset.purposes`");
-        }
-        if entry.systems.is_empty()
-            || entry.fields.is_empty()
-            || entry.per_day == 0
-            || entry.basis.trim().is_empty()
-        {
-            let what = "a grant names systems, fields, a volume per day and its legal basis".into();
-            self.error("grant-incomplete", what, "add what is missing");
-        }
-        let department = format!("dep:{}", entry.department);
-        for system in &entry.systems {
-            // The second name above a system is its department.
-            match groups.above(system.as_str()).get(1) {
-                Some(own) if **own == *department => {}
-                Some(own) => {
-                    let what = format!("system `{system}` is of `{own}`, the grant of `{department}`");
-                    self.error("foreign-system", what, "name systems of the department it was given to");
-                }
-                None => self.error(
-                    "unknown-system",
-                    format!("there is no system `{system}`"),
-                    "name one of systems.toml",
-                ),
-            }
-        }
-        for given in &entry.fields {
-            match dataset.field(given.field.as_str()) {
-                Some(field) => self.field(given, field, dataset, &entry),
-                None => {
-                    let what = format!("`{}` has no field `{}`", entry.dataset, given.field);
-                    self.error("unknown-field", what, "name a field of its schema");
-                }
-            }
-        }
-        let (Some(from), Some(last)) = (midnight(&entry.valid_from), midnight(&entry.valid_until)) else {
-            self.error(
-                "grant-date",
-                "a date is written 2026-01-31".into(),
-                "correct valid_from or valid_until",
-            );
-            return None;
-        };
-        let until = last.plus_seconds(24 * 60 * 60);
-        if until <= from {
-            self.error(
-                "grant-ends-before-start",
-                "it ends before it starts".into(),
-                "correct valid_from or valid_until",
-            );
-        }
-        let Some(rule) = RuleId::parse(&format!("grant:{}", entry.id)) else {
-            self.error("grant-id", format!("`{}` is too long", entry.id), "shorten the id");
-            return None;
-        };
-        Some(Grant {
-            id: entry.id,
-            rule,
-            dataset: entry.dataset,
-            department: entry.department,
-            systems: entry.systems,
-            purpose: entry.purpose,
-            fields: entry.fields,
-            from,
-            until,
-            suspended: entry.suspended,
-            per_day: entry.per_day,
-            basis: entry.basis,
-            line: self.line,
-        })
-    }
-
-    fn field(&mut self, given: &GrantedField, field: &Field, dataset: &Dataset, entry: &Entry) {
-        let (name, form) = (&given.field, given.form);
-        let Some(terms) = field.sharing.forms.get(&form) else {
+impl Gift<'_> {
+    /// Does its owner allow it?
+    pub fn hold(&self) -> Result<(), Fault> {
+        let (name, form) = (&self.given.field, self.given.form);
+        let Some(terms) = self.field.sharing.forms.get(&form) else {
             let what = format!("the catalogue does not list `{form}` for `{name}`");
-            return self.error("form-not-listed", what, "grant a form that its owner allows");
+            return Err(("form-not-listed", what, "grant a form that its owner allows"));
         };
-        if !terms.serves(&entry.purpose) {
-            let what = format!("`{name}` may not be `{form}` for purpose `{}`", entry.purpose);
-            self.error("form-not-for-purpose", what, "grant a form that its owner allows for the purpose");
+        if !terms.serves(self.purpose) {
+            let what = format!("`{name}` may not be `{form}` for purpose `{}`", self.purpose);
+            return Err(("form-not-for-purpose", what, "grant a form that its owner allows for the purpose"));
         }
-        if let Some(foreign) = given.compare.iter().find(|p| !terms.compare.contains(p)) {
-            let what = format!(
-                "`{name} {} {}` is none of the catalogue's comparisons",
-                foreign.op.as_str(),
-                foreign.value
-            );
-            self.error("predicate-not-listed", what, "choose among those its owner fixed");
+        if let Some(foreign) = self.given.compare.iter().find(|p| !terms.compare.contains(p)) {
+            let (op, value) = (foreign.op.as_str(), &foreign.value);
+            let what = format!("`{name} {op} {value}` is none of the catalogue's comparisons");
+            return Err(("predicate-not-listed", what, "choose among those its owner fixed"));
         }
-        let withheld = field.sharing.class == Class::Withheld && form == Form::Plain;
-        if withheld && entry.department != dataset.entry.provider {
+        let withheld = self.field.sharing.class == Class::Withheld && form == Form::Plain;
+        if withheld && *self.to != self.dataset.entry.provider {
             let what = format!("`{name}` is withheld: nobody but its owner may have it in plain");
-            self.error("withheld-in-plain", what, "grant a lesser form");
+            return Err(("withheld-in-plain", what, "grant a lesser form"));
         }
+        Ok(())
     }
 }
 
-/// The first moment of a day in Asia/Shanghai.
-fn midnight(day: &str) -> Option<Timestamp> {
-    Timestamp::parse(&format!("{day}T00:00:00+08:00"))
+/// That a dataset has no such field.
+pub(super) fn no_field(dataset: &DatasetId, given: &GrantedField) -> Fault {
+    ("unknown-field", format!("`{dataset}` has no field `{}`", given.field), "name a field of its schema")
 }

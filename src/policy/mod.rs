@@ -5,7 +5,7 @@
 //! what a value is, what time it is, or how much of a grant is used.
 //!
 //! - [`snapshot`]: one version, loaded whole; looks up, asks, remembers.
-//! - `rule`, [`grant`], `groups`, [`roles`]: what is authored.
+//! - `rule`, `grants_file`, `groups`, [`roles`]: what is authored; [`grant`]: what was applied for too.
 //! - `judge`: casbin; `laws`: what no model may change.
 //! - [`decide`]: from what casbin says about forms to what a field comes to.
 //! - `check`: what is wrong with the files; [`matrix`]: what they mean.
@@ -18,6 +18,7 @@ pub mod snapshot;
 
 mod check;
 mod csv;
+mod grants_file;
 mod groups;
 mod judge;
 mod laws;
@@ -27,7 +28,7 @@ mod rule;
 mod tests;
 
 pub use decide::{FieldVerdict, Offer, Verdict};
-pub use grant::{Grant, GrantedField};
+pub use grant::{Condition, Grant, GrantedField, People};
 pub use matrix::matrix;
 pub use roles::Action;
 pub use snapshot::Policy;

@@ -37,11 +37,31 @@ pub enum Action {
     SubjectsHistory,
     /// Erase one person from the log.
     SubjectsErase,
+    /// Write applications and command them, and lend roles; what exactly, the approval room says.
+    ApplicationsWrite,
+    /// Read the applications and grants that the own department has a side in.
+    ApplicationsReadOwn,
+    /// Read all applications and grants.
+    ApplicationsReadAll,
+    /// Open emergency access, where enrolled.
+    EmergencyOpen,
+    /// Enrol people for emergency access to the own department's data.
+    EmergencyEnrol,
+    /// Review emergency access to the own department's data.
+    EmergencyReview,
+    /// See the accounts of the own department.
+    PeopleReadOwn,
+    /// See all accounts.
+    PeopleReadAll,
+    /// Make accounts, without roles.
+    PeopleManage,
+    /// Give roles to accounts and take them away.
+    PeopleRoles,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 8] = [
+    pub const ALL: [Action; 18] = [
         Action::DatasetsRead,
         Action::DatasetsQuery,
         Action::ExplainOwn,
@@ -50,6 +70,16 @@ impl Action {
         Action::AuditReadAll,
         Action::SubjectsHistory,
         Action::SubjectsErase,
+        Action::ApplicationsWrite,
+        Action::ApplicationsReadOwn,
+        Action::ApplicationsReadAll,
+        Action::EmergencyOpen,
+        Action::EmergencyEnrol,
+        Action::EmergencyReview,
+        Action::PeopleReadOwn,
+        Action::PeopleReadAll,
+        Action::PeopleManage,
+        Action::PeopleRoles,
     ];
 
     /// The name in `roles.csv`.
@@ -63,6 +93,16 @@ impl Action {
             Action::AuditReadAll => "audit.read_all",
             Action::SubjectsHistory => "subjects.history",
             Action::SubjectsErase => "subjects.erase",
+            Action::ApplicationsWrite => "applications.write",
+            Action::ApplicationsReadOwn => "applications.read_own",
+            Action::ApplicationsReadAll => "applications.read_all",
+            Action::EmergencyOpen => "emergency.open",
+            Action::EmergencyEnrol => "emergency.enrol",
+            Action::EmergencyReview => "emergency.review",
+            Action::PeopleReadOwn => "people.read_own",
+            Action::PeopleReadAll => "people.read_all",
+            Action::PeopleManage => "people.manage",
+            Action::PeopleRoles => "people.roles",
         }
     }
 }

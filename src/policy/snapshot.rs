@@ -1,7 +1,7 @@
 //! One version of the policies, with the memory of what was decided under it.
 //!
 //! Invariant: immutable but for its memo, and the memo's keys are all that its values depend on.
-//! A new version is a new snapshot, so a stale decision cannot exist.
+//! A new version, or other grants, is a new snapshot, so a stale decision cannot exist.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -11,12 +11,13 @@ use ring::digest::{Context, SHA256};
 
 use super::check;
 use super::decide::{self, FieldVerdict, Offer, Standing, Verdict};
-use super::grant::{self, Grant};
+use super::grant::Grant;
+use super::grants_file;
 use super::groups::{GROUPS, Groups};
 use super::judge::{Judges, Line, Question, grant_lines, rule_line};
 use super::roles::{Action, Roles};
 use super::rule::{Effect, RULES, Shard};
-use crate::base::ids::{DatasetId, FieldName, PurposeId, SystemId, hex};
+use crate::base::ids::{DatasetId, FieldName, PurposeId, RuleId, SystemId, hex};
 use crate::base::{Code, Finding, Findings, Sources, Timestamp};
 use crate::catalogue::{Ask, Catalogue, Dataset, Field};
 use crate::identity::load::SYSTEMS;
@@ -29,15 +30,20 @@ const REMEMBERED: usize = 32_768;
 
 /// Everything that policy decides, in one version.
 pub struct Policy {
-    judges: Judges,
-    pub(super) shards: BTreeMap<DatasetId, Arc<Shard>>,
-    pub(super) grants: Vec<Arc<Grant>>,
-    /// Places in `grants`, by who may use them for what.
-    usable: HashMap<(SystemId, DatasetId, PurposeId), Vec<Arc<Grant>>>,
-    pub(super) groups: Groups,
-    pub(super) roles: Roles,
+    judges: Arc<Judges>,
+    pub(super) shards: Arc<BTreeMap<DatasetId, Arc<Shard>>>,
+    /// The grants of the files, as they are written.
+    pub(super) authored: Arc<Vec<Arc<Grant>>>,
+    /// All grants, as they stand.
+    grants: Vec<Arc<Grant>>,
+    /// The same, by who may use them for what.
+    usable: Usable,
+    pub(super) groups: Arc<Groups>,
+    pub(super) roles: Arc<Roles>,
     memo: Cache<Key, Arc<Standing>>,
 }
+
+type Usable = HashMap<(SystemId, DatasetId, PurposeId), Vec<Arc<Grant>>>;
 
 /// All that a [`Standing`] depends on within one version.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -46,8 +52,8 @@ struct Key {
     dataset: DatasetId,
     purpose: PurposeId,
     field: FieldName,
-    /// The grants, of those the system could use, that are out of force: so that time decides
-    /// which memory is looked up, and no memory is of a time.
+    /// The grants, of those the system could use, that are out of force or not for this ask: so
+    /// that time and case decide which memory is looked up, and no memory is of a time or a case.
     lapsed: Vec<usize>,
 }
 
@@ -78,7 +84,7 @@ impl Policy {
     ) -> Result<(Policy, Findings), Findings> {
         let mut findings = Findings::default();
         let groups = Groups::load(sources, catalogue, registry, &mut findings);
-        let grants = grant::load(sources, catalogue, &groups, &mut findings);
+        let grants = grants_file::load(sources, catalogue, &groups, &mut findings);
         let roles = Roles::load(sources, &mut findings);
         let shards = read_shards(previous, sources, catalogue, &groups, &mut findings);
         if grants.is_empty() && shards.values().all(|shard| shard.rules().is_empty()) {
@@ -91,23 +97,60 @@ impl Policy {
         findings.0.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         match judges {
             Ok(judges) if !findings.has_errors() => {
-                let mut usable: HashMap<_, Vec<_>> = HashMap::new();
-                for grant in &grants {
-                    for system in &grant.systems {
-                        let key = (system.clone(), grant.dataset.clone(), grant.purpose.clone());
-                        usable.entry(key).or_default().push(Arc::clone(grant));
-                    }
-                }
-                let memo = Cache::new(REMEMBERED);
-                Ok((Policy { judges, shards, grants, usable, groups, roles, memo }, findings))
+                let policy = Policy {
+                    judges: Arc::new(judges),
+                    shards: Arc::new(shards),
+                    usable: usable(&grants),
+                    authored: Arc::new(grants.clone()),
+                    grants,
+                    groups: Arc::new(groups),
+                    roles: Arc::new(roles),
+                    memo: Cache::new(REMEMBERED),
+                };
+                Ok((policy, findings))
             }
             _ => Err(findings),
         }
     }
 
+    /// What of a grant from outside the files holds under `catalogue`, which must be the one of
+    /// this policy; with a word on each thing that does not. None when nothing is left of it.
+    pub fn admit(&self, grant: &Arc<Grant>, catalogue: &Catalogue) -> (Option<Arc<Grant>>, Vec<String>) {
+        grant.narrowed(catalogue, &self.groups)
+    }
+
+    /// The same rules with these grants beside those of the files, each of which [`admit`] has let
+    /// through; `suspended` says of a grant of the files whether it stands otherwise than written.
+    /// Takes the time of the grants alone, however many rules there are.
+    ///
+    /// [`admit`]: Policy::admit
+    pub fn with_grants(
+        &self,
+        admitted: impl Iterator<Item = Arc<Grant>>,
+        suspended: impl Fn(&RuleId) -> Option<bool>,
+    ) -> Policy {
+        let authored = self.authored.iter().map(|grant| match suspended(&grant.id) {
+            Some(suspended) if suspended != grant.suspended => {
+                Arc::new(Grant { suspended, ..Grant::clone(grant) })
+            }
+            _ => Arc::clone(grant),
+        });
+        let grants: Vec<_> = authored.chain(admitted).collect();
+        Policy {
+            judges: Arc::clone(&self.judges),
+            shards: Arc::clone(&self.shards),
+            authored: Arc::clone(&self.authored),
+            usable: usable(&grants),
+            grants,
+            groups: Arc::clone(&self.groups),
+            roles: Arc::clone(&self.roles),
+            memo: Cache::new(REMEMBERED),
+        }
+    }
+
     /// Decides what `system` gets of what it asks for at `now`.
     pub fn decide(&self, system: &System, ask: &Ask, now: Timestamp) -> Verdict {
-        let about = self.about(system, &ask.dataset, &ask.purpose, Some(now));
+        let about = self.about(system, &ask.dataset, &ask.purpose, Some(now), Some(ask));
         let fields = ask.fields.iter().map(|asked| match ask.dataset.field(asked.name.as_str()) {
             Some(field) => decide::verdict(asked, &about.standing(field), &ask.dataset, &ask.purpose),
             None => unknown(&asked.name),
@@ -116,7 +159,7 @@ impl Policy {
     }
 
     /// What `system` may ask for of `dataset` for `purpose` at `now`, field by field in the order
-    /// of the schema.
+    /// of the schema. What a grant gives on a condition is not among it.
     pub fn offers(
         &self,
         system: &System,
@@ -124,14 +167,14 @@ impl Policy {
         purpose: &PurposeId,
         now: Timestamp,
     ) -> Vec<Offer> {
-        let about = self.about(system, dataset, purpose, Some(now));
+        let about = self.about(system, dataset, purpose, Some(now), None);
         dataset.fields.iter().map(|f| decide::offer(f, &about.standing(f), dataset, purpose)).collect()
     }
 
-    /// What stands within the days of every grant that is not suspended: for readers of the
-    /// policies as they are written.
+    /// What stands within the days and on the conditions of every grant that is not suspended: for
+    /// readers of the policies as they are written.
     pub fn written(&self, system: &System, dataset: &Dataset, purpose: &PurposeId) -> Vec<Offer> {
-        let about = self.about(system, dataset, purpose, None);
+        let about = self.about(system, dataset, purpose, None, None);
         dataset.fields.iter().map(|f| decide::offer(f, &about.standing(f), dataset, purpose)).collect()
     }
 
@@ -150,6 +193,19 @@ impl Policy {
         &self.grants
     }
 
+    /// The grants of the files, as they are written.
+    pub fn authored(&self) -> &[Arc<Grant>] {
+        &self.authored
+    }
+
+    /// How many grants a question of that kind looks at.
+    #[cfg(test)]
+    pub(super) fn usable_by(&self, system: &str, dataset: &str, purpose: &str) -> usize {
+        let key = (SystemId::parse(system), DatasetId::parse(dataset), PurposeId::parse(purpose));
+        let (Some(system), Some(dataset), Some(purpose)) = key else { return 0 };
+        self.usable.get(&(system, dataset, purpose)).map_or(0, Vec::len)
+    }
+
     /// The number of rules and grants: for the start's log line and for tests.
     pub fn size(&self) -> (usize, usize) {
         (self.shards.values().map(|shard| shard.rules().len()).sum(), self.grants.len())
@@ -161,11 +217,15 @@ impl Policy {
         dataset: &'a Dataset,
         purpose: &'a PurposeId,
         now: Option<Timestamp>,
+        ask: Option<&Ask>,
     ) -> About<'a> {
         let key = (system.id.clone(), dataset.id().clone(), purpose.clone());
         let usable = self.usable.get(&key).map(Vec::as_slice).unwrap_or_default();
-        let out_of_force = |grant: &Grant| now.map_or(grant.suspended, |now| !grant.in_force(now));
-        let lapsed = usable.iter().enumerate().filter(|(_, grant)| out_of_force(grant));
+        let in_force = |grant: &Grant| now.map_or(!grant.suspended, |now| grant.in_force(now));
+        let lapsed = usable
+            .iter()
+            .enumerate()
+            .filter(|(_, grant)| !in_force(grant) || now.is_some() && !grant.is_for(ask));
         About { policy: self, system, dataset, purpose, usable, lapsed: lapsed.map(|(at, _)| at).collect() }
     }
 }
@@ -203,7 +263,17 @@ impl About<'_> {
             self.usable.iter().cloned().enumerate().partition(|(at, _)| self.lapsed.contains(at));
         let grants =
             |listed: Vec<(usize, Arc<Grant>)>| listed.into_iter().map(|(_, g)| g).collect::<Vec<_>>();
-        let (lapsed, in_force) = (grants(lapsed), grants(in_force));
+        let (mut lapsed, mut in_force) = (grants(lapsed), grants(in_force));
+        // In an emergency its own grant stands for the fields that it gives: the lesser form of an
+        // ordinary one is not what was opened. A rule that denies still does.
+        let opened = |grant: &Arc<Grant>| {
+            grant.condition.is_some() && grant.fields.iter().any(|f| f.field == field.name)
+        };
+        if in_force.iter().any(opened) {
+            in_force.retain(opened);
+        }
+        // Whoever is not in the case is not told that somebody is.
+        lapsed.retain(|grant| grant.condition.is_none());
         let system = self.system.id.as_str();
         let question = Question {
             system,
@@ -236,6 +306,18 @@ impl About<'_> {
         let line = |rule| rule_line(dataset, rule);
         allow.into_iter().map(line).chain(grants).chain(deny.into_iter().map(line)).collect()
     }
+}
+
+/// Grants by who may use them for what.
+fn usable(grants: &[Arc<Grant>]) -> Usable {
+    let mut usable = Usable::with_capacity(grants.len());
+    for grant in grants {
+        for system in &grant.systems {
+            let key = (system.clone(), grant.dataset.clone(), grant.purpose.clone());
+            usable.entry(key).or_default().push(Arc::clone(grant));
+        }
+    }
+    usable
 }
 
 /// A field that the dataset does not have: the query's parser lets none through.

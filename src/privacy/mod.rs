@@ -5,6 +5,7 @@
 //! that reveals more. Pure: nothing here decides who gets what, and nothing here does I/O.
 
 mod band;
+mod counting;
 mod mask;
 mod predicate;
 mod pseudonym;
@@ -12,9 +13,12 @@ mod pseudonym;
 #[cfg(test)]
 mod ladder;
 
+use std::cell::OnceCell;
+
 use serde_json::{Map, Value};
 use time::Date;
 
+pub use counting::CountingKey;
 pub use pseudonym::PseudonymKey;
 
 use crate::base::ids::{DatasetId, DepartmentId, PurposeId};
@@ -46,16 +50,22 @@ pub struct Recipient<'a> {
 #[derive(Debug)]
 pub struct Context<'a> {
     dataset: &'a DatasetId,
-    purpose: &'a PurposeId,
-    key: RecipientKey,
+    recipient: Recipient<'a>,
+    key: &'a PseudonymKey,
+    /// Derived once there is a pseudonym to make: most answers have none.
+    recipient_key: OnceCell<RecipientKey>,
     today: Date,
 }
 
 impl<'a> Context<'a> {
     /// For one answer from `dataset` to `recipient`. `today`, in Asia/Shanghai, is what ages are
-    /// counted to. Derives the recipient's pseudonym key, so make one per answer, not per record.
-    pub fn new(dataset: &'a DatasetId, recipient: Recipient<'a>, key: &PseudonymKey, today: Date) -> Self {
-        Self { dataset, purpose: recipient.purpose, key: key.for_recipient(recipient), today }
+    /// counted to. Keeps the recipient's pseudonym key, so make one per answer, not per record.
+    pub fn new(dataset: &'a DatasetId, recipient: Recipient<'a>, key: &'a PseudonymKey, today: Date) -> Self {
+        Self { dataset, recipient, key, recipient_key: OnceCell::new(), today }
+    }
+
+    fn recipient_key(&self) -> &RecipientKey {
+        self.recipient_key.get_or_init(|| self.key.for_recipient(self.recipient))
     }
 }
 
@@ -108,7 +118,8 @@ fn show(item: &Disclosure<'_>, value: &Value, context: &Context<'_>) -> Result<V
             mask::of(kind, value).map(Value::String)
         }
         Form::Pseudonym => {
-            context.key.token(context.dataset, item.field, value, context.today).map(Value::String)
+            let key = context.recipient_key();
+            key.token(context.dataset, item.field, value, context.today).map(Value::String)
         }
         Form::Plain => Ok(value.clone()),
     }
@@ -118,7 +129,7 @@ fn show(item: &Disclosure<'_>, value: &Value, context: &Context<'_>) -> Result<V
 /// goes beyond them is a fault of ours, and a second look costs less than a value too many.
 fn terms<'a>(item: &Disclosure<'a>, context: &Context<'_>) -> Result<&'a FormTerms, Code> {
     let terms = item.field.sharing.forms.get(&item.form);
-    terms.filter(|terms| terms.serves(context.purpose)).ok_or(Code::Internal)
+    terms.filter(|terms| terms.serves(context.recipient.purpose)).ok_or(Code::Internal)
 }
 
 #[cfg(test)]

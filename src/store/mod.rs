@@ -7,4 +7,5 @@
 pub mod anchors;
 pub mod audit;
 pub mod state;
+pub mod upkeep;
 pub mod witness;

@@ -38,6 +38,9 @@ pub struct Metrics {
     crl_age: Gauge,
     crl_left: Gauge,
     certificate_left: Gauge,
+    notices_waiting: Family<Channel, Gauge>,
+    notices_parked: Gauge,
+    notices_age: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -74,6 +77,11 @@ struct Anchor {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Channel {
+    channel: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut metrics = Self {
@@ -97,6 +105,9 @@ impl Default for Metrics {
             crl_age: Gauge::default(),
             crl_left: Gauge::default(),
             certificate_left: Gauge::default(),
+            notices_waiting: Family::default(),
+            notices_parked: Gauge::default(),
+            notices_age: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -145,6 +156,12 @@ impl Metrics {
         r.register_with_unit("crl_left", help, Unit::Seconds, self.crl_left.clone());
         let help = "Until the gateway's own certificate expires";
         r.register_with_unit("certificate_left", help, Unit::Seconds, self.certificate_left.clone());
+        let help = "Letters with notices that have not left, by channel";
+        r.register("notices_waiting", help, self.notices_waiting.clone());
+        let help = "Letters with notices that were given up in the last 30 days";
+        r.register("notices_parked", help, self.notices_parked.clone());
+        let help = "Since the oldest letter with notices that has not left was made";
+        r.register_with_unit("notices_age", help, Unit::Seconds, self.notices_age.clone());
     }
 
     /// A request came in; pair with [`Metrics::request_ended`].
@@ -216,6 +233,16 @@ impl Metrics {
         self.certificate_left.set(certificate_left);
     }
 
+    /// The state of the outbox: letters by mail and by webhook that have not left, letters that
+    /// were given up, and the seconds since the oldest that has not left was made.
+    pub fn notices(&self, mail: i64, webhook: i64, parked: i64, age: i64) {
+        for (channel, waiting) in [("mail", mail), ("webhook", webhook)] {
+            self.notices_waiting.get_or_create(&Channel { channel }).set(waiting);
+        }
+        self.notices_parked.set(parked);
+        self.notices_age.set(age);
+    }
+
     /// All of it in the OpenMetrics text format.
     pub fn text(&self) -> String {
         let mut out = String::new();
@@ -253,6 +280,7 @@ mod tests {
         metrics.anchor_age(61);
         metrics.versions(7, 41);
         metrics.certificates(60, -1, 86_400);
+        metrics.notices(5, 1, 2, 90);
         let text = metrics.text();
         for line in [
             "sluice_build_info{version=\"0.1.0\"} 1",
@@ -274,6 +302,10 @@ mod tests {
             "sluice_crl_age_seconds 60",
             "sluice_crl_left_seconds -1",
             "sluice_certificate_left_seconds 86400",
+            "sluice_notices_waiting{channel=\"mail\"} 5",
+            "sluice_notices_waiting{channel=\"webhook\"} 1",
+            "sluice_notices_parked 2",
+            "sluice_notices_age_seconds 90",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in:\n{text}");
         }

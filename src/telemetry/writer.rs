@@ -1,18 +1,26 @@
 //! Writes log lines on a thread of its own.
 //!
+//! Lines are put one behind the other into a buffer, which the thread empties every few
+//! milliseconds: under load one wake-up and one write serve many lines.
+//!
 //! Invariant: whoever logs never waits for whoever reads the log. A reader that stands still
 //! costs lines, which are counted and reported when it moves again, never a request.
 
 use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// The number of lines that may wait.
-const WAITING: usize = 8192;
+/// Bytes of lines that may wait.
+const WAITING: usize = 4 << 20;
+
+/// How long a line waits for others before it is written.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// The largest buffer that is kept for the next lines.
+const KEPT: usize = 64 << 10;
 
 /// The thread that writes; dropping it writes what waits, then ends.
 pub(super) struct Background {
@@ -22,25 +30,34 @@ pub(super) struct Background {
 
 /// Where lines go. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Lines {
-    sender: SyncSender<Message>,
-    lost: Arc<AtomicU64>,
+pub(super) struct Lines(Arc<Desk>);
+
+/// Between those who log and the one who writes.
+#[derive(Default)]
+pub(super) struct Desk {
+    waiting: Mutex<Waiting>,
+    /// Told when there is something again after a while without, and at the end.
+    changed: Condvar,
 }
 
-enum Message {
-    Line(Vec<u8>),
-    End,
+#[derive(Default)]
+struct Waiting {
+    /// Whole lines.
+    bytes: Vec<u8>,
+    /// Lines for which there was no room.
+    lost: u64,
+    /// The writer sleeps until it is told.
+    idle: bool,
+    ended: bool,
 }
 
 impl Background {
     /// Starts a thread that writes to `out`.
     pub fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
-        let (sender, receiver) = sync_channel(WAITING);
-        let lost = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&lost);
-        let thread =
-            thread::Builder::new().name("log".into()).spawn(move || write_all(out, &receiver, &counted))?;
-        Ok(Self { lines: Lines { sender, lost }, thread: Some(thread) })
+        let lines = Lines(Arc::default());
+        let desk = Arc::clone(&lines.0);
+        let thread = thread::Builder::new().name("log".into()).spawn(move || desk.serve(out))?;
+        Ok(Self { lines, thread: Some(thread) })
     }
 
     /// Where lines go.
@@ -51,76 +68,83 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        let told = self.lines.sender.send(Message::End);
-        if let (Ok(()), Some(thread)) = (told, self.thread.take()) {
+        self.lines.0.lock().ended = true;
+        self.lines.0.changed.notify_one();
+        if let Some(thread) = self.thread.take() {
             // A panic of the writer has nobody left to be told to.
             thread.join().ok();
         }
     }
 }
 
-fn write_all(out: impl Write, lines: &Receiver<Message>, lost: &AtomicU64) {
-    let mut out = io::BufWriter::with_capacity(64 * 1024, out);
-    while let Ok(Message::Line(first)) = lines.recv() {
-        // When the log's reader is gone there is nobody to tell: failed writes are dropped.
-        out.write_all(&first).ok();
-        // What else waits goes out with the same system call.
-        let mut ended = false;
-        for message in lines.try_iter() {
-            match message {
-                Message::Line(line) => out.write_all(&line).ok(),
-                Message::End => {
-                    ended = true;
-                    break;
-                }
-            };
+impl Desk {
+    /// Writes until the end.
+    fn serve(&self, mut out: impl Write) {
+        let mut spare = Vec::new();
+        loop {
+            let Waiting { mut bytes, lost, ended, .. } = self.take(spare);
+            if lost > 0 {
+                writeln!(bytes, "{{\"level\":\"WARN\",\"message\":\"log lines lost\",\"log.lost\":{lost}}}")
+                    .ok();
+            }
+            // When the log's reader is gone there is nobody to tell: failed writes are dropped.
+            out.write_all(&bytes).ok();
+            out.flush().ok();
+            if ended {
+                return;
+            }
+            bytes.clear();
+            bytes.shrink_to(KEPT);
+            spare = bytes;
         }
-        let missing = lost.swap(0, Ordering::Relaxed);
-        if missing > 0 {
-            writeln!(out, "{{\"level\":\"WARN\",\"message\":\"log lines lost\",\"log.lost\":{missing}}}")
-                .ok();
-        }
-        out.flush().ok();
-        if ended {
-            return;
-        }
+    }
+
+    /// Waits for lines, gives them a moment to gather, and takes them; `spare` is filled next.
+    fn take(&self, spare: Vec<u8>) -> Waiting {
+        let mut waiting = self.lock();
+        waiting.idle = true;
+        let waited = self.changed.wait_while(waiting, |w| w.bytes.is_empty() && w.lost == 0 && !w.ended);
+        waiting = waited.unwrap_or_else(PoisonError::into_inner);
+        waiting.idle = false;
+        let waited = self.changed.wait_timeout_while(waiting, GATHER, |w| !w.ended);
+        waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let ended = waiting.ended;
+        std::mem::replace(&mut *waiting, Waiting { bytes: spare, ended, ..Waiting::default() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // What a panic may leave half done is one line.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Line<'a>;
+    type Writer = &'a Desk;
 
-    fn make_writer(&'a self) -> Line<'a> {
-        Line { to: self, bytes: Vec::with_capacity(384) }
+    fn make_writer(&'a self) -> &'a Desk {
+        &self.0
     }
 }
 
-/// One line being made; sent when dropped.
-pub(super) struct Line<'a> {
-    to: &'a Lines,
-    bytes: Vec<u8>,
-}
-
-impl Write for Line<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
+/// The subscriber hands over each line whole.
+impl Write for &Desk {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut waiting = self.lock();
+        if waiting.bytes.len() + line.len() <= WAITING {
+            waiting.bytes.extend_from_slice(line);
+        } else {
+            waiting.lost += 1;
+        }
+        let tell = std::mem::take(&mut waiting.idle);
+        drop(waiting);
+        if tell {
+            self.changed.notify_one();
+        }
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl Drop for Line<'_> {
-    fn drop(&mut self) {
-        if self.bytes.is_empty() {
-            return;
-        }
-        let line = Message::Line(std::mem::take(&mut self.bytes));
-        if self.to.sender.try_send(line).is_err() {
-            self.to.lost.fetch_add(1, Ordering::Relaxed);
-        }
     }
 }
 
@@ -162,7 +186,7 @@ mod tests {
     }
 
     fn log(lines: &Lines, text: &str) {
-        writeln!(lines.make_writer(), "{text}").unwrap();
+        lines.make_writer().write_all(format!("{text}\n").as_bytes()).unwrap();
     }
 
     #[test]
@@ -181,7 +205,7 @@ mod tests {
         let gate = Gate::default();
         let background = Background::start(gate.clone()).unwrap();
         // More than can wait: this ends although nobody reads.
-        (0..WAITING * 2 + 10_000).for_each(|n| log(&background.lines(), &format!("line {n:0>60}")));
+        (0..WAITING / 20).for_each(|n| log(&background.lines(), &format!("line {n:0>60}")));
         gate.open();
         drop(background);
         assert!(gate.text().contains("\"log.lost\":"));

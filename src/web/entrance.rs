@@ -24,7 +24,7 @@ use super::problem;
 use super::routes::Template;
 use super::server::Worker;
 use super::trace::Trace;
-use crate::base::ids::RequestId;
+use crate::base::ids::{AccountId, RequestId};
 use crate::base::{Code, Error, Lang};
 use crate::identity::System;
 use crate::telemetry::Metrics;
@@ -39,6 +39,8 @@ pub struct Arrival {
     pub lang: Lang,
     /// The system that sent it, once that is known; for the access line.
     pub system: OnceCell<Arc<System>>,
+    /// The account whose person sent it, once that is known; for the access line.
+    pub account: OnceCell<AccountId>,
     began: Instant,
     method: &'static str,
 }
@@ -61,6 +63,7 @@ impl Arrival {
             request_id,
             lang: Lang::negotiate(language),
             system: OnceCell::new(),
+            account: OnceCell::new(),
             began: Instant::now(),
             method: method(req.method()),
         }
@@ -128,8 +131,11 @@ fn tell<B: MessageBody + 'static>(
     }
     let code = error.code;
     let mut answer: HttpResponse = problem::render(error, &arrival.request_id, arrival.lang);
-    if code == Code::MethodNotAllowed {
-        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(template.allow));
+    // Names of methods: always a valid header value.
+    if code == Code::MethodNotAllowed
+        && let Ok(allow) = HeaderValue::from_str(&template.allow())
+    {
+        answer.headers_mut().insert(header::ALLOW, allow);
     }
     (code, served.into_response(answer))
 }
@@ -176,6 +182,7 @@ fn report(metrics: &Metrics, arrival: &Arrival, route: &'static str, status: Sta
             request.id = %arrival.request_id,
             trace.id = %arrival.trace.id(),
             caller.system = arrival.system.get().map(|system| system.id.as_str()),
+            caller.account = arrival.account.get().map(AccountId::as_str),
             http.method = arrival.method,
             http.route = route,
             http.status = status,

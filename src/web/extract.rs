@@ -4,6 +4,7 @@
 //! others were answered 401 and recorded before the handler ran. What the caller may do is not
 //! decided here.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
@@ -15,7 +16,11 @@ use super::entrance::Arrival;
 use super::routes::Template;
 use super::server::Worker;
 use super::tls::peer::Peer;
-use crate::app::{Call, PersonCaller, SystemCaller};
+use super::{cookie, cross_site};
+use crate::app::session::SignedIn;
+use crate::app::session::sign_in::Visit;
+use crate::app::{Call, Caller, PersonCaller, Source, SystemCaller};
+use crate::base::ids::Fingerprint;
 use crate::base::{Code, Error, Lang, Result};
 
 /// A department's system, known by the key of its certificate.
@@ -26,35 +31,6 @@ pub struct System {
     pub lang: Lang,
 }
 
-impl FromRequest for System {
-    type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self>>;
-
-    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let req = req.clone();
-        async move {
-            let (arrival, worker) = (Arrival::of(&req)?, Worker::of(&req)?);
-            let peer = req.conn_data::<Peer>();
-            match known(peer, &worker) {
-                Ok(caller) => {
-                    // Set once: a request has one caller.
-                    arrival.system.get_or_init(|| Arc::clone(&caller.system));
-                    let trace = arrival.trace.to_string();
-                    Ok(Self {
-                        call: Call { request_id: arrival.request_id, trace, caller },
-                        lang: arrival.lang,
-                    })
-                }
-                Err(code) => {
-                    let (certificate, route) = (peer.map(|p| p.certificate), Template::of(&req).path);
-                    Err(worker.gateway.refused_at_door(arrival.request_id, certificate, route, code).await)
-                }
-            }
-        }
-        .boxed_local()
-    }
-}
-
 /// A person, signed in.
 pub struct Person {
     /// The request and who makes it.
@@ -63,22 +39,190 @@ pub struct Person {
     pub lang: Lang,
 }
 
+/// The holder of a session, who may have a password to change before being let further.
+pub struct Holder {
+    /// The request and who makes it.
+    pub call: Call<PersonCaller>,
+    /// The session.
+    pub signed_in: SignedIn,
+}
+
+/// A person, signed in; or a system, where no session is shown.
+pub struct Anyone {
+    /// The request and who makes it.
+    pub call: Call<Caller>,
+    /// The language it reads.
+    pub lang: Lang,
+}
+
+/// Somebody who is about to sign in.
+pub struct Visitor {
+    /// What is known so far.
+    pub visit: Visit,
+}
+
+/// A request on its way to its handler.
+struct Incoming {
+    req: HttpRequest,
+    arrival: Rc<Arrival>,
+    worker: Worker,
+}
+
+impl Incoming {
+    fn new(req: &HttpRequest) -> Result<Self> {
+        Ok(Self { req: req.clone(), arrival: Arrival::of(req)?, worker: Worker::of(req)? })
+    }
+
+    fn call<C>(&self, caller: C) -> Call<C> {
+        Call { request_id: self.arrival.request_id, trace: self.arrival.trace.to_string(), caller }
+    }
+
+    fn peer(&self) -> Option<&Peer> {
+        self.req.conn_data::<Peer>()
+    }
+
+    /// The peer, if its certificate is good now.
+    fn good_peer(&self) -> Result<&Peer, Code> {
+        let peer = self.peer().ok_or(Code::CertificateRequired)?;
+        let good = peer.check(&self.worker.tls, self.worker.gateway.now());
+        good.then_some(peer).ok_or(Code::CertificateRevoked)
+    }
+
+    /// The system that the peer's certificate stands for.
+    async fn system(&self) -> Result<SystemCaller> {
+        let known = self.good_peer().and_then(|peer| {
+            let registry = self.worker.gateway.registry();
+            let system = registry.by_key(&peer.key).ok_or(Code::CertificateUnknown)?;
+            Ok(SystemCaller { system: Arc::clone(system), certificate: peer.certificate, key: peer.key })
+        });
+        match known {
+            Ok(caller) => {
+                // Set once: a request has one caller.
+                self.arrival.system.get_or_init(|| Arc::clone(&caller.system));
+                Ok(caller)
+            }
+            Err(code) => Err(self.refuse(self.peer().map(|peer| peer.certificate), code).await),
+        }
+    }
+
+    /// Whoever holds the session whose token the cookie is.
+    async fn holder(&self) -> Result<SignedIn> {
+        let found = match (cookie::value(&self.req, cookie::SESSION), cross_site::check(&self.req)) {
+            (Some(token), Ok(())) => self.worker.gateway.signed_in(token.reveal()).await,
+            (Some(_), Err(code)) => Err(code.into()),
+            (None, _) => Err(Code::SignInRequired.into()),
+        };
+        match found {
+            Ok(signed_in) => {
+                self.arrival.account.get_or_init(|| signed_in.session.profile.account.id.clone());
+                Ok(signed_in)
+            }
+            Err(error) if matches!(error.code, Code::SignInRequired | Code::CrossSite) => {
+                Err(self.refuse(None, error.code).await)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A holder with nothing left to set up.
+    async fn person(&self) -> Result<PersonCaller> {
+        let signed_in = self.holder().await?;
+        if signed_in.is_finished() {
+            Ok(signed_in.caller())
+        } else {
+            Err(self.refuse(None, Code::SignInUnfinished).await)
+        }
+    }
+
+    async fn refuse(&self, certificate: Option<Fingerprint>, code: Code) -> Error {
+        let route = Template::of(&self.req).path;
+        self.worker.gateway.refused_at_door(self.arrival.request_id, certificate, route, code).await
+    }
+}
+
+impl FromRequest for System {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let incoming = Incoming::new(req);
+        async move {
+            let incoming = incoming?;
+            Ok(Self { call: incoming.call(incoming.system().await?), lang: incoming.arrival.lang })
+        }
+        .boxed_local()
+    }
+}
+
 impl FromRequest for Person {
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<Self>>;
 
-    fn from_request(_req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        async move { Err(Code::SignInRequired.into()) }.boxed_local()
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let incoming = Incoming::new(req);
+        async move {
+            let incoming = incoming?;
+            Ok(Self { call: incoming.call(incoming.person().await?), lang: incoming.arrival.lang })
+        }
+        .boxed_local()
     }
 }
 
-/// The system that the peer's certificate stands for.
-fn known(peer: Option<&Peer>, worker: &Worker) -> Result<SystemCaller, Code> {
-    let peer = peer.ok_or(Code::CertificateRequired)?;
-    if !peer.check(&worker.tls, worker.gateway.now()) {
-        return Err(Code::CertificateRevoked);
+impl FromRequest for Holder {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let incoming = Incoming::new(req);
+        async move {
+            let incoming = incoming?;
+            let signed_in = incoming.holder().await?;
+            Ok(Self { call: incoming.call(signed_in.caller()), signed_in })
+        }
+        .boxed_local()
     }
-    let registry = worker.gateway.registry();
-    let system = registry.by_key(&peer.key).ok_or(Code::CertificateUnknown)?;
-    Ok(SystemCaller { system: Arc::clone(system), certificate: peer.certificate, key: peer.key })
+}
+
+impl FromRequest for Anyone {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let incoming = Incoming::new(req);
+        async move {
+            let incoming = incoming?;
+            let caller = match cookie::value(&incoming.req, cookie::SESSION) {
+                Some(_) => Caller::Person(incoming.person().await?),
+                None => Caller::System(incoming.system().await?),
+            };
+            Ok(Self { call: incoming.call(caller), lang: incoming.arrival.lang })
+        }
+        .boxed_local()
+    }
+}
+
+impl FromRequest for Visitor {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let incoming = Incoming::new(req);
+        async move {
+            let incoming = incoming?;
+            // Whoever could sign a browser in could have its owner work under another's name.
+            if let Err(code) = cross_site::check(&incoming.req) {
+                return Err(incoming.refuse(None, code).await);
+            }
+            let Some(address) = incoming.req.peer_addr() else { return Err(Code::Internal.into()) };
+            let visit = Visit {
+                request_id: incoming.arrival.request_id,
+                trace: incoming.arrival.trace.to_string(),
+                network: Source::network(address.ip()),
+                device: cookie::value(&incoming.req, cookie::DEVICE),
+                certificate: incoming.good_peer().map(|peer| peer.key),
+            };
+            Ok(Self { visit })
+        }
+        .boxed_local()
+    }
 }

@@ -7,6 +7,8 @@
 pub mod api;
 pub mod body;
 mod connections;
+pub mod cookie;
+mod cross_site;
 pub mod entrance;
 pub mod extract;
 pub mod legacy;

@@ -1,4 +1,4 @@
-//! The table of routes: what is served, and nothing else is.
+//! The table of routes: what is served, and nothing else is. The rows of one path stand together.
 //!
 //! Invariant: each row is documented in the OpenAPI document and each documented operation has a
 //! row (a test compares them), so the document is exactly what is served.
@@ -6,18 +6,23 @@
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
 
-use super::api::{audit, datasets, explain, openapi, query, subjects};
+use super::api::{
+    applications, audit, datasets, delegations, emergency, explain, grants, openapi, people, query, session,
+    subjects,
+};
 use crate::base::{Code, Error, Result};
 
 /// One row: a method on a path, who answers it, and how it can end other than well.
 #[derive(Clone, Copy)]
 pub struct Row {
-    /// The method; one for each path so far.
+    /// The method.
     pub verb: Verb,
     /// The path as a template.
     pub path: &'static str,
     /// The problems it can answer with, beside those of [`EVERYWHERE`].
     pub codes: &'static [&'static [Code]],
+    /// Is it for whoever is not known too?
+    pub open: bool,
     /// The path as actix matches it, where a part of it spans several segments.
     pattern: &'static str,
     handler: fn() -> Route,
@@ -30,18 +35,68 @@ pub enum Verb {
     Get,
     /// `POST`
     Post,
+    /// `DELETE`
+    Delete,
 }
 
 /// Problems that any route can answer with.
 pub const EVERYWHERE: &[Code] = &[Code::MalformedRequest, Code::Internal, Code::NotReady];
 
-/// Problems of routes that want to know the caller.
-const CALLER: &[Code] = &[
+/// Problems of routes for systems.
+const SYSTEM: &[Code] = &[
     Code::CertificateRequired,
     Code::CertificateUnknown,
     Code::CertificateRevoked,
     Code::TooManyRefusals,
     Code::AuditUnavailable,
+];
+
+/// Problems of routes that want to know the person.
+const PERSON: &[Code] =
+    &[Code::SignInRequired, Code::SignInUnfinished, Code::TooManyRefusals, Code::AuditUnavailable];
+
+/// The same where a sign-in need not be finished.
+const HOLDER: &[Code] = &[Code::SignInRequired, Code::TooManyRefusals, Code::AuditUnavailable];
+
+/// Problems of routes by which a person changes something.
+const CHANGE: &[Code] = &[Code::CrossSite];
+
+/// Problems of signing in.
+const SIGN_IN: &[Code] = &[
+    Code::SignInFailed,
+    Code::CertificateRequired,
+    Code::CertificateUnknown,
+    Code::CertificateRevoked,
+    Code::CrossSite,
+    Code::TooManyAttempts,
+    Code::TooManyRefusals,
+    Code::Overloaded,
+    Code::AuditUnavailable,
+];
+
+/// Problems of routes for systems and for people.
+const ANYONE: &[Code] = &[
+    Code::CertificateRequired,
+    Code::CertificateUnknown,
+    Code::CertificateRevoked,
+    Code::SignInRequired,
+    Code::SignInUnfinished,
+    Code::TooManyRefusals,
+    Code::AuditUnavailable,
+];
+
+/// Problems of changing what is signed in with.
+const CREDENTIALS: &[Code] = &[Code::TooManyAttempts, Code::Overloaded];
+
+/// Problems of changing accounts.
+const PEOPLE: &[Code] = &[
+    Code::Forbidden,
+    Code::NotSeparate,
+    Code::NotFound,
+    Code::AccountTaken,
+    Code::ExclusiveRoles,
+    Code::WrongState,
+    Code::Overloaded,
 ];
 
 /// Problems of routes with a body.
@@ -53,6 +108,19 @@ const BODY: &[Code] = &[
     Code::TooLarge,
     Code::UnsupportedMediaType,
     Code::InvalidRequest,
+];
+
+/// Problems of reading an application or a grant, or a list of them.
+const READ: &[Code] = &[Code::Forbidden, Code::NotFound, Code::InvalidRequest];
+
+/// Problems of commanding one.
+const COMMAND: &[Code] = &[
+    Code::Forbidden,
+    Code::NotSeparate,
+    Code::NotFound,
+    Code::WrongState,
+    Code::VersionMismatch,
+    Code::KeyReused,
 ];
 
 /// Problems of a query.
@@ -70,31 +138,69 @@ const QUERY: &[Code] = &[
     Code::Overloaded,
 ];
 
+/// Problems of emergency access.
+const EMERGENCY: &[Code] = &[Code::Forbidden, Code::NotSeparate, Code::NotFound, Code::WrongState];
+
 /// All rows.
 pub static ROWS: &[Row] = &[
-    post("/v1/datasets/{dataset}/query", &[CALLER, BODY, QUERY], || web::to(query::query)),
-    get("/v1/datasets", &[CALLER, &[Code::Forbidden]], || web::to(datasets::list)),
-    get("/v1/datasets/{dataset}", &[CALLER, &[Code::Forbidden, Code::NotFound]], || web::to(datasets::view)),
-    get("/v1/requests/{request_id}/explain", &[CALLER, &[Code::NotFound]], || web::to(explain::explain)),
-    get("/v1/audit/checkpoint", &[CALLER, &[Code::NotFound, Code::InvalidRequest]], || {
+    post("/v1/datasets/{dataset}/query", &[SYSTEM, BODY, QUERY], || web::to(query::query)),
+    get("/v1/datasets", &[ANYONE, &[Code::Forbidden]], || web::to(datasets::list)),
+    get("/v1/datasets/{dataset}", &[ANYONE, &[Code::Forbidden, Code::NotFound]], || web::to(datasets::view)),
+    get("/v1/requests/{request_id}/explain", &[ANYONE, &[Code::NotFound]], || web::to(explain::explain)),
+    get("/v1/audit/checkpoint", &[ANYONE, &[Code::NotFound, Code::InvalidRequest]], || {
         web::to(audit::checkpoint)
     }),
-    get("/v1/audit/tile/{level}/{index}", &[CALLER, &[Code::NotFound]], || web::to(audit::tile))
+    get("/v1/audit/tile/{level}/{index}", &[ANYONE, &[Code::NotFound]], || web::to(audit::tile))
         .matching("/v1/audit/tile/{level}/{index:.+}"),
-    get("/v1/audit/records", &[CALLER, &[Code::Forbidden, Code::InvalidRequest]], || web::to(audit::records)),
-    get("/v1/audit/records/{index}", &[CALLER, &[Code::NotFound]], || web::to(audit::record)),
-    get("/v1/audit/records/{index}/proof", &[CALLER, &[Code::NotFound]], || web::to(audit::proof)),
-    post("/v1/subjects/history", &[CALLER, BODY, &[Code::Forbidden]], || web::to(subjects::history)),
-    post("/v1/subjects/erase", &[CALLER, BODY, &[Code::Forbidden]], || web::to(subjects::erase)),
-    get("/openapi.json", &[], || web::to(openapi::document)),
+    get("/v1/audit/records", &[ANYONE, &[Code::Forbidden, Code::InvalidRequest]], || web::to(audit::records)),
+    get("/v1/audit/records/{index}", &[ANYONE, &[Code::NotFound]], || web::to(audit::record)),
+    get("/v1/audit/records/{index}/proof", &[ANYONE, &[Code::NotFound]], || web::to(audit::proof)),
+    post("/v1/subjects/history", &[ANYONE, CHANGE, BODY, &[Code::Forbidden]], || web::to(subjects::history)),
+    post("/v1/subjects/erase", &[ANYONE, CHANGE, BODY, &[Code::Forbidden]], || web::to(subjects::erase)),
+    get("/v1/emergency", &[PERSON, &[Code::Forbidden]], || web::to(emergency::list)),
+    post("/v1/emergency", &[PERSON, CHANGE, BODY, EMERGENCY], || web::to(emergency::open)),
+    post("/v1/emergency/enrolments", &[PERSON, CHANGE, BODY, EMERGENCY], || web::to(emergency::enrol)),
+    post("/v1/emergency/enrolments/withdraw", &[PERSON, CHANGE, BODY, EMERGENCY], || {
+        web::to(emergency::withdraw)
+    }),
+    post("/v1/emergency/{id}/review", &[PERSON, CHANGE, BODY, EMERGENCY], || web::to(emergency::review)),
+    get("/v1/session", &[HOLDER], || web::to(session::view)),
+    post("/v1/session", &[SIGN_IN, BODY], || web::to(session::begin)).open(),
+    delete("/v1/session", &[HOLDER, CHANGE], || web::to(session::end)),
+    post("/v1/session/password", &[HOLDER, CHANGE, BODY, CREDENTIALS], || web::to(session::password)),
+    post("/v1/session/totp", &[HOLDER, CHANGE, BODY, CREDENTIALS], || web::to(session::totp)),
+    get("/v1/sessions", &[PERSON], || web::to(session::list)),
+    delete("/v1/sessions/{session}", &[PERSON, CHANGE, &[Code::NotFound]], || web::to(session::end_other)),
+    get("/v1/people", &[PERSON, &[Code::Forbidden, Code::InvalidRequest]], || web::to(people::list)),
+    post("/v1/people", &[PERSON, CHANGE, BODY, PEOPLE], || web::to(people::make)),
+    get("/v1/people/{account}", &[PERSON, &[Code::NotFound]], || web::to(people::view)),
+    post("/v1/people/{account}/{command}", &[PERSON, CHANGE, BODY, PEOPLE], || web::to(people::command)),
+    get("/v1/applications", &[PERSON, READ], || web::to(applications::list)),
+    post("/v1/applications", &[PERSON, CHANGE, BODY, COMMAND], || web::to(applications::draft)),
+    get("/v1/applications/{id}", &[PERSON, READ], || web::to(applications::get)),
+    get("/v1/applications/{id}/events", &[PERSON, READ], || web::to(applications::events)),
+    post("/v1/applications/{id}/{command}", &[PERSON, CHANGE, BODY, COMMAND], || {
+        web::to(applications::command)
+    }),
+    get("/v1/grants", &[PERSON, READ], || web::to(grants::list)),
+    get("/v1/grants/{id}", &[PERSON, READ], || web::to(grants::get)),
+    post("/v1/grants/{id}/{command}", &[PERSON, CHANGE, BODY, COMMAND], || web::to(grants::command)),
+    get("/v1/delegations", &[PERSON, READ], || web::to(delegations::list)),
+    post("/v1/delegations", &[PERSON, CHANGE, BODY, COMMAND], || web::to(delegations::give)),
+    delete("/v1/delegations/{id}", &[PERSON, CHANGE, READ], || web::to(delegations::take_back)),
+    get("/openapi.json", &[], || web::to(openapi::document)).open(),
 ];
 
 const fn get(path: &'static str, codes: &'static [&'static [Code]], handler: fn() -> Route) -> Row {
-    Row { verb: Verb::Get, path, codes, pattern: path, handler }
+    Row { verb: Verb::Get, path, codes, open: false, pattern: path, handler }
 }
 
 const fn post(path: &'static str, codes: &'static [&'static [Code]], handler: fn() -> Route) -> Row {
     Row { verb: Verb::Post, ..get(path, codes, handler) }
+}
+
+const fn delete(path: &'static str, codes: &'static [&'static [Code]], handler: fn() -> Route) -> Row {
+    Row { verb: Verb::Delete, ..get(path, codes, handler) }
 }
 
 /// The template that a request matched, for the access line, the metrics and `Allow`.
@@ -102,17 +208,22 @@ const fn post(path: &'static str, codes: &'static [&'static [Code]], handler: fn
 pub struct Template {
     /// The path as a template.
     pub path: &'static str,
-    /// The methods that the path has.
-    pub allow: &'static str,
 }
 
 impl Template {
     /// Of a request that matched no row.
-    pub const UNKNOWN: Template = Template { path: "unknown", allow: "" };
+    pub const UNKNOWN: Template = Template { path: "unknown" };
 
     /// The template that `req`, once routed, matched.
     pub fn of(req: &HttpRequest) -> Template {
         req.app_data::<Template>().copied().unwrap_or(Template::UNKNOWN)
+    }
+
+    /// The methods that the path has, as `Allow` names them.
+    pub fn allow(self) -> String {
+        let methods: Vec<&str> =
+            ROWS.iter().filter(|row| row.path == self.path).map(|row| row.verb.as_str()).collect();
+        methods.join(", ")
     }
 }
 
@@ -122,6 +233,7 @@ impl Verb {
         match self {
             Verb::Get => "GET",
             Verb::Post => "POST",
+            Verb::Delete => "DELETE",
         }
     }
 }
@@ -131,24 +243,33 @@ impl Row {
         Row { pattern, ..self }
     }
 
-    /// The row as actix wants it.
-    fn resource(&self) -> Resource {
+    const fn open(self) -> Row {
+        Row { open: true, ..self }
+    }
+
+    fn route(&self) -> Route {
         let method = match self.verb {
             Verb::Get => Method::GET,
             Verb::Post => Method::POST,
+            Verb::Delete => Method::DELETE,
         };
-        web::resource(self.pattern)
-            .app_data(Template { path: self.path, allow: self.verb.as_str() })
-            .route((self.handler)().method(method))
-            .default_service(web::to(method_not_allowed))
+        (self.handler)().method(method)
     }
+}
+
+/// The rows of one path as actix wants them.
+fn resource(rows: &[Row]) -> Option<Resource> {
+    let first = rows.first()?;
+    let resource = web::resource(first.pattern).app_data(Template { path: first.path });
+    let resource = rows.iter().fold(resource, |resource, row| resource.route(row.route()));
+    Some(resource.default_service(web::to(method_not_allowed)))
 }
 
 /// Serves every row; anything else is a problem.
 pub fn configure(app: &mut web::ServiceConfig) {
-    ROWS.iter().for_each(|row| {
-        app.service(row.resource());
-    });
+    for resource in ROWS.chunk_by(|a, b| a.path == b.path).filter_map(resource) {
+        app.service(resource);
+    }
     app.default_service(web::to(not_found));
 }
 
@@ -167,8 +288,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_stands_in_the_table_once() {
+    fn a_method_on_a_path_stands_in_the_table_once_and_the_rows_of_a_path_stand_together() {
+        let rows: BTreeSet<_> = ROWS.iter().map(|row| (row.path, row.verb.as_str())).collect();
+        assert_eq!(rows.len(), ROWS.len());
         let paths: BTreeSet<_> = ROWS.iter().map(|row| row.path).collect();
-        assert_eq!(paths.len(), ROWS.len());
+        assert_eq!(paths.len(), ROWS.chunk_by(|a, b| a.path == b.path).count());
     }
 }

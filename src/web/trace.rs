@@ -28,7 +28,7 @@ impl Trace {
     /// request id, random and unique, is the trace id then; its first half is the id of the
     /// gateway's span in either case, so that no more randomness is needed.
     pub fn join<'a>(mut headers: impl Iterator<Item = &'a [u8]>, request: &RequestId) -> Self {
-        let own: [u8; 16] = decode_hex(&request.to_string()).unwrap_or_default();
+        let own = request.bytes();
         let mut span = [0; 8];
         span.iter_mut().zip(own).for_each(|(to, from)| *to = from);
         let parent = match (headers.next(), headers.next()) {

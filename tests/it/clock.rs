@@ -1,38 +1,12 @@
-//! A machine's clock that is set while the gateway runs. A library (libfaketime) plays it.
-
-use std::path::{Path, PathBuf};
+//! A machine's clock that is set while the gateway runs.
 
 use serde_json::json;
 
 use crate::support::client::{Answer, ask};
+use crate::support::clock::Clock;
 use crate::support::ledger::{Promise, intact};
 use crate::support::load::PATH;
 use crate::support::{PERSON, TestGateway, until};
-
-/// The clock of a gateway.
-struct Clock(PathBuf);
-
-impl Clock {
-    /// Puts the library under a gateway that is not yet serving.
-    fn of(gw: &mut TestGateway) -> Self {
-        const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
-        assert!(Path::new(LIBRARY).exists(), "the package `libfaketime` is needed");
-        let clock = Self(gw.path().join("clock"));
-        clock.set(0);
-        gw.environment.insert("LD_PRELOAD".into(), LIBRARY.into());
-        gw.environment.insert("FAKETIME_TIMESTAMP_FILE".into(), clock.0.clone());
-        gw.environment.insert("FAKETIME_NO_CACHE".into(), "1".into());
-        // Only the clock on the wall is set: durations pass as ever.
-        gw.environment.insert("FAKETIME_DONT_FAKE_MONOTONIC".into(), "1".into());
-        clock
-    }
-
-    /// So many seconds fast (or slow).
-    fn set(&self, fast: i64) {
-        std::fs::write(self.0.with_extension("new"), format!("{fast:+}\n")).unwrap();
-        std::fs::rename(self.0.with_extension("new"), &self.0).unwrap();
-    }
-}
 
 async fn asked(gw: &TestGateway) -> Answer {
     let body = ask("housing-aid.review", &[PERSON], json!(["status"]));

@@ -27,6 +27,8 @@ fn valid(validator: &Validator, value: &Value) {
 fn concrete(path: &str) -> String {
     let filled = path.replace("{dataset}", "civil.subsistence").replace("{level}", "0");
     let filled = filled.replace("tile/0/{index}", "tile/0/000.p/1").replace("{index}", "0");
+    let filled = filled.replace("{account}", "wang").replace("{command}", "disable");
+    let filled = filled.replace("{session}", "0011223344556677").replace("{id}", "A-2026-000001");
     filled.replace("{request_id}", "00112233445566778899aabbccddeeff")
 }
 

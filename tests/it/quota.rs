@@ -78,6 +78,38 @@ async fn people_are_counted_found_or_not_and_refused_queries_are_not() {
 }
 
 #[tokio::test]
+async fn queries_at_the_same_time_never_reach_more_different_people_than_the_grant_bounds() {
+    let mut gw = TestGateway::prepare().await;
+    gw.edit("policies/grants.toml", "per_day = 5000", "per_day = 5000\ndistinct_per_day = 10");
+    gw.serve().unwrap();
+    let people: Vec<String> = (10..42).map(|n| resident_id(&format!("11010519800101{n:02}0"))).collect();
+    let tasks: Vec<_> = (0..64)
+        .map(|n| {
+            let (client, person) = (gw.system("service.onestop"), people[n % 32].clone());
+            tokio::spawn(async move {
+                let body = ask(PURPOSE, &[&person], json!(["name"]));
+                (client.post(QUERY, &body).await, person)
+            })
+        })
+        .collect();
+    let mut met = std::collections::BTreeSet::new();
+    let mut spent = Vec::new();
+    for task in tasks {
+        match task.await.unwrap() {
+            (answer, person) if answer.status == 200 => _ = met.insert(person),
+            (answer, _) => spent.push(answer),
+        }
+    }
+    assert_eq!(met.len(), 10, "of 32, each asked about twice");
+    assert_eq!(spent.len(), 64 - 20, "who was met may be asked about again");
+    for answer in spent {
+        assert_eq!(answer.problem(), "429 quota-exhausted");
+        let policy = answer.header("ratelimit-policy").unwrap();
+        assert_eq!(policy, "\"grant-distinct-day\";q=10;w=86400");
+    }
+}
+
+#[tokio::test]
 async fn a_volume_that_is_used_up_stays_used_up_after_a_restart() {
     let mut gw = ten_a_day().await;
     for _ in 0..10 {

@@ -1,15 +1,17 @@
 //! `sluice audit`: verify, prove, check and export the log. A file for each verb.
 //!
-//! Invariant: nothing here writes to the log or needs a private key of it; `verify` and
-//! `check-proof` need the public key and nothing else. Results go to standard output, progress and
+//! Invariant: nothing here writes to a log that exists or needs a private key of it, except that
+//! `continue` begins a new one; `verify` and `check-proof` need the public key and nothing else. Results go to standard output, progress and
 //! errors to standard error.
 
 mod export;
-mod https;
+mod go_on;
 mod outside;
 mod prove;
 mod remote;
 mod verify;
+
+pub(super) use self::verify::{database as verified, seen};
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -33,6 +35,8 @@ pub enum Command {
     CheckProof(prove::CheckArgs),
     /// Write the log to a file.
     Export(export::Args),
+    /// Begin a new log that names the last checkpoint of one whose newest records are lost.
+    Continue(go_on::Args),
 }
 
 /// What ends a command without a result.
@@ -45,6 +49,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Prove(args) => prove::run(&args),
         Command::CheckProof(args) => prove::check(&args),
         Command::Export(args) => export::run(&args),
+        Command::Continue(args) => go_on::run(&args),
     };
     done.unwrap_or_else(super::fail)
 }

@@ -11,10 +11,10 @@ use std::collections::VecDeque;
 
 use serde::Deserialize;
 
-use super::https::{Answer, Https, HttpsError};
 use crate::audit::Tile;
 use crate::audit::verify::{Place, Stored, StoredOpening};
 use crate::base::{Code, Lang};
+use crate::cli::https::{Answer, Https, HttpsError};
 use crate::config::adapter::ClientTls;
 
 /// The most records that the gateway gives at a time.
@@ -92,7 +92,7 @@ impl Remote {
 
     /// An answer with status 200; `None` where there is nothing.
     fn get(&mut self, path: &str, max: usize) -> Result<Option<Vec<u8>>, RemoteError> {
-        let Answer { status, body } = self.https.get(path, max)?;
+        let Answer { status, body, .. } = self.https.get(path, max)?;
         match status {
             200 => Ok(Some(body)),
             404 => Ok(None),

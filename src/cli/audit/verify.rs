@@ -90,7 +90,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 /// The checkpoints in `files`; each file must hold one that is signed by the key.
-fn seen(files: &[PathBuf], key: &VerifyingKey) -> Result<Vec<Checkpoint>, Failure> {
+pub(in crate::cli) fn seen(files: &[PathBuf], key: &VerifyingKey) -> Result<Vec<Checkpoint>, Failure> {
     let mut seen = Vec::new();
     for path in files {
         let notes =
@@ -104,7 +104,12 @@ fn seen(files: &[PathBuf], key: &VerifyingKey) -> Result<Vec<Checkpoint>, Failur
     Ok(seen)
 }
 
-fn database(dir: &Path, key: &VerifyingKey, seen: &[Checkpoint]) -> Result<Report, Failure> {
+/// Verifies the log in a data directory, which may be in use.
+pub(in crate::cli) fn database(
+    dir: &Path,
+    key: &VerifyingKey,
+    seen: &[Checkpoint],
+) -> Result<Report, Failure> {
     let mut database = match Database::open(dir) {
         Ok(database) => database,
         // It is there, but no longer a database, or not this one's.

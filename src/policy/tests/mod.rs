@@ -5,4 +5,5 @@ mod checking;
 mod deciding;
 mod property;
 mod real;
+mod stored;
 mod world;

@@ -153,7 +153,7 @@ fn plain_enforcer(world: &World, now: crate::base::Timestamp) -> Enforcer {
     let policy = &world.policy;
     let rules =
         policy.shards.iter().flat_map(|(id, shard)| shard.rules().iter().map(|rule| rule_line(id, rule)));
-    let in_force = policy.grants.iter().filter(|grant| grant.in_force(now));
+    let in_force = policy.grants().iter().filter(|grant| grant.in_force(now));
     let grants = in_force.flat_map(|g| {
         g.systems.iter().flat_map(|s| g.fields.iter().flat_map(|f| grant_lines(g, s, &f.field)))
     });

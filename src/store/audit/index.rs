@@ -20,16 +20,24 @@ use super::rows;
 use super::schema::{entry, key, number, opening, opening_id, progress, subject};
 use super::sqlite::{self, Readers, SqliteError};
 use crate::audit::facets::Facets;
-use crate::audit::record::{LeafHead, kind};
+use crate::audit::record::kind;
 use crate::audit::{Hash, SubjectKey};
 use crate::base::Timestamp;
 use crate::base::ids::decode_hex;
 
 /// Records of one transaction.
-const CHUNK: u64 = 1000;
+const CHUNK: u64 = 2000;
 
-/// How long a record waits for others before it is filed.
-const GATHER: Duration = Duration::from_millis(50);
+/// How long a record waits for others before it is filed, unless somebody searches: a transaction
+/// costs much more than a record in it, above all in pages written.
+const GATHER: Duration = Duration::from_millis(500);
+
+/// Records after which the log's WAL is moved into its database: here, since the writer, who would
+/// else do it now and then, makes everybody wait meanwhile.
+const MOVE: u64 = 2000;
+
+/// How long to wait after a fault.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The indexer.
 pub struct Indexer {
@@ -46,7 +54,7 @@ impl Indexer {
         while !self.shared.now().closing {
             if let Err(e) = self.follow() {
                 tracing::error!(audit.error = %e, "the audit search index cannot be written; the log itself is not affected");
-                self.shared.wait(Duration::from_secs(1), |_| false);
+                self.shared.pause(PAUSE);
             }
         }
     }
@@ -57,19 +65,25 @@ impl Indexer {
         // Those that were connected to a file that is replaced would go on reading it.
         self.readers.store(Some(Arc::new(sqlite::readers(&self.index)?)));
         self.shared.publish_indexed(done);
+        let (mut beside, mut unmoved) = (sqlite::open_log(&self.log)?, 0);
         loop {
-            self.shared.wait(Duration::from_secs(3600), |now| now.size > done);
-            // A transaction costs much more than a record in it: under load, one for each batch of
-            // the log took a fifth of the gateway's processor time.
-            let now = self.shared.wait(GATHER, |now| now.size >= done + CHUNK);
+            let mut now = self.shared.wait_grown(done);
+            if now.size < done + CHUNK {
+                now = self.shared.gather(done, GATHER);
+            }
             if now.closing {
                 return Ok(());
             }
             if now.size > done {
                 let end = now.size.min(done + CHUNK);
                 self.chunk(&mut log, &mut index, done, end)?;
+                unmoved += end - done;
                 done = end;
                 self.shared.publish_indexed(done);
+                if unmoved >= MOVE {
+                    sqlite::move_wal(&mut beside);
+                    unmoved = 0;
+                }
             }
         }
     }
@@ -116,6 +130,7 @@ impl Indexer {
         leaf: &[u8],
         openings: &[(i64, Vec<u8>)],
     ) -> QueryResult<bool> {
+        // A record that does not parse is the verifier's affair; the index goes on.
         let facets = Facets::of(leaf);
         let time = Timestamp::parse(&facets.time).unwrap_or_default();
         diesel::insert_into(entry::table)
@@ -131,9 +146,7 @@ impl Indexer {
                 entry::outcome.eq(&*facets.outcome),
             ))
             .execute(index)?;
-        // A record that does not parse is the verifier's affair; the index goes on.
-        let Ok(head) = LeafHead::parse(leaf) else { return Ok(false) };
-        for (position, named) in (0u64..).zip(&head.subjects) {
+        for (position, named) in (0u64..).zip(&facets.subjects) {
             let id = opening_id(at, position);
             let found =
                 openings.binary_search_by_key(&id, |(id, _)| *id).ok().and_then(|found| openings.get(found));
@@ -146,13 +159,13 @@ impl Indexer {
                     .execute(index)?;
             }
         }
-        if head.kind != kind::ERASURE {
+        if facets.kind != kind::ERASURE {
             return Ok(false);
         }
-        for (of, position) in &head.log.openings {
+        for (of, position) in &facets.log.openings {
             diesel::delete(subject::table.find(opening_id(*of, *position))).execute(index)?;
         }
-        Ok(!head.log.openings.is_empty())
+        Ok(!facets.log.openings.is_empty())
     }
 }
 

@@ -14,6 +14,7 @@
 //! | `stored` | the log as the verifier reads it |
 //! | `second_place` | the copy of the newest checkpoint |
 //! | `sqlite` | what is special to the engine |
+//! | `upkeep` | what operators do to it beside a gateway |
 //!
 //! Invariant: [`AuditLog::append`] answers `Ok` only for a record that is on disk and covered by
 //! a signed checkpoint that is on disk too.
@@ -29,6 +30,7 @@ mod start;
 mod stored;
 #[cfg(test)]
 mod tests;
+pub mod upkeep;
 mod writer;
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -46,6 +48,7 @@ pub use self::second_place::slots as checkpoints_in_copy;
 pub use self::sqlite::SqliteError;
 pub use self::start::OpenError;
 pub use self::stored::Database;
+pub(super) use self::upkeep::open_read_only;
 use self::writer::{Job, Writer};
 use crate::audit::record::{MAX_LEAF, MAX_SUBJECTS, kind};
 use crate::audit::{Draft, Object, Receipt, SigningKey, SubjectKey};

@@ -3,7 +3,7 @@
 //! Invariant: the published checkpoint is always one whose commit has returned.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Shared by the writer, the indexer and all handles.
 #[derive(Debug)]
@@ -25,6 +25,10 @@ pub struct Progress {
     pub note: Arc<str>,
     /// Records in the search index.
     pub indexed: u64,
+    /// Somebody waits until so many are.
+    wanted: u64,
+    /// The indexer has filed everything and sleeps.
+    idle: bool,
     /// Whether the last checkpoint reached the second place.
     pub copied: bool,
     /// Whether the last try to write was durable.
@@ -41,6 +45,8 @@ impl Shared {
             batches: 0,
             note: "".into(),
             indexed: 0,
+            wanted: 0,
+            idle: false,
             copied: true,
             writes: true,
             closing: false,
@@ -58,8 +64,12 @@ impl Shared {
         let mut state = self.lock();
         state.batches += u64::from(size > state.size);
         (state.size, state.note, state.copied, state.writes) = (size, note, copied, true);
+        // An indexer that gathers looks again by itself: not each batch need wake it.
+        let idle = std::mem::take(&mut state.idle);
         drop(state);
-        self.changed.notify_all();
+        if idle {
+            self.changed.notify_all();
+        }
     }
 
     /// A batch could not be written.
@@ -79,23 +89,103 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits until `ready`, the log's closing or the end of `patience`.
-    pub fn wait(&self, patience: Duration, ready: impl Fn(&Progress) -> bool) -> Progress {
-        let deadline = Instant::now() + patience;
+    /// Waits until `size` records are in the index, the log's closing or the end of `patience`.
+    pub fn wait_indexed(&self, size: u64, patience: Duration) {
         let mut state = self.lock();
-        while !ready(&state) && !state.closing {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        state.wanted = state.wanted.max(size);
+        self.changed.notify_all();
+        drop(self.wait(state, patience, |now| now.indexed >= size));
+    }
+
+    /// For the indexer: waits until there are more than `done` records or the log is being closed.
+    pub fn wait_grown(&self, done: u64) -> Progress {
+        let mut state = self.lock();
+        state.idle = state.size <= done;
+        let mut state = self.wait(state, Duration::MAX, |now| now.size > done);
+        state.idle = false;
         state.clone()
+    }
+
+    /// For the indexer: waits for `patience`, or until somebody wants more than `done` records in
+    /// the index, or the log is being closed.
+    pub fn gather(&self, done: u64, patience: Duration) -> Progress {
+        self.wait(self.lock(), patience, |now| now.wanted > done).clone()
+    }
+
+    /// Waits for the log's closing or the end of `patience`.
+    pub fn pause(&self, patience: Duration) {
+        drop(self.wait(self.lock(), patience, |_| false));
+    }
+
+    fn wait<'s>(
+        &self,
+        state: MutexGuard<'s, Progress>,
+        patience: Duration,
+        ready: impl Fn(&Progress) -> bool,
+    ) -> MutexGuard<'s, Progress> {
+        let waiting = |now: &mut Progress| !ready(now) && !now.closing;
+        let waited = self.changed.wait_timeout_while(state, patience, waiting);
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
     fn lock(&self) -> MutexGuard<'_, Progress> {
         // Every change above is one assignment: a panic cannot leave it half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::thread;
+    use std::time::Instant;
+
+    use super::*;
+
+    /// Nobody waits that long unless nobody is woken.
+    const LONG: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn whoever_searches_ends_the_gathering() {
+        let (shared, began) = (Arc::new(Shared::new("test/log")), Instant::now());
+        shared.publish(5, "".into(), true);
+        let gathering = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.gather(4, LONG).size
+        });
+        shared.wait_indexed(5, Duration::ZERO);
+        assert_eq!(gathering.join().unwrap(), 5);
+        assert!(began.elapsed() < LONG);
+    }
+
+    #[test]
+    fn an_indexer_that_sleeps_is_woken_by_the_first_batch_and_by_the_end() {
+        let shared = Arc::new(Shared::new("test/log"));
+        let sleep = |done| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.wait_grown(done))
+        };
+        let asleep = sleep(0);
+        // Published only once it sleeps: that it is woken is what is tested.
+        while !shared.now().idle {
+            thread::yield_now();
+        }
+        shared.publish(1, "".into(), true);
+        assert_eq!(asleep.join().unwrap().size, 1);
+        let asleep = sleep(1);
+        shared.close();
+        assert!(asleep.join().unwrap().closing);
+    }
+
+    #[test]
+    fn whoever_waits_for_the_index_is_told_when_it_is_there() {
+        let (shared, began) = (Arc::new(Shared::new("test/log")), Instant::now());
+        let waiting = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.wait_indexed(3, LONG)
+        });
+        shared.publish_indexed(3);
+        waiting.join().unwrap();
+        assert!(began.elapsed() < LONG);
     }
 }

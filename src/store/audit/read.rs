@@ -261,7 +261,7 @@ impl Reader {
         find: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>,
     ) -> Result<(T, u64), ReadError> {
         let size = self.shared.now().size;
-        self.shared.wait(patience, |now| now.indexed >= size);
+        self.shared.wait_indexed(size, patience);
         let (found, seen) = self.index()?.transaction(|index| {
             let seen: Option<i64> = progress::table.find(0).select(progress::size).first(index).optional()?;
             find(index).map(|found| (found, seen.map_or(0, number)))

@@ -35,7 +35,7 @@ pub fn write(conn: &mut SqliteConnection, batch: &Batch) -> QueryResult<()> {
     let size = key(batch.before + batch.leaves.len() as u64);
     let note = batch.note.as_bytes();
     conn.immediate_transaction(|conn| {
-        // One prepared statement, bound again for each row.
+        // Inserts and replacements are prepared once and bound again; diesel prepares an update anew.
         for (index, leaf) in (batch.before..).zip(&batch.leaves) {
             diesel::insert_into(record::table)
                 .values((record::idx.eq(key(index)), record::leaf.eq(leaf)))
@@ -50,36 +50,27 @@ pub fn write(conn: &mut SqliteConnection, batch: &Batch) -> QueryResult<()> {
             diesel::delete(opening::table.find(id)).execute(conn)?;
         }
         for (tile, hashes) in &batch.tiles {
-            write_tile(conn, *tile, hashes)?;
+            // A tile is new, or grows until it is full.
+            diesel::replace_into(tile::table)
+                .values((tile::id.eq(tile_id(tile.level, tile.index)), tile::hashes.eq(hashes)))
+                .execute(conn)?;
         }
         if batch.keep {
             diesel::insert_into(checkpoint::table)
                 .values((checkpoint::size.eq(size), checkpoint::note.eq(note)))
                 .execute(conn)?;
         }
-        if batch.before == 0 {
-            diesel::insert_into(head::table)
-                .values((head::id.eq(0), head::size.eq(size), head::note.eq(note)))
-                .execute(conn)?;
-            return Ok(());
-        }
-        let known = head::table.filter(head::id.eq(0).and(head::size.eq(key(batch.before))));
-        match diesel::update(known).set((head::size.eq(size), head::note.eq(note))).execute(conn)? {
-            1 => Ok(()),
+        // Nobody else writes between this look and the commit: the transaction holds the lock.
+        let known: Option<i64> = head::table.find(0).select(head::size).first(conn).optional()?;
+        if known.unwrap_or(0) != key(batch.before) {
             // Somebody else has written: this writer's tree is no longer the log's.
-            _ => Err(DbError::RollbackTransaction),
+            return Err(DbError::RollbackTransaction);
         }
+        diesel::replace_into(head::table)
+            .values((head::id.eq(0), head::size.eq(size), head::note.eq(note)))
+            .execute(conn)?;
+        Ok(())
     })
-}
-
-/// A tile is new, or grows until it is full.
-fn write_tile(conn: &mut SqliteConnection, tile: Tile, hashes: &[u8]) -> QueryResult<()> {
-    let id = tile_id(tile.level, tile.index);
-    let updated = diesel::update(tile::table.find(id)).set(tile::hashes.eq(hashes)).execute(conn)?;
-    if updated == 0 {
-        diesel::insert_into(tile::table).values((tile::id.eq(id), tile::hashes.eq(hashes))).execute(conn)?;
-    }
-    Ok(())
 }
 
 /// The newest checkpoint and the size noted beside it.

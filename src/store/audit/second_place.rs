@@ -8,7 +8,8 @@
 //! which is no sign of anything; it is never newer.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// Bytes of a slot: more than a checkpoint with two signatures takes.
@@ -47,8 +48,7 @@ impl SecondPlace {
             return Err(std::io::Error::other("a checkpoint longer than its slot"));
         }
         slot.resize(SLOT, b'\n');
-        self.file.seek(SeekFrom::Start(u64::from(self.next) * SLOT as u64))?;
-        self.file.write_all(&slot)?;
+        self.file.write_all_at(&slot, u64::from(self.next) * SLOT as u64)?;
         self.next ^= 1;
         Ok(())
     }

@@ -36,18 +36,22 @@ pub enum SqliteError {
     #[error("beside the database: {0}")]
     Io(#[from] std::io::Error),
     /// A newer program has written it.
-    #[error("the database has schema {0}, this program knows {VERSION}")]
+    #[error(
+        "it has schema {0}, and this program knows {VERSION}: a newer program wrote it. Run that one, or restore a backup from before"
+    )]
     Version(i64),
 }
 
 /// Opens the log's database for its writer, and creates it when there is none.
 pub fn open_log(path: &Path) -> Result<SqliteConnection, SqliteError> {
     let mut conn = SqliteConnection::establish(&uri(path, "rwc"))?;
-    // A WAL of up to 32 MiB: fewer checkpoints of the file while batches are large.
+    // The indexer moves the WAL into the database beside the writer. At 64 MiB the writer moves
+    // what is left and begins the WAL anew; the file stays as long as it is, since a sync of what
+    // is overwritten takes half as long as one of a file that grows. A page holds a few records.
     conn.batch_execute(
-        "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; \
-         PRAGMA secure_delete=ON; PRAGMA trusted_schema=OFF; PRAGMA wal_autocheckpoint=8192; \
-         PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-8192;",
+        "PRAGMA page_size=8192; PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; \
+         PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA trusted_schema=OFF; \
+         PRAGMA wal_autocheckpoint=8192; PRAGMA journal_size_limit=134217728; PRAGMA cache_size=-8192;",
     )?;
     create(&mut conn, LOG_SCHEMA)?;
     Ok(conn)
@@ -58,6 +62,14 @@ pub fn open_log(path: &Path) -> Result<SqliteConnection, SqliteError> {
 pub fn settle(conn: &mut SqliteConnection) {
     if let Err(e) = conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)") {
         tracing::debug!(audit.error = %e, "the WAL was left for the next start");
+    }
+}
+
+/// Moves what is in the WAL into the database while the writer goes on. What it does not reach is
+/// no less durable, so a fault is only told.
+pub fn move_wal(conn: &mut SqliteConnection) {
+    if let Err(e) = conn.batch_execute("PRAGMA wal_checkpoint(PASSIVE)") {
+        tracing::debug!(audit.error = %e, "the WAL was left to the writer");
     }
 }
 
@@ -171,6 +183,11 @@ fn create(conn: &mut SqliteConnection, schema: &str) -> Result<(), SqliteError> 
         })?),
         other => Err(SqliteError::Version(other)),
     }
+}
+
+/// The schema that the database has, and the one that this program knows.
+pub fn versions(conn: &mut SqliteConnection) -> Result<(i64, i64), SqliteError> {
+    Ok((version(conn)?, VERSION))
 }
 
 fn version(conn: &mut SqliteConnection) -> Result<i64, diesel::result::Error> {

@@ -180,7 +180,8 @@ impl Writer {
         let (size, root) = (next.tree.size(), next.tree.root());
         batch.note = Checkpoint::sign(size, &root, &self.key, beside);
         batch.keep = size.is_multiple_of(ANCHOR) || !beside.is_empty();
-        // A fault in memory or in the key must not reach the log.
+        // Every one, before it leaves: a signature that a fault in memory spoiled could give the key
+        // away to whoever has a good one of the same checkpoint.
         let own = Checkpoint::open(&batch.note, self.key.public());
         if !own.is_ok_and(|checkpoint| checkpoint.size == size && checkpoint.root == root) {
             return Err(CommitError::Signature);

@@ -47,6 +47,15 @@ impl StateStore {
             .collect())
     }
 
+    /// Is there an act on `object` that the log has not recorded yet?
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn is_pending(&self, object: &str) -> Result<bool, StateError> {
+        let pending = dsl::acts.filter(dsl::log_index.is_null().and(dsl::object.eq(object)));
+        Ok(pending.count().get_result::<i64>(&mut self.connection()?)? > 0)
+    }
+
     /// The record in the log of the newest act of that kind, object and detail.
     ///
     /// # Errors
@@ -94,7 +103,10 @@ pub(super) fn add(
 }
 
 /// The user under whose rights this process acts, such as `uid 0`: who does what the command line does.
-pub(super) fn machine_user() -> Result<String, StateError> {
+///
+/// # Errors
+/// When the operating system does not say.
+pub fn machine_user() -> Result<String, StateError> {
     let process = std::fs::metadata("/proc/self").map_err(StateError::new)?;
     Ok(format!("uid {}", process.uid()))
 }

@@ -3,14 +3,27 @@
 //! Invariant: a change and the act that tells of it are one transaction; whoever sees the one
 //! sees the other. No value or identifier of a subject is ever stored here.
 
+mod accounts;
 mod acts;
+pub mod applications;
+mod credentials;
+pub mod delegations;
+pub mod emergency;
 pub mod grants;
+pub mod idempotency;
 mod keys;
+pub mod notice;
+pub mod outbox;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod outbox_tests;
 mod quota;
 mod schema;
+mod sessions;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
+pub mod upkeep;
 mod versions;
 
 use std::path::Path;
@@ -20,11 +33,14 @@ use diesel::connection::SimpleConnection;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool, PooledConnection};
 use diesel::sqlite::SqliteConnection;
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
-pub use acts::Act;
+pub use accounts::{Change, Changed, NewAccount, Profile};
+pub use acts::{Act, machine_user};
+pub use credentials::{Credentials, Rotation};
 pub use keys::{RegisteredKey, Registration};
-pub use quota::{Charge, Charged, Quotas};
+pub use quota::{Charge, Charged, Counted, Quotas, Use, UsePeople};
+pub use sessions::{Lasting, Means, NewSession, Session};
 pub use versions::{Applied, Version};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite/state");
@@ -35,7 +51,8 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite/stat
 pub struct StateError(String);
 
 impl StateError {
-    fn new(cause: impl std::fmt::Display) -> Self {
+    /// Of what the state could not be read or written for, in its own words.
+    pub fn new(cause: impl std::fmt::Display) -> Self {
         Self(cause.to_string())
     }
 }
@@ -56,7 +73,7 @@ impl StateStore {
     /// Opens the database at `path`, making it or bringing it up to date where needed.
     ///
     /// # Errors
-    /// When it cannot be opened, or a migration fails.
+    /// When it cannot be opened, a newer program wrote it, or a migration fails.
     pub fn open(path: &Path) -> Result<Self, StateError> {
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir).map_err(StateError::new)?;
@@ -68,7 +85,7 @@ impl StateStore {
             .build(ConnectionManager::new(path.display().to_string()))
             .map_err(StateError::new)?;
         let store = Self { pool };
-        store.connection()?.run_pending_migrations(MIGRATIONS).map_err(StateError::new)?;
+        upkeep::bring_up_to_date(&mut *store.connection()?)?;
         Ok(store)
     }
 

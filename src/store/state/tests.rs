@@ -6,8 +6,9 @@ use tempfile::TempDir;
 use time::macros::date;
 
 use super::*;
-use crate::base::ids::{Fingerprint, RuleId, SystemId};
-use crate::base::{Sources, Timestamp};
+use crate::base::ids::{AccountId, DepartmentId, Fingerprint, PersonId, RuleId, SystemId};
+use crate::base::{Lang, Secret, Sources, Timestamp};
+use crate::identity::{Account, Role};
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_334_400_000_000);
 
@@ -74,28 +75,99 @@ fn a_key_belongs_to_one_system_for_ever() {
     assert_eq!(kinds(&state), ["key-registered", "key-revoked"]);
 }
 
+const TODAY: time::Date = date!(2026 - 11 - 22);
+const TOMORROW: time::Date = date!(2026 - 11 - 23);
+
 fn charge(grants: &[(&str, u32)], day: time::Date, subjects: u32) -> Charge {
-    let grants = grants.iter().map(|(id, limit)| (RuleId::parse(id).unwrap(), *limit)).collect();
-    Charge { grants, day, subjects }
+    let usage = |(id, per_day): &(&str, u32)| Use { grant: rule(id), per_day: *per_day, people: None };
+    Charge { uses: grants.iter().map(usage).collect(), day, subjects }
 }
 
-const TODAY: time::Date = date!(2026 - 11 - 22);
+/// A charge about these people, under a grant for so many different ones a day.
+fn about(people: &[u8], limit: u32, day: time::Date) -> Charge {
+    let people = UsePeople { limit, day, tokens: people.iter().map(|n| [*n; 16]).collect() };
+    let subjects = people.tokens.len() as u32;
+    Charge {
+        uses: vec![Use { grant: rule("grant:G-1"), per_day: 1000, people: Some(people) }],
+        day,
+        subjects,
+    }
+}
+
+fn rule(id: &str) -> RuleId {
+    RuleId::parse(id).unwrap()
+}
+
+fn exhausted(grant: &str, bound: Counted, limit: u32, remaining: u32) -> Charged {
+    Charged::Exhausted { grant: rule(grant), bound, limit, remaining }
+}
+
+/// Charges all of `charges` at the same time: what each came to.
+async fn at_once(state: StateStore, charges: impl Iterator<Item = Charge>) -> Vec<Charged> {
+    let quotas = std::sync::Arc::new(Quotas::start(state).unwrap());
+    let tasks: Vec<_> = charges
+        .map(|charge| {
+            let quotas = std::sync::Arc::clone(&quotas);
+            tokio::spawn(async move { quotas.charge(charge).await.unwrap() })
+        })
+        .collect();
+    let mut charged = Vec::new();
+    for task in tasks {
+        charged.push(task.await.unwrap());
+    }
+    charged
+}
 
 #[tokio::test]
 async fn parallel_charges_never_pass_the_limit() {
     let (state, _dir) = open();
-    let quotas = std::sync::Arc::new(Quotas::start(state).unwrap());
-    let tasks: Vec<_> = (0..80)
-        .map(|_| {
-            let quotas = std::sync::Arc::clone(&quotas);
-            tokio::spawn(async move { quotas.charge(charge(&[("grant:G-1", 100)], TODAY, 3)).await.unwrap() })
-        })
+    let charged = at_once(state, (0..80).map(|_| charge(&[("grant:G-1", 100)], TODAY, 3))).await;
+    assert_eq!(charged.iter().filter(|charged| **charged == Charged::Yes).count(), 33);
+}
+
+#[tokio::test]
+async fn parallel_charges_never_pass_the_bound_on_different_people() {
+    let (state, _dir) = open();
+    // 40 pairs out of 41 people, each pair twice: two neighbours share a person.
+    let pairs = (0..80u8).map(|n| about(&[n % 40, n % 40 + 1], 25, TODAY));
+    let charged = at_once(state.clone(), pairs).await;
+    let met: std::collections::BTreeSet<u8> = (0..80u8)
+        .zip(&charged)
+        .filter(|(_, charged)| **charged == Charged::Yes)
+        .flat_map(|(n, _)| [n % 40, n % 40 + 1])
         .collect();
-    let mut charged = 0;
-    for task in tasks {
-        charged += u32::from(task.await.unwrap() == Charged::Yes) * 3;
+    assert_eq!(met.len(), 25, "no more, and no fewer while one pair adds one person");
+    let quotas = Quotas::start(state).unwrap();
+    let known: Vec<u8> = met.into_iter().collect();
+    assert_eq!(quotas.charge(about(&known, 25, TODAY)).await.unwrap(), Charged::Yes, "they are known");
+}
+
+#[tokio::test]
+async fn one_person_counts_once_a_day_however_often_asked_about() {
+    let (state, _dir) = open();
+    let quotas = Quotas::start(state).unwrap();
+    let ask = async |people: &[u8], day| quotas.charge(about(people, 2, day)).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(ask(&[1, 2], TODAY).await, Charged::Yes);
     }
-    assert_eq!(charged, 99);
+    assert_eq!(ask(&[2, 3], TODAY).await, exhausted("grant:G-1", Counted::People, 2, 0));
+    assert_eq!(ask(&[2], TODAY).await, Charged::Yes);
+    assert_eq!(ask(&[3, 4], TOMORROW).await, Charged::Yes, "a day begins anew");
+}
+
+#[tokio::test]
+async fn who_was_asked_about_is_forgotten_when_the_day_is_over() {
+    let (state, _dir) = open();
+    let quotas = Quotas::start(state.clone()).unwrap();
+    let kept = || {
+        use schema::quota_people::dsl::quota_people;
+        quota_people.count().get_result::<i64>(&mut state.connection().unwrap()).unwrap()
+    };
+    quotas.charge(about(&[1, 2, 3], 9, TODAY)).await.unwrap();
+    quotas.charge(about(&[1], 9, TOMORROW)).await.unwrap();
+    assert_eq!(kept(), 4, "a bound over two days may begin yesterday");
+    quotas.charge(about(&[1], 9, date!(2026 - 11 - 24))).await.unwrap();
+    assert_eq!(kept(), 2);
 }
 
 #[tokio::test]
@@ -103,12 +175,13 @@ async fn the_count_begins_anew_each_day_and_a_refused_charge_costs_nothing() {
     let (state, _dir) = open();
     let quotas = Quotas::start(state).unwrap();
     let ask = async |day, subjects| quotas.charge(charge(&[("grant:G-1", 10)], day, subjects)).await.unwrap();
-    assert_eq!(ask(TODAY, 11).await, Charged::Exhausted { limit: 10, remaining: 10 });
+    let short = |remaining| exhausted("grant:G-1", Counted::Subjects, 10, remaining);
+    assert_eq!(ask(TODAY, 11).await, short(10));
     assert_eq!(ask(TODAY, 8).await, Charged::Yes);
-    assert_eq!(ask(TODAY, 3).await, Charged::Exhausted { limit: 10, remaining: 2 });
+    assert_eq!(ask(TODAY, 3).await, short(2));
     assert_eq!(ask(TODAY, 2).await, Charged::Yes);
-    assert_eq!(ask(TODAY, 1).await, Charged::Exhausted { limit: 10, remaining: 0 });
-    assert_eq!(ask(date!(2026 - 11 - 23), 10).await, Charged::Yes);
+    assert_eq!(ask(TODAY, 1).await, short(0));
+    assert_eq!(ask(TOMORROW, 10).await, Charged::Yes);
 }
 
 #[tokio::test]
@@ -116,8 +189,14 @@ async fn a_query_charges_all_its_grants_or_none() {
     let (state, _dir) = open();
     let quotas = Quotas::start(state).unwrap();
     let both = charge(&[("grant:A", 10), ("grant:B", 1)], TODAY, 2);
-    assert_eq!(quotas.charge(both).await.unwrap(), Charged::Exhausted { limit: 1, remaining: 1 });
+    assert_eq!(quotas.charge(both).await.unwrap(), exhausted("grant:B", Counted::Subjects, 1, 1));
     assert_eq!(quotas.charge(charge(&[("grant:A", 10)], TODAY, 10)).await.unwrap(), Charged::Yes);
+    let mut people = about(&[1], 1, TODAY);
+    people.uses.insert(0, Use { grant: rule("grant:B"), per_day: 1, people: None });
+    assert_eq!(quotas.charge(people.clone()).await.unwrap(), Charged::Yes);
+    people.uses.swap(0, 1);
+    assert_eq!(quotas.charge(people).await.unwrap(), exhausted("grant:B", Counted::Subjects, 1, 0));
+    assert_eq!(quotas.charge(about(&[2], 2, TODAY)).await.unwrap(), Charged::Yes, "nobody was noted");
 }
 
 #[test]
@@ -129,4 +208,212 @@ fn the_state_survives_being_opened_again() {
     let state = StateStore::open(&dir.path().join("state.db")).unwrap();
     assert_eq!(state.revision().unwrap(), revision);
     assert!(state.newest_version().unwrap().is_some());
+}
+
+const LASTING: Lasting = Lasting { idle: 900, whole: 28_800, per_account: 2 };
+
+fn account(id: &str, person: &str, roles: &[Role]) -> Account {
+    Account {
+        id: AccountId::parse(id).unwrap(),
+        person: PersonId::parse(person).unwrap(),
+        name: "张伟".into(),
+        department: DepartmentId::parse("civil").unwrap(),
+        roles: roles.to_vec(),
+        email: None,
+        lang: Lang::Zh,
+        active: true,
+    }
+}
+
+fn made(state: &StateStore, id: &str, person: &str, roles: &[Role]) -> (AccountId, Changed) {
+    let account = account(id, person, roles);
+    let kept = Secret::new("kept".to_owned());
+    let new = NewAccount { account: &account, password: &kept, until: NOW, code_secret: None };
+    let changed = state.make_account(&new, "uid 0", NOW).unwrap();
+    (account.id, changed)
+}
+
+fn begun(state: &StateStore, account: &AccountId, id: &str, step: Option<i64>, now: Timestamp) -> bool {
+    let new = NewSession { id, token: id, account, means: Means::Password, code_step: step };
+    state.begin_session(&new, LASTING, now).unwrap()
+}
+
+#[test]
+fn a_code_signs_in_once_however_many_send_it_at_one_time() {
+    let (state, _dir) = open();
+    let (wang, _) = made(&state, "wang", "P-1", &[]);
+    let let_in: Vec<bool> = std::thread::scope(|scope| {
+        let tries = (0..8).map(|n| {
+            let (state, wang) = (state.clone(), &wang);
+            scope.spawn(move || begun(&state, wang, &format!("s{n}"), Some(7), NOW))
+        });
+        tries.collect::<Vec<_>>().into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(let_in.iter().filter(|one| **one).count(), 1);
+    assert!(!begun(&state, &wang, "s", Some(6), NOW), "nor does one from before");
+    assert!(begun(&state, &wang, "t", Some(8), NOW));
+}
+
+#[test]
+fn a_session_ends_by_time_by_number_and_by_any_change_of_its_account() {
+    let (state, _dir) = open();
+    let (wang, _) = made(&state, "wang", "P-1", &[]);
+    let stands = |id: &str, seconds| state.session(id, LASTING, NOW.plus_seconds(seconds)).unwrap().is_some();
+    assert!(begun(&state, &wang, "a", None, NOW));
+    assert!(stands("a", 899) && !stands("a", 900));
+    state.touch_session("a", NOW.plus_seconds(28_000)).unwrap();
+    assert!(stands("a", 28_799) && !stands("a", 28_800));
+
+    for (n, id) in (1..).zip(["b", "c"]) {
+        assert!(begun(&state, &wang, id, None, NOW.plus_seconds(n)));
+    }
+    assert!(!stands("a", 3) && stands("b", 3) && stands("c", 3), "the oldest made room");
+    let (li, _) = made(&state, "li", "P-2", &[]);
+    assert!(begun(&state, &li, "d", None, NOW));
+    state.change_account(&wang, &Change::GiveRole(Role::Leader), "sec", NOW).unwrap();
+    assert!(!stands("b", 3) && !stands("c", 3) && stands("d", 3));
+    state.change_account(&wang, &Change::Disable, "sec", NOW).unwrap();
+    assert!(!begun(&state, &wang, "e", None, NOW));
+    let told = ["account-made", "account-made", "role-granted", "account-disabled"];
+    assert_eq!(kinds(&state), told);
+}
+
+#[test]
+fn two_duties_that_exclude_each_other_are_never_one_persons() {
+    let (state, _dir) = open();
+    made(&state, "wang.1", "P-1", &[Role::Auditor]);
+    assert_eq!(made(&state, "wang.2", "P-1", &[Role::SystemAdmin]).1, Changed::Exclusive);
+    let (second, changed) = made(&state, "wang.2", "P-1", &[]);
+    assert_eq!(changed, Changed::Yes);
+    let give = |role| state.change_account(&second, &Change::GiveRole(role), "sec", NOW).unwrap();
+    assert_eq!(give(Role::SecurityAdmin), Some(Changed::Exclusive));
+    assert_eq!(give(Role::Leader), Some(Changed::Yes));
+    assert_eq!(give(Role::Leader), Some(Changed::Unchanged));
+    assert_eq!(made(&state, "wang.2", "P-9", &[]).1, Changed::Taken);
+}
+
+mod emergencies {
+    use super::*;
+    use crate::base::ids::{AccountId, DatasetId};
+    use crate::store::state::emergency::{Emergency, Enrolment, Opened, Review};
+
+    const ACCOUNT: &str = "service.chen";
+    const DATASET: &str = "civil.subsistence";
+
+    fn enrol(state: &StateStore, to: Enrolment) -> bool {
+        let (account, dataset) = (AccountId::parse(ACCOUNT).unwrap(), DatasetId::parse(DATASET).unwrap());
+        state.enrol(&account, &dataset, to, "civil.lead", NOW).unwrap()
+    }
+
+    fn open_at(state: &StateStore, now: Timestamp) -> Opened {
+        let new = Emergency {
+            id: String::new(),
+            account: ACCOUNT.into(),
+            person: "P-7".into(),
+            department: "service".into(),
+            provider: "civil".into(),
+            dataset: DATASET.into(),
+            terms: "{}".into(),
+            digest: "d".into(),
+            reason: "r".into(),
+            since: now.micros(),
+            until: now.plus_seconds(3600).micros(),
+            state: "active".into(),
+            review_due: "2026-11-24".into(),
+            overdue: false,
+            verdict: None,
+            note: None,
+            reviewer: None,
+            reviewed_at: None,
+        };
+        state.open_emergency(new, |_| vec![], now).unwrap()
+    }
+
+    fn opened(state: &StateStore, now: Timestamp) -> Emergency {
+        match open_at(state, now) {
+            Opened::Yes(opened) => *opened,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn sweep(state: &StateStore, now: Timestamp) -> usize {
+        state.sweep_emergencies(now, |_, _| vec![]).unwrap()
+    }
+
+    fn in_force(state: &StateStore) -> Vec<String> {
+        state.grants().unwrap().iter().map(|grant| grant.id.to_string()).collect()
+    }
+
+    #[test]
+    fn only_who_is_enrolled_opens_and_one_at_a_time() {
+        let (state, _dir) = open();
+        assert_eq!(open_at(&state, NOW), Opened::NotEnrolled);
+        assert!(enrol(&state, Enrolment::Active));
+        assert!(!enrol(&state, Enrolment::Active), "nothing changed");
+        assert_eq!(opened(&state, NOW).id, "E-2026-000001");
+        assert_eq!(open_at(&state, NOW), Opened::Already);
+        assert_eq!(in_force(&state), ["E-2026-000001"]);
+        let later = NOW.plus_seconds(3600);
+        assert_eq!(opened(&state, later).id, "E-2026-000002");
+        assert_eq!(sweep(&state, later), 1, "the first is over");
+        assert_eq!(in_force(&state), ["E-2026-000002"]);
+        assert_eq!(
+            kinds(&state),
+            [
+                "emergency-enrolled",
+                "emergency-opened",
+                "grant-active",
+                "emergency-opened",
+                "grant-active",
+                "grant-ended"
+            ]
+        );
+        assert_eq!(sweep(&state, later), 0, "nothing is done twice");
+    }
+
+    #[test]
+    fn whose_enrolment_is_taken_back_has_nothing_open_any_more() {
+        let (state, _dir) = open();
+        assert!(!enrol(&state, Enrolment::Withdrawn), "nobody was in");
+        enrol(&state, Enrolment::Active);
+        opened(&state, NOW);
+        assert!(enrol(&state, Enrolment::Withdrawn));
+        assert_eq!(in_force(&state), [""; 0]);
+        assert_eq!(open_at(&state, NOW), Opened::NotEnrolled);
+    }
+
+    #[test]
+    fn what_nobody_reviews_by_the_end_of_its_day_costs_the_enrolment_once() {
+        let (state, _dir) = open();
+        enrol(&state, Enrolment::Active);
+        opened(&state, NOW);
+        // 2026-11-24 ends at 16:00 UTC.
+        let last = Timestamp::parse("2026-11-24T15:59:59Z").unwrap();
+        assert_eq!(sweep(&state, last), 1, "its end");
+        assert_eq!(sweep(&state, last.plus_seconds(1)), 1, "its review");
+        assert_eq!(open_at(&state, last), Opened::NotEnrolled);
+        assert!(enrol(&state, Enrolment::Active), "the provider may enrol again");
+        assert_eq!(sweep(&state, last.plus_seconds(2)), 0);
+        assert!(matches!(open_at(&state, last), Opened::Yes(_)));
+    }
+
+    #[test]
+    fn a_review_is_made_once_and_misuse_ends_everything() {
+        let (state, _dir) = open();
+        let reviewer = AccountId::parse("civil.lead").unwrap();
+        let review = |misuse| Review { misuse, note: "", reviewer: &reviewer };
+        enrol(&state, Enrolment::Active);
+        let first = opened(&state, NOW);
+        assert!(state.review_emergency(&first, &review(false), NOW).unwrap());
+        assert!(!state.review_emergency(&first, &review(true), NOW).unwrap());
+        sweep(&state, NOW.plus_seconds(3600));
+        let second = opened(&state, NOW.plus_seconds(3600));
+        assert_eq!(in_force(&state), ["E-2026-000002"]);
+        assert!(state.review_emergency(&second, &review(true), NOW).unwrap());
+        assert_eq!(in_force(&state), [""; 0]);
+        assert_eq!(open_at(&state, NOW.plus_seconds(3600)), Opened::NotEnrolled);
+        let verdicts = state.emergencies(&AccountId::parse(ACCOUNT).unwrap(), None).unwrap();
+        let verdicts: Vec<_> = verdicts.into_iter().map(|e| e.verdict.unwrap()).collect();
+        assert_eq!(verdicts, ["misuse", "proper"], "the newest first");
+    }
 }

@@ -3,13 +3,16 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa::ToSchema;
 
-use super::{json, to_its_end};
+use super::{json, parameters, to_its_end};
 use crate::app::records::{self, Search};
 use crate::app::view::{RecordLine, RecordPage};
 use crate::audit::Tile;
 use crate::base::{Code, Error, Result};
-use crate::web::extract::System;
+use crate::web::extract::Anyone;
 use crate::web::server::Worker;
+
+/// Parameters of a search that can have a fault.
+const PARAMETERS: [&str; 4] = ["from", "until", "after", "limit"];
 
 /// The newest signed checkpoint of the log (C2SP tlog-checkpoint); with `cosigned`, the newest that
 /// so many witnesses have cosigned, with their signatures (C2SP tlog-cosignature).
@@ -20,7 +23,7 @@ use crate::web::server::Worker;
     params(("cosigned" = Option<u32>, Query, description = "How many witnesses must have cosigned it. Default: none", minimum = 0)),
     responses((status = 200, description = "The checkpoint, a signed note", body = String, content_type = "text/plain")),
 )]
-pub async fn checkpoint(_: System, worker: Worker, req: HttpRequest) -> Result<HttpResponse> {
+pub async fn checkpoint(_: Anyone, worker: Worker, req: HttpRequest) -> Result<HttpResponse> {
     let note = match cosigned(req.query_string())? {
         0 => records::checkpoint(&worker.gateway).to_string(),
         count => worker.gateway.cosigned_checkpoint(count).await?,
@@ -40,7 +43,7 @@ pub async fn checkpoint(_: System, worker: Worker, req: HttpRequest) -> Result<H
     ),
     responses((status = 200, description = "Up to 256 hashes of 32 bytes", content_type = "application/octet-stream")),
 )]
-pub async fn tile(_: System, worker: Worker, path: web::Path<(String, String)>) -> Result<HttpResponse> {
+pub async fn tile(_: Anyone, worker: Worker, path: web::Path<(String, String)>) -> Result<HttpResponse> {
     let (level, index) = path.into_inner();
     let tile = Tile::parse(&format!("{level}/{index}")).ok_or(Code::NotFound)?;
     let hashes = records::tile(&worker.gateway, tile).await?;
@@ -66,8 +69,8 @@ pub async fn tile(_: System, worker: Worker, path: web::Path<(String, String)>) 
     ),
     responses((status = 200, description = "The records found, by index", body = RecordPage)),
 )]
-pub async fn records(System { call, .. }: System, worker: Worker, req: HttpRequest) -> Result<HttpResponse> {
-    let search = parse(req.query_string());
+pub async fn records(Anyone { call, .. }: Anyone, worker: Worker, req: HttpRequest) -> Result<HttpResponse> {
+    let search = parameters::<Search>(req.query_string(), &PARAMETERS);
     json(&to_its_end(async move { records::search(&worker.gateway, &call, search).await }).await?)
 }
 
@@ -81,7 +84,7 @@ pub async fn records(System { call, .. }: System, worker: Worker, req: HttpReque
     responses((status = 200, description = "The record", body = RecordLine)),
 )]
 pub async fn record(
-    System { call, .. }: System,
+    Anyone { call, .. }: Anyone,
     worker: Worker,
     index: web::Path<String>,
 ) -> Result<HttpResponse> {
@@ -100,29 +103,12 @@ pub async fn record(
     responses((status = 200, description = "The signed audit record", body = SignedAuditRecord)),
 )]
 pub async fn proof(
-    System { call, .. }: System,
+    Anyone { call, .. }: Anyone,
     worker: Worker,
     index: web::Path<String>,
 ) -> Result<HttpResponse> {
     let index = number(&index)?;
     json(&to_its_end(async move { records::record(&worker.gateway, &call, index).await }).await?)
-}
-
-/// The parameters of a search, or the first that has a fault. A name that is none of ours is the
-/// caller's own text: it is not repeated.
-fn parse(query: &str) -> Result<Search> {
-    let read = web::Query::<Search>::from_query;
-    read(query).map(web::Query::into_inner).map_err(|_| {
-        let faulty = query.split('&').find(|part| read(part).is_err());
-        let (pointer, code) = match faulty.and_then(|part| part.split('=').next()) {
-            Some(name @ ("from" | "until" | "after" | "limit")) => {
-                (format!("/{name}"), Code::NotAllowedValue)
-            }
-            Some(_) => (String::new(), Code::UnknownMember),
-            None => (String::new(), Code::DuplicateItem),
-        };
-        Error::at(Code::InvalidRequest, pointer, code)
-    })
 }
 
 /// How many cosignatures are asked for. What is not asked for so is none of ours.
@@ -160,7 +146,7 @@ mod tests {
     use super::*;
 
     fn fault_of(query: &str) -> Option<(String, Code)> {
-        let error = parse(query).err()?;
+        let error = parameters::<Search>(query, &PARAMETERS).err()?;
         error.invalid.into_iter().next().map(|fault| (fault.pointer, fault.code))
     }
 

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use super::json;
 use crate::app;
 use crate::base::Result;
-use crate::web::extract::System;
+use crate::web::extract::Anyone;
 use crate::web::server::Worker;
 
 /// Lists the datasets that the caller may know of.
@@ -15,7 +15,7 @@ use crate::web::server::Worker;
     tag = "catalogue",
     responses((status = 200, description = "The datasets", body = app::view::DatasetList)),
 )]
-pub async fn list(System { call, lang }: System, worker: Worker) -> Result<HttpResponse> {
+pub async fn list(Anyone { call, lang }: Anyone, worker: Worker) -> Result<HttpResponse> {
     json(&app::datasets::list(&worker.gateway, &call, lang).await?)
 }
 
@@ -28,7 +28,7 @@ pub async fn list(System { call, lang }: System, worker: Worker) -> Result<HttpR
     responses((status = 200, description = "The dataset", body = app::view::DatasetView)),
 )]
 pub async fn view(
-    System { call, lang }: System,
+    Anyone { call, lang }: Anyone,
     worker: Worker,
     dataset: web::Path<String>,
 ) -> Result<HttpResponse> {

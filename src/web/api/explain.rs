@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, web};
 use super::{json, to_its_end};
 use crate::app;
 use crate::base::Result;
-use crate::web::extract::System;
+use crate::web::extract::Anyone;
 use crate::web::server::Worker;
 
 /// Explains a past request of the caller's department: which rule, which schema pointer, which
@@ -18,7 +18,7 @@ use crate::web::server::Worker;
     responses((status = 200, description = "The explanation", body = app::view::Explanation)),
 )]
 pub async fn explain(
-    System { call, lang }: System,
+    Anyone { call, lang }: Anyone,
     worker: Worker,
     request_id: web::Path<String>,
 ) -> Result<HttpResponse> {

@@ -2,15 +2,23 @@
 //!
 //! Invariant: a handler extracts, calls the app and renders, nothing more.
 
+pub mod applications;
 pub mod audit;
+mod command;
 pub mod datasets;
+pub mod delegations;
+pub mod emergency;
 pub mod explain;
+pub mod grants;
 pub mod openapi;
+pub mod people;
 pub mod query;
+pub mod session;
 pub mod subjects;
 
-use actix_web::HttpResponse;
+use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::base::{Code, Error, Result};
 
@@ -25,11 +33,31 @@ fn json_bytes(body: Vec<u8>) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(body)
 }
 
+/// The parameters of a request, or the first that has a fault. A name that is none of `known` is the
+/// caller's own text: it is not repeated.
+fn parameters<T: DeserializeOwned>(query: &str, known: &[&'static str]) -> Result<T> {
+    let read = web::Query::<T>::from_query;
+    read(query).map(web::Query::into_inner).map_err(|_| {
+        let faulty = query.split('&').find(|part| read(part).is_err());
+        let name = faulty.and_then(|part| part.split('=').next());
+        let (pointer, code) = match (name, known.iter().find(|known| Some(**known) == name)) {
+            (_, Some(known)) => (format!("/{known}"), Code::NotAllowedValue),
+            (Some(_), None) => (String::new(), Code::UnknownMember),
+            (None, None) => (String::new(), Code::DuplicateItem),
+        };
+        Error::at(Code::InvalidRequest, pointer, code)
+    })
+}
+
 /// Lets a story run to its end even when its client goes away meanwhile: actix drops a handler
 /// whose connection closes, and a query dropped half-way would leave no record of what it did.
-async fn to_its_end<T: 'static>(story: impl Future<Output = Result<T>> + 'static) -> Result<T> {
-    let told = actix_web::rt::spawn(story).await;
-    told.unwrap_or_else(|e| Err(Error::new(Code::Internal).because(e)))
+///
+/// A story is some kilobytes long: boxed, it is not moved at each step of a task's life.
+fn to_its_end<T: 'static>(
+    story: impl Future<Output = Result<T>> + 'static,
+) -> impl Future<Output = Result<T>> {
+    let told = actix_web::rt::spawn(Box::pin(story));
+    async { told.await.unwrap_or_else(|e| Err(Error::new(Code::Internal).because(e))) }
 }
 
 #[cfg(test)]

@@ -8,17 +8,22 @@ use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::security::{SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use super::{audit, datasets, explain, query, subjects};
+use super::{
+    applications, audit, datasets, delegations, emergency, explain, grants, people, query, session, subjects,
+};
 use crate::base::{Code, Lang};
+use crate::web::cookie;
 use crate::web::problem::{MEDIA_TYPE, Problem};
 use crate::web::routes::{EVERYWHERE, ROWS, Row, Verb};
 
 /// The name of the client certificate among the security schemes.
 const CERTIFICATE: &str = "client_certificate";
+/// The name of the session cookie among them.
+const SESSION: &str = "session";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -41,6 +46,33 @@ const CERTIFICATE: &str = "client_certificate";
         audit::proof,
         subjects::history,
         subjects::erase,
+        session::view,
+        session::begin,
+        session::end,
+        session::list,
+        session::end_other,
+        session::password,
+        session::totp,
+        emergency::open,
+        emergency::list,
+        emergency::review,
+        emergency::enrol,
+        emergency::withdraw,
+        people::list,
+        people::make,
+        people::view,
+        people::command,
+        applications::draft,
+        applications::list,
+        applications::get,
+        applications::events,
+        applications::command,
+        grants::list,
+        grants::get,
+        grants::command,
+        delegations::give,
+        delegations::list,
+        delegations::take_back,
         document,
     ),
     components(schemas(Problem)),
@@ -48,6 +80,10 @@ const CERTIFICATE: &str = "client_certificate";
         (name = "data", description = "Asking for data"),
         (name = "catalogue", description = "What can be asked"),
         (name = "audit", description = "What was asked, with proof"),
+        (name = "emergency", description = "Access at once, reviewed afterwards"),
+        (name = "session", description = "Signing in and out"),
+        (name = "people", description = "Accounts, and what they may do"),
+        (name = "applications", description = "Asking for access, deciding about it, stopping it"),
         (name = "interface", description = "This document"),
     ),
     modifiers(&FromTheTable),
@@ -79,6 +115,9 @@ impl Modify for FromTheTable {
                 extensions: None,
             };
             components.add_security_scheme(CERTIFICATE, scheme);
+            let says = "A person's session: `POST /v1/session` sets the cookie";
+            let cookie = ApiKey::Cookie(ApiKeyValue::with_description(cookie::SESSION, says));
+            components.add_security_scheme(SESSION, SecurityScheme::ApiKey(cookie));
         }
         for row in ROWS {
             let item = document.paths.paths.get_mut(row.path);
@@ -91,8 +130,12 @@ impl Modify for FromTheTable {
 
 fn describe(operation: &mut Operation, row: &Row) {
     let codes = || row.codes.iter().copied().flatten();
-    if codes().any(|code| *code == Code::CertificateRequired) {
-        operation.security = Some(vec![SecurityRequirement::new::<_, _, String>(CERTIFICATE, [])]);
+    if !row.open {
+        // Any one of them will do.
+        let schemes = [(Code::CertificateRequired, CERTIFICATE), (Code::SignInRequired, SESSION)];
+        let wanted = schemes.into_iter().filter(|(without, _)| codes().any(|code| code == without));
+        let wanted = wanted.map(|(_, scheme)| SecurityRequirement::new::<_, _, String>(scheme, []));
+        operation.security = Some(wanted.collect());
     }
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in codes().chain(EVERYWHERE) {
@@ -111,6 +154,7 @@ fn operation(item: &mut PathItem, verb: Verb) -> Option<&mut Operation> {
     match verb {
         Verb::Get => item.get.as_mut(),
         Verb::Post => item.post.as_mut(),
+        Verb::Delete => item.delete.as_mut(),
     }
 }
 
@@ -154,8 +198,8 @@ mod tests {
                 assert!(description.contains(code.as_str()), "{} {}", row.path, code.as_str());
                 assert!(response["content"][MEDIA_TYPE].is_object());
             }
-            let public = row.path == "/openapi.json";
-            assert_eq!(operation["security"].is_null(), public, "{}", row.path);
+            let known = operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty());
+            assert_eq!(known, !row.open, "{}", row.path);
         }
     }
 

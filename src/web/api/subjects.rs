@@ -9,7 +9,7 @@ use crate::app::history;
 use crate::app::view::{ErasureView, HistoryPage};
 use crate::base::Result;
 use crate::web::body::Body;
-use crate::web::extract::System;
+use crate::web::extract::Anyone;
 use crate::web::server::Worker;
 
 /// Who asked about one person, when and why: for the citizens' service on the person's behalf, and
@@ -21,7 +21,7 @@ use crate::web::server::Worker;
     request_body = HistoryBody,
     responses((status = 200, description = "What happened, by index", body = HistoryPage)),
 )]
-pub async fn history(System { call, lang }: System, worker: Worker, body: Body) -> Result<HttpResponse> {
+pub async fn history(Anyone { call, lang }: Anyone, worker: Worker, body: Body) -> Result<HttpResponse> {
     let story = async move { history::history(&worker.gateway, &call, body.read().await, lang).await };
     json(&to_its_end(story).await?)
 }
@@ -35,7 +35,7 @@ pub async fn history(System { call, lang }: System, worker: Worker, body: Body) 
     request_body = EraseBody,
     responses((status = 200, description = "What was erased, and the records that say so", body = ErasureView)),
 )]
-pub async fn erase(System { call, .. }: System, worker: Worker, body: Body) -> Result<HttpResponse> {
+pub async fn erase(Anyone { call, .. }: Anyone, worker: Worker, body: Body) -> Result<HttpResponse> {
     let story = async move { erasing::erase(&worker.gateway, &call, body.read().await).await };
     json(&to_its_end(story).await?)
 }

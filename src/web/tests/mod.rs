@@ -25,11 +25,12 @@ use super::tls::Tls;
 use super::tls::pki::{Identity, Pki, client};
 use crate::app::gateway::Parts;
 use crate::app::keys::{self, Keys};
+use crate::app::session::Entry;
 use crate::app::world::World;
 use crate::app::{Adapters, Gateway, apply};
 use crate::base::Clock;
 use crate::base::ids::SystemId;
-use crate::config::{AuditSection, GatewaySection, LimitsSection};
+use crate::config::{AuditSection, GatewaySection, LimitsSection, SessionsSection};
 use crate::store::audit::{AuditLog, Options};
 use crate::store::state::{Quotas, StateStore};
 use crate::telemetry::Metrics;
@@ -141,8 +142,21 @@ fn gateway(pki: &Pki, housing: &Identity, limits: &LimitsSection, metrics: &Arc<
     let world = World::build(&version, &state.keys().unwrap(), None).unwrap();
     let (limits, metrics) = (limits.clone(), Arc::clone(metrics));
     let quotas = Quotas::start(state.clone()).unwrap();
-    let (anchors, pseudonyms) = (None, keys.pseudonyms);
-    Gateway::new(Parts { clock, log, anchors, state, quotas, world, pseudonyms, limits, metrics })
+    let entry = Entry::new(keys.credentials, &SessionsSection::default()).unwrap();
+    let (anchors, pseudonyms, counting) = (None, keys.pseudonyms, keys.counting);
+    Gateway::new(Parts {
+        clock,
+        log,
+        anchors,
+        state,
+        quotas,
+        world,
+        pseudonyms,
+        counting,
+        entry,
+        limits,
+        metrics,
+    })
 }
 
 /// A client's end of a connection.

@@ -156,10 +156,30 @@ impl TestGateway {
 
     /// Asks the process to stop (SIGTERM) and waits for its end.
     pub fn stop(&mut self) {
-        let mut process = self.process.take().unwrap();
-        let pid = process.child.id().to_string();
+        self.ask_to_stop();
+        self.ended();
+    }
+
+    /// Asks the process to stop (SIGTERM).
+    pub fn ask_to_stop(&self) {
+        let pid = self.pid().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the end of the process, which must have gone well.
+    pub fn ended(&mut self) {
+        let mut process = self.process.take().unwrap();
         assert!(process.child.wait().unwrap().success());
+    }
+
+    /// Is there a process?
+    pub fn serves(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// Where operators look.
+    pub fn ops_address(&self) -> SocketAddr {
+        self.process.as_ref().unwrap().ops
     }
 
     /// Where it serves.
@@ -207,6 +227,15 @@ impl TestGateway {
     /// Runs `sluice` with `arguments` in the folder: exit code, standard output, standard error.
     pub fn sluice(&self, arguments: &[&str]) -> (i32, String, String) {
         let out = Command::new(program()).args(arguments).current_dir(self.path()).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (out.status.code().unwrap_or(-1), text(&out.stdout), text(&out.stderr))
+    }
+
+    /// The same while providers and clients of this test go on.
+    pub async fn sluice_beside(&self, arguments: &[&str]) -> (i32, String, String) {
+        let command =
+            tokio::process::Command::new(program()).args(arguments).current_dir(self.path()).output();
+        let out = command.await.unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (out.status.code().unwrap_or(-1), text(&out.stdout), text(&out.stderr))
     }

@@ -4,13 +4,18 @@
 //! Nothing here waits for time to pass: it waits for a line, a port or an answer.
 
 pub mod client;
+pub mod clock;
 pub mod gateway;
 pub mod ledger;
 pub mod load;
+pub mod mail;
+pub mod office;
 pub mod outside;
+pub mod person;
 mod process;
 pub mod provider;
 mod random;
+pub mod receiver;
 mod trail;
 pub mod vault;
 

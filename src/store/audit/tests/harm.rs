@@ -200,12 +200,13 @@ fn a_running_log_verifies_while_it_grows() {
 
 #[tokio::test]
 async fn a_page_of_rubbish_anywhere_is_found() {
+    const PAGE: usize = 8192;
     let place = filled(60).await;
     let database = std::fs::read(place.data().join(DATABASE)).unwrap();
     let mut unreadable = 0;
-    for page in (4096..database.len()).step_by(4096) {
+    for page in (PAGE..database.len()).step_by(PAGE) {
         let mut rubbish = database.clone();
-        rubbish[page..page + 4096].fill(0xa5);
+        rubbish[page..page + PAGE].fill(0xa5);
         put_back(&place.data(), &rubbish);
         let mut database = Database::open(&place.data()).unwrap();
         match verify(&mut database, &place.public(), &[], &mut |_, _| {}) {

@@ -1,4 +1,4 @@
-//! A client of one gateway: `GET` over mutual TLS, one at a time, on a connection that is kept.
+//! A client of one gateway over mutual TLS: one request at a time, on a connection that is kept.
 //!
 //! Invariant: the certificate that answers comes from the CA that was given and bears the name
 //! that was asked for; there is no other trust. An answer is read within a time and a bound, no
@@ -8,11 +8,12 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::Method;
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper::header::{ACCEPT_ENCODING, HOST, HeaderValue};
+use hyper::header::{ACCEPT_ENCODING, CONTENT_TYPE, COOKIE, HOST, HeaderValue, SET_COOKIE};
 use hyper_util::rt::TokioIo;
 use rustls::{AlertDescription, CertificateError};
 use rustls_pki_types::ServerName;
@@ -74,7 +75,7 @@ pub struct Https {
     authority: String,
     host: String,
     port: u16,
-    kept: Option<SendRequest<Empty<Bytes>>>,
+    kept: Option<SendRequest<Full<Bytes>>>,
 }
 
 /// A whole answer.
@@ -83,6 +84,20 @@ pub struct Answer {
     pub status: u16,
     /// The body.
     pub body: Vec<u8>,
+    /// What it sets as cookies: `name=value`.
+    pub cookies: Vec<String>,
+}
+
+/// A request that changes something.
+pub struct Ask<'a> {
+    /// The method.
+    pub method: Method,
+    /// The path.
+    pub path: &'a str,
+    /// The cookie by which the sender is known; empty where it is not yet.
+    pub cookie: &'a str,
+    /// JSON.
+    pub body: String,
 }
 
 impl Https {
@@ -115,22 +130,32 @@ impl Https {
     /// When there is none.
     pub fn get(&mut self, path: &str, max: usize) -> Result<Answer, HttpsError> {
         if let Some(kept) = self.kept.take() {
-            match self.get_on(Some(kept), path, max) {
+            match self.send_on(Some(kept), self.request(Method::GET, path, "", String::new())?, max) {
                 // The gateway may close what has been idle, just when it is used again.
                 Err(HttpsError::Broken(..)) => {}
                 answered => return answered,
             }
         }
-        self.get_on(None, path, max)
+        let request = self.request(Method::GET, path, "", String::new())?;
+        self.send_on(None, request, max)
     }
 
-    fn get_on(
+    /// Sends `ask`, once: on a connection of its own, which cannot turn out to have been closed.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn send(&mut self, ask: Ask<'_>, max: usize) -> Result<Answer, HttpsError> {
+        let request = self.request(ask.method, ask.path, ask.cookie, ask.body)?;
+        self.send_on(None, request, max)
+    }
+
+    fn send_on(
         &mut self,
-        kept: Option<SendRequest<Empty<Bytes>>>,
-        path: &str,
+        kept: Option<SendRequest<Full<Bytes>>>,
+        request: Request<Full<Bytes>>,
         max: usize,
     ) -> Result<Answer, HttpsError> {
-        let (request, name) = (self.request(path)?, &self.authority);
+        let name = &self.authority;
         let slow = |limit: Duration| move |_| HttpsError::Slow(name.clone(), limit.as_secs());
         let answered = self.runtime.block_on(async {
             let mut connection = match kept {
@@ -151,10 +176,26 @@ impl Https {
         Ok(answer)
     }
 
-    fn request(&self, path: &str) -> Result<Request<Empty<Bytes>>, HttpsError> {
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        cookie: &str,
+        body: String,
+    ) -> Result<Request<Full<Bytes>>, HttpsError> {
         let host = HeaderValue::from_str(&self.authority).map_err(|_| HttpsError::Url)?;
-        let request = Request::get(path).header(HOST, host).header(ACCEPT_ENCODING, "identity");
-        request.body(Empty::new()).map_err(|_| HttpsError::Url)
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, host)
+            .header(ACCEPT_ENCODING, "identity");
+        if !cookie.is_empty() {
+            request = request.header(COOKIE, cookie);
+        }
+        if !body.is_empty() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        request.body(Full::from(body)).map_err(|_| HttpsError::Url)
     }
 }
 
@@ -163,7 +204,7 @@ async fn connect(
     name: &ServerName<'static>,
     host: &str,
     port: u16,
-) -> io::Result<SendRequest<Empty<Bytes>>> {
+) -> io::Result<SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect((host, port)).await?;
     stream.set_nodelay(true)?;
     let stream = TokioIo::new(tls.connect(name.clone(), stream).await?);
@@ -176,15 +217,17 @@ async fn connect(
 type Broken = Box<dyn Error + Send + Sync>;
 
 async fn exchange(
-    connection: &mut SendRequest<Empty<Bytes>>,
-    request: Request<Empty<Bytes>>,
+    connection: &mut SendRequest<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
     max: usize,
 ) -> Result<Answer, Broken> {
     connection.ready().await?;
     let response = connection.send_request(request).await?;
     let status = response.status().as_u16();
+    let cookies = response.headers().get_all(SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let cookies = cookies.filter_map(|line| line.split(';').next()).map(str::to_owned).collect();
     let body = Limited::new(response.into_body(), max).collect().await?;
-    Ok(Answer { status, body: body.to_bytes().to_vec() })
+    Ok(Answer { status, body: body.to_bytes().to_vec(), cookies })
 }
 
 fn unconnected(name: &str, error: io::Error) -> HttpsError {

@@ -1,0 +1,94 @@
+//! Two at one time: whoever is first is first, and the other is told.
+
+use super::*;
+use crate::approval::Application;
+
+const ROUNDS: usize = 100;
+
+/// Lets two commands that were made for the same version go at one time.
+async fn race(stage: &Arc<Stage>, id: &str, commands: [(&str, &str); 2]) -> Vec<Code> {
+    let version = json!({ "version": stage.version(id) });
+    let sent: Vec<_> = commands
+        .into_iter()
+        .map(|(who, name)| {
+            let (stage, id, version) = (Arc::clone(stage), id.to_owned(), version.clone());
+            let (who, name) = (who.to_owned(), name.to_owned());
+            tokio::spawn(async move { code(stage.send(&who, &id, &name, &version).await) })
+        })
+        .collect();
+    let mut codes = Vec::new();
+    for answer in sent {
+        codes.push(answer.await.unwrap());
+    }
+    codes
+}
+
+/// What holds of every application, whatever went on.
+fn whole(application: &Application) {
+    assert!(application.events.iter().zip(1..).all(|(event, seq)| event.seq == seq));
+    assert_eq!(application.version as usize, application.events.len());
+    if application.offer.is_some() {
+        assert!(application.has_every_quorum(), "{:?}", application.events);
+    }
+}
+
+#[tokio::test]
+async fn a_vote_against_a_withdrawal_one_wins_and_the_other_sees_that_it_changed() {
+    let stage = Arc::new(Stage::new().await);
+    for _ in 0..ROUNDS {
+        let id = stage.in_review().await;
+        stage.all(&id, &VOTES[..2]).await;
+        let codes = race(&stage, &id, [("c.lead", "approve"), ("h.applicant", "withdraw")]).await;
+        assert_eq!(codes.iter().filter(|code| **code == Code::Ok).count(), 1, "{codes:?}");
+        assert!(codes.contains(&Code::VersionMismatch), "{codes:?}");
+        let application = stage.application(&id).unwrap();
+        whole(&application);
+        let won = if codes[0] == Code::Ok { "offered" } else { "withdrawn" };
+        assert_eq!(application.state.as_str(), won);
+    }
+}
+
+#[tokio::test]
+async fn of_two_last_votes_one_counts() {
+    let stage = Arc::new(Stage::new().await);
+    for _ in 0..ROUNDS {
+        let id = stage.in_review().await;
+        stage.all(&id, &VOTES[..2]).await;
+        let codes = race(&stage, &id, [("c.lead", "approve"), ("c.lead2", "approve")]).await;
+        assert_eq!(codes.iter().filter(|code| **code == Code::Ok).count(), 1, "{codes:?}");
+        let application = stage.application(&id).unwrap();
+        whole(&application);
+        assert_eq!(application.votes.len(), 3);
+        let offers = stage.events(&id).iter().filter(|event| *event == "offered").count();
+        assert_eq!((application.state.as_str(), offers), ("offered", 1));
+    }
+}
+
+#[tokio::test]
+async fn submitted_twice_at_one_time_it_is_submitted_once() {
+    let stage = Arc::new(Stage::new().await);
+    for _ in 0..ROUNDS {
+        let id = stage.drafted().await;
+        let codes = race(&stage, &id, [("h.applicant", "submit"), ("h.applicant", "submit")]).await;
+        assert_eq!(codes.iter().filter(|code| **code == Code::Ok).count(), 1, "{codes:?}");
+        assert_eq!(stage.events(&id), ["drafted", "submitted"]);
+    }
+}
+
+#[tokio::test]
+async fn drafts_at_one_time_have_ids_without_gaps() {
+    let stage = Arc::new(Stage::new().await);
+    let drafts: Vec<_> = (0..32)
+        .map(|_| {
+            let stage = Arc::clone(&stage);
+            tokio::spawn(async move { stage.drafted().await })
+        })
+        .collect();
+    let mut ids = Vec::new();
+    for draft in drafts {
+        ids.push(draft.await.unwrap());
+    }
+    ids.sort();
+    let expected: Vec<String> = (1..=32).map(|number| format!("A-2026-{number:06}")).collect();
+    assert_eq!(ids, expected);
+}

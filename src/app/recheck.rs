@@ -1,0 +1,66 @@
+//! What was decided, looked at once more before it is answered.
+//!
+//! Invariant: a provider may take its time, and a grant may be stopped meanwhile: what no longer
+//! stands when the provider has answered is refused, and that is recorded.
+
+use std::sync::Arc;
+
+use super::gateway::Gateway;
+use super::world::World;
+use crate::base::ids::{FieldName, RuleId};
+use crate::base::{Code, FieldRefusal};
+use crate::catalogue::{Ask, Form, Predicate};
+use crate::identity::System;
+use crate::policy::{FieldVerdict, Grant};
+
+/// A field that is given, and how.
+pub(super) struct Given {
+    pub name: FieldName,
+    pub form: Form,
+    pub predicate: Option<Predicate>,
+    pub rule: RuleId,
+    pub grant: Option<Arc<Grant>>,
+}
+
+impl Given {
+    /// The same as the decision says it.
+    pub fn verdict(&self) -> FieldVerdict {
+        FieldVerdict::Given {
+            name: self.name.clone(),
+            form: self.form,
+            predicate: self.predicate.clone(),
+            rule: self.rule.clone(),
+            grant: self.grant.clone(),
+        }
+    }
+
+    fn is(&self, verdict: &FieldVerdict) -> bool {
+        matches!(verdict, FieldVerdict::Given { name, form, predicate, rule, .. }
+            if (name, form, predicate, rule) == (&self.name, &self.form, &self.predicate, &self.rule))
+    }
+
+    /// Was given, and no longer is.
+    fn withdrawn(&self) -> FieldRefusal {
+        let code = if self.grant.is_some() { Code::GrantNotValid } else { Code::NoRule };
+        let (field, rule) = (self.name.clone(), Some(self.rule.clone()));
+        FieldRefusal { field, code, rule, permitted: None, apply: None }
+    }
+}
+
+/// The fields of `given`, decided under `world`, that would not be given so any more.
+pub(super) fn withdrawn(
+    gateway: &Gateway,
+    world: &Arc<World>,
+    system: &System,
+    ask: &Ask,
+    given: &[Given],
+) -> Vec<FieldRefusal> {
+    let (newest, now) = (gateway.world(), gateway.now());
+    let lapsed = |given: &Given| given.grant.as_ref().is_some_and(|grant| !grant.in_force(now));
+    if Arc::ptr_eq(&newest.policy, &world.policy) && !given.iter().any(lapsed) {
+        return Vec::new();
+    }
+    let verdict = newest.policy.decide(system, ask, now);
+    let gone = given.iter().filter(|given| !verdict.fields.iter().any(|field| given.is(field)));
+    gone.map(Given::withdrawn).collect()
+}

@@ -1,0 +1,114 @@
+//! `sluice audit continue`: a new log where the old one's newest records are lost.
+//!
+//! A log that is behind a checkpoint that somebody holds must never grow again: it would be two
+//! histories under one name. So a new log begins, under a new name, and its first record names the
+//! last checkpoint that is known of the old one. Versions and keys that are in force are recorded
+//! in it anew at the next start.
+//!
+//! Invariant: the old log stays in its backup as it is, and so do the checkpoints that are known
+//! of it. Nothing is begun while the old log could go on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::{Failure, public_key, verify};
+use crate::app::keys::Keys;
+use crate::audit::verify::Kind;
+use crate::audit::{Checkpoint, VerifyingKey};
+use crate::base::SystemClock;
+use crate::cli::backup::{self, Backup};
+use crate::config::Config;
+use crate::store::audit::{Options, checkpoints_in_copy, upkeep as log};
+use crate::store::state::StateStore;
+use crate::store::state::upkeep::DATABASE as STATE;
+
+/// Which log, and where it goes on.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The gateway's configuration, with a signing key of another name than the old log's.
+    #[arg(long, short)]
+    config: PathBuf,
+    /// The newest backup that there is of the old log.
+    #[arg(long, value_name = "DIR")]
+    from: PathBuf,
+    /// Verifier key of the old log, or a file that holds one.
+    #[arg(long, value_name = "KEY|FILE")]
+    pubkey: String,
+    /// A checkpoint that is known of the old log, besides the second place.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Vec<PathBuf>,
+}
+
+/// Begins the new log, and says what it goes on from.
+pub fn run(args: &Args) -> Result<ExitCode, Failure> {
+    let config = Config::read(&args.config)?;
+    let keys = Keys::read(&config.audit).map_err(|e| e.to_string())?;
+    let old = public_key(&args.pubkey)?;
+    let name = keys.signing.public().name().to_owned();
+    if name == old.name() {
+        return Err(format!("a new log needs a new name: make a key with another origin than {name}").into());
+    }
+    let backup = Backup::open(&args.from, &[&old])?;
+    let copy = &config.audit.checkpoint_copy_file;
+    let mut files = args.checkpoint.clone();
+    files.extend(Some(copy.clone()).filter(|copy| holds_any(copy)));
+    let (note, last) = newest(&files, &old)?;
+    let report = verify::database(&args.from, &old, std::slice::from_ref(&last))?;
+    if report.is_intact() {
+        return Err("the backup is not behind what is known of the log: `sluice restore` puts it back".into());
+    }
+    if let Some(damage) = report.damage.iter().find(|damage| damage.kind != Kind::RolledBack) {
+        return Err(format!("the log in the backup is not intact: {damage}").into());
+    }
+
+    let mut kept = copy.clone().into_os_string();
+    kept.push(".before");
+    let kept = PathBuf::from(kept);
+    if kept.exists() {
+        return Err(format!("{} is in the way: move it elsewhere, and keep it", kept.display()).into());
+    }
+    let data_dir = &config.gateway.data_dir;
+    let held = backup::place(&backup, data_dir, &[STATE])?;
+    let acts = StateStore::open(&data_dir.join(STATE))?.forget_log()?;
+    if copy.exists() {
+        fs::rename(copy, &kept).map_err(|e| format!("{}: {e}", kept.display()))?;
+    }
+    let past = log::Past { checkpoint: note, held: report.size };
+    let options = Options {
+        data_dir: data_dir.clone(),
+        checkpoint_copy: copy.clone(),
+        signing_key: keys.signing,
+        previous_key: None,
+        subject_key: keys.subjects,
+        queue: config.audit.queue.get(),
+        clock: Arc::new(SystemClock),
+    };
+    log::begin_after(options, &past, &held)?;
+    println!(
+        "{name} begins, and names {} at {} records, of which {} are in {}; the next start records {acts} acts anew. \
+         Keep that folder; give every department the new public key",
+        last.origin,
+        last.size,
+        report.size,
+        args.from.display()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn holds_any(copy: &Path) -> bool {
+    fs::read(copy).is_ok_and(|bytes| !checkpoints_in_copy(&bytes).is_empty())
+}
+
+/// The newest checkpoint by `key` in the files, as it stands there and opened.
+fn newest(files: &[PathBuf], key: &VerifyingKey) -> Result<(String, Checkpoint), Failure> {
+    let mut found = Vec::new();
+    for path in files {
+        let bytes = fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let notes = checkpoints_in_copy(&bytes).into_iter();
+        found.extend(notes.filter_map(|note| Checkpoint::open(&note, key).ok().map(|at| (note, at))));
+    }
+    let newest = found.into_iter().max_by_key(|(_, at)| at.size);
+    newest.ok_or_else(|| "no checkpoint of the old log is known: there is nothing to go on from".into())
+}

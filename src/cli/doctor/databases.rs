@@ -1,0 +1,260 @@
+//! The data directory: its owner, its databases, the clock against the log, the second place, and
+//! the room on their disks.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use super::{Check, Text};
+use crate::app::keys::Keys;
+use crate::audit::Checkpoint;
+use crate::audit::record::LeafHead;
+use crate::audit::verify::Stored;
+use crate::base::Timestamp;
+use crate::config::Config;
+use crate::store::audit::{Database, checkpoints_in_copy, upkeep as log};
+use crate::store::state::upkeep as state;
+use crate::store::upkeep::Schema;
+
+/// Room below which the log soon cannot be written, and below which somebody should look.
+const LITTLE: u64 = 256 << 20;
+const LOW: u64 = 2 << 30;
+/// Further back than this the log takes no record.
+const BACK: i64 = 5;
+
+pub(super) fn check(config: &Config, keys: Option<&Keys>, now: Timestamp) -> Vec<Check> {
+    let dir = &config.gateway.data_dir;
+    let mut checks = vec![folder(dir), state_database(dir), log_database(dir)];
+    // Whether this is the log that the keys belong to, and how far it is.
+    let end = end_of_log(dir);
+    if let Some((_, last)) = &end {
+        checks.push(clock(*last, now));
+    }
+    let copy = &config.audit.checkpoint_copy_file;
+    if let Some(keys) = keys {
+        checks.push(second_place(copy, dir, keys, end.as_ref().map(|(size, _)| *size)));
+    }
+    checks.push(room("disk", dir));
+    checks.extend(copy.parent().map(|parent| room("second-disk", parent)));
+    checks
+}
+
+fn folder(dir: &Path) -> Check {
+    const NAME: &str = "data";
+    let Ok(found) = fs::metadata(dir) else {
+        return Check::warn(
+            NAME,
+            Text::new(format!("{} is not there", dir.display()), format!("{} 不存在", dir.display())),
+            Text::new("the first start makes it", "首次启动时会创建"),
+        );
+    };
+    let mode = found.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Check::warn(
+            NAME,
+            Text::new(
+                format!("others on this machine may look into {} (mode {mode:o})", dir.display()),
+                format!("本机其他用户可访问 {}（权限 {mode:o}）", dir.display()),
+            ),
+            Text::new(format!("chmod 700 {}", dir.display()), format!("执行 chmod 700 {}", dir.display())),
+        );
+    }
+    let ours = fs::metadata("/proc/self").is_ok_and(|process| process.uid() == found.uid());
+    if !ours {
+        return Check::warn(
+            NAME,
+            Text::new(
+                "this is not the user that the folder belongs to: what it cannot see, it cannot check",
+                "当前用户不是数据目录的所有者：看不到的内容无法检查",
+            ),
+            Text::new("run as the gateway's user", "请以网关的运行用户执行"),
+        );
+    }
+    Check::ok(
+        NAME,
+        format!("{}, for this user alone", dir.display()),
+        format!("{}，仅本用户可访问", dir.display()),
+    )
+}
+
+fn state_database(dir: &Path) -> Check {
+    const NAME: &str = "state";
+    match state::schema(dir) {
+        Err(error) => broken(NAME, &error),
+        Ok(Schema::Current(found)) => match state::is_sound(dir) {
+            Ok(true) => sound(NAME, &found),
+            Ok(false) => broken(NAME, &"its pages do not hold together"),
+            Err(error) => broken(NAME, &error),
+        },
+        Ok(other) => standing(NAME, &other),
+    }
+}
+
+fn log_database(dir: &Path) -> Check {
+    const NAME: &str = "log";
+    let looked = log::schema(dir).map_err(|e| e.to_string());
+    match looked {
+        Err(error) => broken(NAME, &error),
+        Ok(Schema::Current(found)) => {
+            let unsound = Database::open(dir)
+                .map_err(|e| e.to_string())
+                .and_then(|mut log| log.unsound().map_err(|e| e.to_string()));
+            match unsound {
+                Ok(None) => sound(NAME, &found),
+                Ok(Some(what)) => broken(NAME, &what),
+                Err(error) => broken(NAME, &error),
+            }
+        }
+        Ok(other) => standing(NAME, &other),
+    }
+}
+
+fn sound(name: &'static str, schema: &str) -> Check {
+    Check::ok(name, format!("schema {schema}; its pages are sound"), format!("结构版本 {schema}；页面完好"))
+}
+
+fn broken(name: &'static str, error: &dyn std::fmt::Display) -> Check {
+    Check::fail(
+        name,
+        Text::new(format!("cannot be used: {error}"), format!("不能使用：{error}")),
+        Text::new(
+            "keep the files as they are; docs/operations.md, Restoring",
+            "保留原文件不动；参见 docs/operations.md 的 Restoring 一节",
+        ),
+    )
+}
+
+/// A database that is not as this program wants it.
+fn standing(name: &'static str, schema: &Schema) -> Check {
+    match schema {
+        Schema::Newer { found, known } => Check::fail(
+            name,
+            Text::new(
+                format!("has schema {found}, and this program knows {known}: a newer program wrote it"),
+                format!("结构版本为 {found}，本程序只认识 {known}：由更新的程序写入"),
+            ),
+            Text::new(
+                "run that program, or restore a backup from before",
+                "请运行该版本程序，或恢复此前的备份",
+            ),
+        ),
+        Schema::Behind { found, known } => Check::warn(
+            name,
+            Text::new(
+                format!("has schema {found}, this program's is {known}"),
+                format!("结构版本为 {found}，本程序为 {known}"),
+            ),
+            Text::new("`sluice migrate`, or the next start", "执行 `sluice migrate`，或在下次启动时自动更新"),
+        ),
+        Schema::None | Schema::Current(_) => Check::warn(
+            name,
+            Text::new("is not there yet", "尚不存在"),
+            Text::new("the first start makes it", "首次启动时会创建"),
+        ),
+    }
+}
+
+/// Records in the log, and the time of the last.
+fn end_of_log(dir: &Path) -> Option<(u64, Timestamp)> {
+    let mut log = Database::open(dir).ok()?;
+    let (size, _) = log.head().ok()??;
+    let leaf = log.leaf(size.checked_sub(1)?).ok()??;
+    Some((size, LeafHead::parse(&leaf).ok()?.time))
+}
+
+fn clock(last: Timestamp, now: Timestamp) -> Check {
+    const NAME: &str = "clock";
+    let behind = last.seconds() - now.seconds();
+    let what = Text::new(
+        format!("{now}; the last record is of {last}"),
+        format!("{now}；最后一条记录的时间是 {last}"),
+    );
+    match behind > BACK {
+        true => Check::fail(
+            NAME,
+            what,
+            Text::new(
+                format!("it is {behind} s behind the log, which does not go back: set it right"),
+                format!("时钟比日志慢 {behind} 秒，日志不会倒退：请校正时钟"),
+            ),
+        ),
+        false => Check::ok(NAME, what.en, what.zh),
+    }
+}
+
+fn second_place(copy: &Path, dir: &Path, keys: &Keys, size: Option<u64>) -> Check {
+    const NAME: &str = "second-place";
+    let lost = Text::new(
+        "docs/operations.md, When it refuses to start",
+        "参见 docs/operations.md 的 When it refuses to start 一节",
+    );
+    let Ok(bytes) = fs::read(copy) else {
+        let what =
+            Text::new(format!("{} is not there", copy.display()), format!("{} 不存在", copy.display()));
+        return match size {
+            Some(_) => Check::fail(NAME, what, lost),
+            None => Check::warn(NAME, what, Text::new("the first start makes it", "首次启动时会创建")),
+        };
+    };
+    let known = [Some(keys.signing.public()), keys.previous.as_ref().map(|key| key.public())];
+    let notes = checkpoints_in_copy(&bytes);
+    let signed = notes
+        .iter()
+        .flat_map(|note| known.iter().flatten().filter_map(|key| Checkpoint::open(note, key).ok()));
+    let Some(seen) = signed.map(|checkpoint| checkpoint.size).max() else {
+        let what = Text::new("holds no checkpoint by the log's key", "没有由日志密钥签名的检查点");
+        return Check::fail(NAME, what, lost);
+    };
+    let Some(size) = size else {
+        let what = Text::new(
+            format!("has seen {seen} records; the log is not there or cannot be read"),
+            format!("已记下 {seen} 条记录的检查点；日志不存在或无法读取"),
+        );
+        let fix = Text::new("docs/operations.md, Restoring", "参见 docs/operations.md 的 Restoring 一节");
+        return Check::fail(NAME, what, fix);
+    };
+    let what = Text::new(
+        format!("has seen {seen} records; the log has {size}"),
+        format!("已记下 {seen} 条记录的检查点；日志现有 {size} 条"),
+    );
+    let device = |path: &Path| fs::metadata(path).ok().map(|found| found.dev());
+    if seen > size {
+        let fix = Text::new(
+            "the log was rolled back: an older database was put back. Find the newer one",
+            "日志被回退：放回了旧的数据库。请找回较新的数据库",
+        );
+        return Check::fail(NAME, what, fix);
+    }
+    if device(copy) == device(dir) {
+        let fix = Text::new(
+            "it is on the disk of the log, and would be lost or put back with it: use another disk or machine",
+            "与日志在同一磁盘上，会一同丢失或被回退：请放到另一磁盘或机器上",
+        );
+        return Check::warn(NAME, what, fix);
+    }
+    Check::ok(NAME, what.en, what.zh)
+}
+
+/// How much room there is where `path` is, or will be.
+fn room(name: &'static str, path: &Path) -> Check {
+    let there = path.ancestors().find(|path| path.exists()).unwrap_or(path);
+    let Ok(found) = rustix::fs::statvfs(there) else {
+        return broken(name, &format!("{}: its disk cannot be looked at", there.display()));
+    };
+    let free = found.f_bavail.saturating_mul(found.f_frsize);
+    let total = found.f_blocks.saturating_mul(found.f_frsize).max(1);
+    let percent = free.saturating_mul(100) / total;
+    let what = Text::new(
+        format!("{} MiB free ({percent}%) at {}", free >> 20, there.display()),
+        format!("{} 剩余 {} MiB（{percent}%）", there.display(), free >> 20),
+    );
+    let fix = Text::new(
+        "make room: a log that cannot be written stops all queries",
+        "请清理空间：日志无法写入时，所有查询都会停止",
+    );
+    match free {
+        ..LITTLE => Check::fail(name, what, fix),
+        LITTLE..LOW => Check::warn(name, what, fix),
+        _ => Check::ok(name, what.en, what.zh),
+    }
+}

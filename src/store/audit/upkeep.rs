@@ -1,0 +1,120 @@
+//! The log in an operator's hands: its schema, copies of it, and a new log that goes on where an
+//! old one was lost.
+//!
+//! Invariant: an existing log is never written here. A log that is begun says in its first record
+//! which log it goes on from.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+pub(in crate::store) use super::sqlite::open_read_only;
+use super::sqlite::{self, SqliteError};
+use super::start::OpenError;
+use super::writer::Writer;
+use super::{DATABASE, Options, Shared, start};
+use crate::audit::Object;
+use crate::audit::record::{Draft, kind};
+use crate::store::upkeep::{self, CopyError, Schema};
+
+/// A data directory taken for this process alone, until it is dropped.
+#[must_use]
+pub struct Held {
+    _lock: File,
+}
+
+/// Takes `data_dir`, so that no gateway starts in it.
+///
+/// # Errors
+/// When a gateway has it, or it cannot be written.
+pub fn hold(data_dir: &Path) -> Result<Held, OpenError> {
+    Ok(Held { _lock: super::lock(data_dir)? })
+}
+
+/// How the schema of the log in `data_dir` stands to this program's. Changes nothing.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn schema(data_dir: &Path) -> Result<Schema, SqliteError> {
+    let path = data_dir.join(DATABASE);
+    if !path.is_file() {
+        return Ok(Schema::None);
+    }
+    let (found, known) = sqlite::versions(&mut open_read_only(&path)?)?;
+    let (number, ours) = (found.to_string(), known.to_string());
+    Ok(match found.cmp(&known) {
+        std::cmp::Ordering::Equal => Schema::Current(number),
+        std::cmp::Ordering::Less => Schema::Behind { found: number, known: ours },
+        std::cmp::Ordering::Greater => Schema::Newer { found: number, known: ours },
+    })
+}
+
+/// Brings the log in `data_dir` to this program's schema, making it when there is none. The
+/// directory must be held.
+///
+/// # Errors
+/// When it is newer or cannot be written.
+pub fn migrate(data_dir: &Path, _held: &Held) -> Result<(), SqliteError> {
+    sqlite::settle(&mut sqlite::open_log(&data_dir.join(DATABASE))?);
+    Ok(())
+}
+
+/// Copies the log in `data_dir`, which may be in use, to the file `to`.
+///
+/// # Errors
+/// When it cannot be read or the copy cannot be written.
+pub fn copy(data_dir: &Path, to: &Path) -> Result<(), OpenError> {
+    let path = data_dir.join(DATABASE);
+    if !path.is_file() {
+        return Err(OpenError::Io { path, source: io::ErrorKind::NotFound.into() });
+    }
+    match upkeep::copy(&mut open_read_only(&path)?, to) {
+        Ok(()) => Ok(()),
+        Err(CopyError::Database(error)) => Err(SqliteError::from(error).into()),
+        Err(CopyError::File(source)) => Err(OpenError::Io { path: to.into(), source }),
+    }
+}
+
+/// The log that a new one goes on from.
+#[derive(Debug, Clone)]
+pub struct Past {
+    /// The last checkpoint that is known of it, as a signed note.
+    pub checkpoint: String,
+    /// Records of it that are still there: fewer than the checkpoint covers, or a new log were
+    /// not needed.
+    pub held: u64,
+}
+
+/// Begins a new log whose first record names `past`, and closes it. The directory must be held,
+/// and hold no log.
+///
+/// # Errors
+/// When there is a log already, the second place holds checkpoints, or nothing can be written.
+pub fn begin_after(options: Options, past: &Past, _held: &Held) -> Result<(), OpenError> {
+    let database = options.data_dir.join(DATABASE);
+    if database.exists() {
+        return Err(OpenError::Io { path: database, source: io::ErrorKind::AlreadyExists.into() });
+    }
+    let now = options.clock.now();
+    let found = start::check(&database, &options.checkpoint_copy, &options.signing_key, None, now)?;
+    let mut continues = Object::new();
+    continues.text("checkpoint", &past.checkpoint).number("held", past.held);
+    let mut log = Object::new();
+    log.text("key", &options.signing_key.public().to_string()).object("continues", &continues);
+    let mut draft = Draft::new(kind::CREATED);
+    draft.members().object("log", &log);
+    let shared = std::sync::Arc::new(Shared::new(options.signing_key.public().name()));
+    let mut writer = Writer {
+        database,
+        key: options.signing_key,
+        clock: options.clock,
+        copy: found.copy,
+        shared,
+        end: Some((found.conn, found.state)),
+    };
+    writer.own(draft, &[]).map_err(OpenError::Write)?;
+    if let Some((conn, _)) = &mut writer.end {
+        sqlite::settle(conn);
+    }
+    Ok(())
+}

@@ -1,0 +1,368 @@
+//! Accounts of people: made, changed, read.
+//!
+//! Invariant: a change, the act that tells of it and the end of the account's sessions are one
+//! transaction; and the roles of one person, over all accounts, never hold two duties that exclude
+//! each other. Who may change what is not decided here.
+
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+
+use super::schema::{account_keys, account_roles, accounts};
+use super::{StateError, StateStore, acts, bump, sessions};
+use crate::base::ids::{AccountId, DepartmentId, Fingerprint, PersonId};
+use crate::base::{Lang, Secret, Timestamp};
+use crate::identity::{Account, Role, role};
+
+/// The most holders of a role that are told of something.
+const MOST_HOLDERS: i64 = 200;
+
+/// An account, and what it can be signed in with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// The account.
+    pub account: Account,
+    /// Has the person chosen the password? A one-time password is not chosen.
+    pub has_password: bool,
+    /// Has the person set up a code generator?
+    pub has_code: bool,
+    /// The keys of the certificates that it signs in with.
+    pub keys: Vec<Fingerprint>,
+}
+
+/// An account to be made. It has the roles of `account`.
+#[derive(Debug)]
+pub struct NewAccount<'a> {
+    /// The account.
+    pub account: &'a Account,
+    /// What is kept of its one-time password.
+    pub password: &'a Secret<String>,
+    /// Until when that can be used.
+    pub until: Timestamp,
+    /// The secret of its code generator, sealed, where it is set up already.
+    pub code_secret: Option<&'a str>,
+}
+
+/// A change of an account.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// It gets a role.
+    GiveRole(Role),
+    /// It loses a role.
+    WithdrawRole(Role),
+    /// It may no longer sign in or act.
+    Disable,
+    /// It may again.
+    Enable,
+    /// It gets a one-time password.
+    ResetPassword {
+        /// What is kept of it.
+        password: Secret<String>,
+        /// Until when it can be used.
+        until: Timestamp,
+    },
+    /// Its code generator is forgotten.
+    ResetCode,
+    /// Whoever has this key's certificate can sign in with it. Only while the account has no
+    /// role: afterwards that would be a way to somebody else's roles.
+    BindCertificate(Fingerprint),
+    /// Where its e-mail goes.
+    SetEmail(Option<String>),
+}
+
+/// What a change came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// It was made.
+    Yes,
+    /// It was so already.
+    Unchanged,
+    /// The name or key belongs to somebody already.
+    Taken,
+    /// The person would hold two duties that exclude each other.
+    Exclusive,
+    /// The account has roles.
+    HasRoles,
+}
+
+/// A row of `accounts`, without credentials.
+type Row = (String, String, String, String, Option<String>, String, bool);
+/// Whether there is a password, until when it can be used, and the code generator's secret.
+type Marks = (Option<String>, Option<i64>, Option<String>);
+
+impl StateStore {
+    /// The account of that id.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or holds what this program cannot.
+    pub fn account(&self, id: &AccountId) -> Result<Option<Profile>, StateError> {
+        profile(&mut *self.connection()?, id)
+    }
+
+    /// All accounts of a natural person.
+    ///
+    /// # Errors
+    /// As for [`StateStore::account`].
+    pub fn accounts_of(&self, person: &PersonId) -> Result<Vec<Account>, StateError> {
+        let connection = &mut *self.connection()?;
+        let own = accounts::table.filter(accounts::person.eq(person.as_str()));
+        let ids = own.select(accounts::id).load::<String>(connection)?;
+        let ids = ids.iter().filter_map(|id| AccountId::parse(id));
+        let found = ids.filter_map(|id| profile(connection, &id).transpose());
+        found.map(|found| found.map(|profile| profile.account)).collect()
+    }
+
+    /// Accounts that hold the role and may act: of one department, or of any.
+    ///
+    /// # Errors
+    /// As for [`StateStore::account`].
+    pub fn holders(&self, role: Role, department: Option<&DepartmentId>) -> Result<Vec<Account>, StateError> {
+        let connection = &mut *self.connection()?;
+        let mut found = accounts::table
+            .inner_join(account_roles::table.on(account_roles::account.eq(accounts::id)))
+            .filter(account_roles::role.eq(role.as_str()))
+            .filter(accounts::active.eq(true))
+            .select(accounts::id)
+            .into_boxed();
+        if let Some(department) = department {
+            found = found.filter(accounts::department.eq(department.as_str()));
+        }
+        let ids = found.order(accounts::id).limit(MOST_HOLDERS).load::<String>(connection)?;
+        let ids = ids.iter().filter_map(|id| AccountId::parse(id));
+        let found = ids.filter_map(|id| profile(connection, &id).transpose());
+        found.map(|found| found.map(|profile| profile.account)).collect()
+    }
+
+    /// Accounts by id, of one department or of all, from behind `after`, at most `limit`.
+    ///
+    /// # Errors
+    /// As for [`StateStore::account`].
+    pub fn accounts(
+        &self,
+        department: Option<&DepartmentId>,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<Profile>, StateError> {
+        let connection = &mut *self.connection()?;
+        let mut found = accounts::table.filter(accounts::id.gt(after)).select(accounts::id).into_boxed();
+        if let Some(department) = department {
+            found = found.filter(accounts::department.eq(department.as_str()));
+        }
+        let ids = found.order(accounts::id).limit(limit).load::<String>(connection)?;
+        let ids = ids.iter().filter_map(|id| AccountId::parse(id));
+        ids.filter_map(|id| profile(connection, &id).transpose()).collect()
+    }
+
+    /// Makes an account; `actor` does it: an account, or the user of the operating system.
+    ///
+    /// # Errors
+    /// When the database cannot be written; nothing has changed then.
+    pub fn make_account(
+        &self,
+        new: &NewAccount<'_>,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Changed, StateError> {
+        let account = new.account;
+        let id = account.id.as_str();
+        self.write(|connection| {
+            if profile(connection, &account.id)?.is_some() {
+                return Ok(Changed::Taken);
+            }
+            let roles = [roles_of_person(connection, &account.person)?, account.roles.clone()].concat();
+            if role::conflict(&roles).is_some() {
+                return Ok(Changed::Exclusive);
+            }
+            let row = (
+                accounts::id.eq(id),
+                accounts::person.eq(account.person.as_str()),
+                accounts::name.eq(&account.name),
+                accounts::department.eq(account.department.as_str()),
+                accounts::email.eq(&account.email),
+                accounts::lang.eq(account.lang.tag()),
+                accounts::active.eq(account.active),
+                accounts::password.eq(new.password.reveal()),
+                accounts::password_until.eq(new.until.micros()),
+                accounts::code_secret.eq(new.code_secret),
+                accounts::code_step.eq(0),
+            );
+            diesel::insert_into(accounts::table).values(row).execute(connection)?;
+            acts::add(connection, "account-made", id, account.department.as_str(), now, actor)?;
+            for role in &account.roles {
+                give(connection, &account.id, *role)?;
+                acts::add(connection, "role-granted", id, role.as_str(), now, actor)?;
+            }
+            bump(connection)?;
+            Ok(Changed::Yes)
+        })
+    }
+
+    /// Changes an account and ends its sessions; none when there is no such account.
+    ///
+    /// # Errors
+    /// When the database cannot be written; nothing has changed then.
+    pub fn change_account(
+        &self,
+        id: &AccountId,
+        change: &Change,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Option<Changed>, StateError> {
+        self.write(|connection| {
+            let Some(before) = profile(connection, id)? else { return Ok(None) };
+            let changed = make(connection, &before, change)?;
+            if changed == Changed::Yes {
+                let (kind, detail) = told(change);
+                acts::add(connection, kind, id.as_str(), &detail, now, actor)?;
+                if !matches!(change, Change::SetEmail(_)) {
+                    sessions::end_all(connection, id)?;
+                }
+                bump(connection)?;
+            }
+            Ok(Some(changed))
+        })
+    }
+}
+
+/// The kind of act, and its detail: names of ours, no person's.
+fn told(change: &Change) -> (&'static str, String) {
+    match change {
+        Change::GiveRole(role) => ("role-granted", role.as_str().to_owned()),
+        Change::WithdrawRole(role) => ("role-withdrawn", role.as_str().to_owned()),
+        Change::Disable => ("account-disabled", String::new()),
+        Change::Enable => ("account-enabled", String::new()),
+        Change::ResetPassword { .. } => ("password-reset", String::new()),
+        Change::ResetCode => ("code-reset", String::new()),
+        Change::BindCertificate(key) => ("certificate-bound", key.to_string()),
+        Change::SetEmail(_) => ("email-set", String::new()),
+    }
+}
+
+fn make(connection: &mut SqliteConnection, before: &Profile, change: &Change) -> Result<Changed, StateError> {
+    let account = &before.account;
+    let row = accounts::table.find(account.id.as_str());
+    match change {
+        Change::GiveRole(role) if account.roles.contains(role) => return Ok(Changed::Unchanged),
+        Change::GiveRole(role) => {
+            let mut roles = roles_of_person(connection, &account.person)?;
+            roles.push(*role);
+            if role::conflict(&roles).is_some() {
+                return Ok(Changed::Exclusive);
+            }
+            give(connection, &account.id, *role)?;
+        }
+        Change::WithdrawRole(role) if !account.roles.contains(role) => return Ok(Changed::Unchanged),
+        Change::WithdrawRole(role) => {
+            let row = account_roles::table.find((account.id.as_str(), role.as_str()));
+            diesel::delete(row).execute(connection)?;
+        }
+        Change::Disable | Change::Enable => {
+            let active = matches!(change, Change::Enable);
+            if account.active == active {
+                return Ok(Changed::Unchanged);
+            }
+            diesel::update(row).set(accounts::active.eq(active)).execute(connection)?;
+        }
+        Change::ResetPassword { password, until } => {
+            let set = (accounts::password.eq(password.reveal()), accounts::password_until.eq(until.micros()));
+            diesel::update(row).set(set).execute(connection)?;
+        }
+        Change::ResetCode => {
+            let none = None::<String>;
+            let set = (accounts::code_secret.eq(&none), accounts::code_pending.eq(&none));
+            diesel::update(row).set(set).execute(connection)?;
+        }
+        Change::BindCertificate(key) => return bind(connection, before, *key),
+        Change::SetEmail(email) if account.email == *email => return Ok(Changed::Unchanged),
+        Change::SetEmail(email) => {
+            diesel::update(row).set(accounts::email.eq(email)).execute(connection)?;
+        }
+    }
+    Ok(Changed::Yes)
+}
+
+fn bind(
+    connection: &mut SqliteConnection,
+    before: &Profile,
+    key: Fingerprint,
+) -> Result<Changed, StateError> {
+    use super::schema::system_keys;
+    if before.keys.contains(&key) {
+        return Ok(Changed::Unchanged);
+    }
+    let text = key.to_string();
+    // A key that is, or was, a system's is not a person's: its private half is on a machine.
+    let of_system = system_keys::table.find(&text).count().get_result::<i64>(connection)?;
+    let of_person = account_keys::table.find(&text).count().get_result::<i64>(connection)?;
+    if of_system + of_person > 0 {
+        return Ok(Changed::Taken);
+    }
+    if !before.account.roles.is_empty() {
+        return Ok(Changed::HasRoles);
+    }
+    let row = (account_keys::fingerprint.eq(&text), account_keys::account.eq(before.account.id.as_str()));
+    diesel::insert_into(account_keys::table).values(row).execute(connection)?;
+    Ok(Changed::Yes)
+}
+
+fn give(connection: &mut SqliteConnection, id: &AccountId, role: Role) -> Result<(), StateError> {
+    let row = (account_roles::account.eq(id.as_str()), account_roles::role.eq(role.as_str()));
+    diesel::insert_into(account_roles::table).values(row).execute(connection)?;
+    Ok(())
+}
+
+/// The roles of all accounts of a person, disabled ones too: they can be enabled.
+fn roles_of_person(connection: &mut SqliteConnection, person: &PersonId) -> Result<Vec<Role>, StateError> {
+    let of_person = accounts::table.filter(accounts::person.eq(person.as_str())).select(accounts::id);
+    let names = account_roles::table.filter(account_roles::account.eq_any(of_person));
+    parsed(names.select(account_roles::role).load(connection)?)
+}
+
+fn parsed(names: Vec<String>) -> Result<Vec<Role>, StateError> {
+    let roles = names.iter().map(|name| Role::parse(name));
+    roles.collect::<Option<_>>().ok_or_else(|| StateError::new("account_roles holds an unknown role"))
+}
+
+/// The account of that id, as this transaction sees it.
+pub(super) fn profile(
+    connection: &mut SqliteConnection,
+    id: &AccountId,
+) -> Result<Option<Profile>, StateError> {
+    let row = accounts::table.find(id.as_str()).select((
+        (
+            accounts::id,
+            accounts::person,
+            accounts::name,
+            accounts::department,
+            accounts::email,
+            accounts::lang,
+            accounts::active,
+        ),
+        (accounts::password, accounts::password_until, accounts::code_secret),
+    ));
+    let Some((row, marks)) = row.first::<(Row, Marks)>(connection).optional()? else { return Ok(None) };
+    let roles = account_roles::table.filter(account_roles::account.eq(id.as_str()));
+    let roles = parsed(roles.order(account_roles::role).select(account_roles::role).load(connection)?)?;
+    let keys = account_keys::table.filter(account_keys::account.eq(id.as_str()));
+    let keys = keys.select(account_keys::fingerprint).load::<String>(connection)?;
+    let malformed = || StateError::new("accounts holds a malformed row");
+    let keys: Option<Vec<_>> = keys.iter().map(|key| Fingerprint::parse(key)).collect();
+    Ok(Some(Profile {
+        account: account(row, roles).ok_or_else(malformed)?,
+        has_password: marks.0.is_some() && marks.1.is_none(),
+        has_code: marks.2.is_some(),
+        keys: keys.ok_or_else(malformed)?,
+    }))
+}
+
+fn account((id, person, name, department, email, lang, active): Row, roles: Vec<Role>) -> Option<Account> {
+    Some(Account {
+        id: AccountId::parse(&id)?,
+        person: PersonId::parse(&person)?,
+        name,
+        department: DepartmentId::parse(&department)?,
+        roles,
+        email,
+        lang: [Lang::Zh, Lang::En].into_iter().find(|known| known.tag() == lang)?,
+        active,
+    })
+}

@@ -1,0 +1,383 @@
+//! Emergency access (应急): who is enrolled for it, what was opened, and its review.
+//!
+//! Invariant: one account has at most one access to a dataset open at a time; an account whose
+//! enrolment is not active has none open. Every change is one transaction with its acts and the
+//! notices of it.
+
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+use time::Date;
+
+use super::grants::{GrantState, StandingGrant};
+use super::notice::Notice;
+use super::schema::{emergencies as opened, emergency_enrolments as enrolment};
+use super::{StateError, StateStore, acts, bump, outbox};
+use crate::base::Timestamp;
+use crate::base::ids::{AccountId, ApplicationId, DatasetId, DepartmentId, PersonId, RuleId};
+
+/// The most that one list holds.
+const PAGE: i64 = 100;
+
+/// Whether an account may open emergency access to a dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enrolment {
+    /// It may.
+    Active,
+    /// An access of it was not reviewed in time, or was misuse.
+    Suspended,
+    /// The provider took it back.
+    Withdrawn,
+}
+
+impl Enrolment {
+    /// The name in the database and in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Enrolment::Active => "active",
+            Enrolment::Suspended => "suspended",
+            Enrolment::Withdrawn => "withdrawn",
+        }
+    }
+
+    /// The kind of act by which it comes to be so.
+    fn act(self) -> &'static str {
+        match self {
+            Enrolment::Active => "emergency-enrolled",
+            Enrolment::Suspended => "emergency-enrolment-suspended",
+            Enrolment::Withdrawn => "emergency-enrolment-withdrawn",
+        }
+    }
+}
+
+/// Emergency access, as it is to be opened or was.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = opened)]
+pub struct Emergency {
+    /// Its id, such as `E-2026-000001`; given when it is opened.
+    pub id: String,
+    /// Who opened it.
+    pub account: String,
+    /// The natural person behind the account.
+    pub person: String,
+    /// The person's department.
+    pub department: String,
+    /// The department that owns the dataset.
+    pub provider: String,
+    /// The dataset.
+    pub dataset: String,
+    /// What it gives, as JSON.
+    pub terms: String,
+    /// The SHA-256 of the terms, in hex.
+    pub digest: String,
+    /// Why, in the person's words.
+    pub reason: String,
+    /// From when, in microseconds.
+    pub since: i64,
+    /// Until when, in microseconds.
+    pub until: i64,
+    /// `active` or `ended`.
+    pub state: String,
+    /// The day by whose end it is to be reviewed.
+    pub review_due: String,
+    /// Was it not reviewed by then?
+    pub overdue: bool,
+    /// What the review found, once it was reviewed.
+    pub verdict: Option<String>,
+    /// The reviewer's words.
+    pub note: Option<String>,
+    /// The account of the reviewer.
+    pub reviewer: Option<String>,
+    /// When it was reviewed, in microseconds.
+    pub reviewed_at: Option<i64>,
+}
+
+/// What opening came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opened {
+    /// It is open.
+    Yes(Box<Emergency>),
+    /// The account is not enrolled.
+    NotEnrolled,
+    /// It has one open already.
+    Already,
+}
+
+/// A review.
+#[derive(Debug, Clone)]
+pub struct Review<'a> {
+    /// Was the access misuse?
+    pub misuse: bool,
+    /// In words.
+    pub note: &'a str,
+    /// The account of the reviewer.
+    pub reviewer: &'a AccountId,
+}
+
+impl StateStore {
+    /// Enrols an account for a dataset, or takes that back. False when it was so already.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn enrol(
+        &self,
+        account: &AccountId,
+        dataset: &DatasetId,
+        to: Enrolment,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<bool, StateError> {
+        self.write(|connection| set_enrolment(connection, account.as_str(), dataset.as_str(), to, actor, now))
+    }
+
+    /// Opens emergency access, with the id that it gives. `told` makes the notices of it.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn open_emergency(
+        &self,
+        new: Emergency,
+        told: impl FnOnce(&Emergency) -> Vec<Notice>,
+        now: Timestamp,
+    ) -> Result<Opened, StateError> {
+        self.write(|connection| {
+            let enrolled = enrolment::table.find((&new.account, &new.dataset)).select(enrolment::state);
+            if enrolled.first::<String>(connection).optional()?.as_deref() != Some(Enrolment::Active.as_str())
+            {
+                return Ok(Opened::NotEnrolled);
+            }
+            if open_ones(connection, &new.account, &new.dataset)?.iter().any(|e| e.until > now.micros()) {
+                return Ok(Opened::Already);
+            }
+            let new = Emergency { id: next_id(connection, now)?, ..new };
+            diesel::insert_into(opened::table).values(&new).execute(connection)?;
+            acts::add(connection, "emergency-opened", &new.id, &new.dataset, now, &new.account)?;
+            acts::add(connection, GrantState::Active.act(), &new.id, &new.digest, now, &new.account)?;
+            outbox::add(connection, &told(&new), now)?;
+            bump(connection)?;
+            Ok(Opened::Yes(Box::new(new)))
+        })
+    }
+
+    /// Notes a review: once, and not changed after. False when there was one. Misuse suspends the
+    /// enrolment.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn review_emergency(
+        &self,
+        emergency: &Emergency,
+        review: &Review<'_>,
+        now: Timestamp,
+    ) -> Result<bool, StateError> {
+        self.write(|connection| {
+            let verdict = if review.misuse { "misuse" } else { "proper" };
+            let reviewer = review.reviewer.as_str();
+            let unreviewed = opened::table.find(&emergency.id).filter(opened::verdict.is_null());
+            let noted = diesel::update(unreviewed)
+                .set((
+                    opened::verdict.eq(verdict),
+                    opened::note.eq(review.note),
+                    opened::reviewer.eq(reviewer),
+                    opened::reviewed_at.eq(now.micros()),
+                ))
+                .execute(connection)?;
+            if noted == 0 {
+                return Ok(false);
+            }
+            acts::add(connection, "emergency-reviewed", &emergency.id, verdict, now, reviewer)?;
+            if review.misuse {
+                let (account, dataset) = (&emergency.account, &emergency.dataset);
+                set_enrolment(connection, account, dataset, Enrolment::Suspended, reviewer, now)?;
+            }
+            bump(connection)?;
+            Ok(true)
+        })
+    }
+
+    /// Ends every access whose time is over, and suspends every enrolment of which an access was
+    /// not reviewed in time. `told` makes the notices: true for what was not reviewed. Gives how
+    /// many things it did, a bounded number at a time.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn sweep_emergencies(
+        &self,
+        now: Timestamp,
+        told: impl Fn(&Emergency, bool) -> Vec<Notice>,
+    ) -> Result<usize, StateError> {
+        const TIMER: &str = "timer";
+        let over = opened::table
+            .filter(opened::state.eq("active").and(opened::until.le(now.micros())))
+            .select(Emergency::as_select())
+            .limit(PAGE);
+        let late = opened::table
+            .filter(opened::verdict.is_null().and(opened::overdue.eq(false)))
+            .filter(opened::review_due.lt(now.day().to_string()))
+            .select(Emergency::as_select())
+            .limit(PAGE);
+        // Looked at without the write lock first: there is nothing to do nearly always.
+        let connection = &mut self.connection()?;
+        if over.first::<Emergency>(connection).optional()?.is_none()
+            && late.clone().first::<Emergency>(connection).optional()?.is_none()
+        {
+            return Ok(0);
+        }
+        connection.immediate_transaction(|connection| {
+            let (over, late) = (over.load::<Emergency>(connection)?, late.load::<Emergency>(connection)?);
+            for emergency in &over {
+                end(connection, emergency, TIMER, now)?;
+                outbox::add(connection, &told(emergency, false), now)?;
+            }
+            for emergency in &late {
+                let (account, dataset) = (&emergency.account, &emergency.dataset);
+                diesel::update(opened::table.find(&emergency.id))
+                    .set(opened::overdue.eq(true))
+                    .execute(connection)?;
+                acts::add(connection, "emergency-review-overdue", &emergency.id, dataset, now, TIMER)?;
+                set_enrolment(connection, account, dataset, Enrolment::Suspended, TIMER, now)?;
+                outbox::add(connection, &told(emergency, true), now)?;
+            }
+            bump(connection)?;
+            Ok(over.len() + late.len())
+        })
+    }
+
+    /// One access.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn emergency(&self, id: &str) -> Result<Option<Emergency>, StateError> {
+        let row = opened::table.find(id).select(Emergency::as_select());
+        Ok(row.first(&mut self.connection()?).optional()?)
+    }
+
+    /// What was opened by the account or, where given, of the provider's datasets; the newest
+    /// first, 100 at most of each.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn emergencies(
+        &self,
+        account: &AccountId,
+        provider: Option<&DepartmentId>,
+    ) -> Result<Vec<Emergency>, StateError> {
+        let connection = &mut self.connection()?;
+        let all = || opened::table.select(Emergency::as_select()).order(opened::since.desc()).limit(PAGE);
+        let mut found: Vec<Emergency> =
+            all().filter(opened::account.eq(account.as_str())).load(connection)?;
+        if let Some(provider) = provider {
+            let theirs: Vec<Emergency> =
+                all().filter(opened::provider.eq(provider.as_str())).load(connection)?;
+            found.extend(theirs.into_iter().filter(|e| e.account != account.as_str()));
+        }
+        found.sort_by(|a, b| b.since.cmp(&a.since).then(b.id.cmp(&a.id)));
+        Ok(found)
+    }
+}
+
+/// What is open, as grants; or one of them, open or not.
+pub(super) fn as_grants(
+    connection: &mut SqliteConnection,
+    id: Option<&RuleId>,
+) -> Result<Vec<StandingGrant>, StateError> {
+    let all = opened::table.select(Emergency::as_select());
+    let found: Vec<Emergency> = match id {
+        Some(id) => all.filter(opened::id.eq(id.as_str())).load(connection)?,
+        None => all.filter(opened::state.eq("active")).order(opened::id).load(connection)?,
+    };
+    let grant = |e: Emergency| {
+        Some(StandingGrant {
+            id: RuleId::parse(&e.id)?,
+            application: ApplicationId::parse(&e.id)?,
+            requester: DepartmentId::parse(&e.department)?,
+            terms: e.terms,
+            digest: e.digest,
+            since: Timestamp::from_micros(e.since),
+            state: if e.state == "active" { GrantState::Active } else { GrantState::Ended },
+        })
+    };
+    found
+        .into_iter()
+        .map(|e| grant(e).ok_or_else(|| StateError::new("emergencies holds a malformed row")))
+        .collect()
+}
+
+fn set_enrolment(
+    connection: &mut SqliteConnection,
+    account: &str,
+    dataset: &str,
+    to: Enrolment,
+    actor: &str,
+    now: Timestamp,
+) -> Result<bool, StateError> {
+    let known = enrolment::table.find((account, dataset)).select(enrolment::state);
+    let known: Option<String> = known.first(connection).optional()?;
+    // Nobody is suspended or taken out who was not in.
+    let out = to != Enrolment::Active && known.as_deref() != Some(Enrolment::Active.as_str());
+    if out || known.as_deref() == Some(to.as_str()) {
+        return Ok(false);
+    }
+    let row = (
+        enrolment::account.eq(account),
+        enrolment::dataset.eq(dataset),
+        enrolment::state.eq(to.as_str()),
+        enrolment::changed_at.eq(now.micros()),
+    );
+    diesel::replace_into(enrolment::table).values(row).execute(connection)?;
+    acts::add(connection, to.act(), account, dataset, now, actor)?;
+    if to != Enrolment::Active {
+        for emergency in open_ones(connection, account, dataset)? {
+            end(connection, &emergency, actor, now)?;
+        }
+    }
+    bump(connection)?;
+    Ok(true)
+}
+
+fn open_ones(
+    connection: &mut SqliteConnection,
+    account: &str,
+    dataset: &str,
+) -> Result<Vec<Emergency>, StateError> {
+    let open = opened::table
+        .filter(opened::account.eq(account).and(opened::dataset.eq(dataset)).and(opened::state.eq("active")))
+        .select(Emergency::as_select());
+    Ok(open.load(connection)?)
+}
+
+fn end(
+    connection: &mut SqliteConnection,
+    emergency: &Emergency,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(), StateError> {
+    diesel::update(opened::table.find(&emergency.id)).set(opened::state.eq("ended")).execute(connection)?;
+    acts::add(connection, GrantState::Ended.act(), &emergency.id, &emergency.digest, now, actor)
+}
+
+/// The next id of the year: one is never given twice, since rows stay.
+fn next_id(connection: &mut SqliteConnection, now: Timestamp) -> Result<String, StateError> {
+    let prefix = format!("E-{}-", now.day().year());
+    let newest = opened::table
+        .filter(opened::id.like(format!("{prefix}%")))
+        .select(opened::id)
+        .order(opened::id.desc())
+        .first::<String>(connection)
+        .optional()?;
+    let number = newest.as_deref().and_then(|id| id.strip_prefix(&prefix)?.parse::<u32>().ok()).unwrap_or(0);
+    Ok(format!("{prefix}{:06}", number.saturating_add(1)))
+}
+
+/// The account and person of an access, and its last day of review.
+impl Emergency {
+    /// The natural person who opened it; none for a malformed row.
+    pub fn person_id(&self) -> Option<PersonId> {
+        PersonId::parse(&self.person)
+    }
+
+    /// The day by whose end it is to be reviewed; none for a malformed row.
+    pub fn due(&self) -> Option<Date> {
+        let format = time::macros::format_description!("[year]-[month]-[day]");
+        Date::parse(&self.review_due, format).ok()
+    }
+}

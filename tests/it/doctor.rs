@@ -1,0 +1,128 @@
+//! `sluice doctor`: what is wrong is named with what to do, in both languages, and the exit code
+//! says how bad it is.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+use sluice::base::ids::hex;
+use tokio::process::Command;
+
+use crate::support::gateway::program;
+use crate::support::vault::answers;
+use crate::support::{PERSON, TestGateway, now};
+
+/// What the doctor says of a gateway: exit code, and the checks by name.
+struct Told {
+    code: i32,
+    all: Value,
+}
+
+impl Told {
+    fn state(&self, check: &str) -> Vec<&str> {
+        let named = self.all["checks"].as_array().unwrap().iter().filter(|one| one["check"] == check);
+        named.map(|one| one["state"].as_str().unwrap()).collect()
+    }
+
+    fn fix(&self, check: &str) -> &str {
+        let one = self.all["checks"].as_array().unwrap().iter().find(|one| one["check"] == check).unwrap();
+        one["fix"].as_str().unwrap_or_default()
+    }
+}
+
+async fn doctor(gw: &TestGateway, arguments: &[&str], before: &[&str]) -> Told {
+    let mut words = before.to_vec();
+    words.extend([program(), "doctor", "--config", "sluice.toml", "--json"]);
+    words.extend(arguments);
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).current_dir(gw.path());
+    if gw.serves() {
+        command.env("SLUICE_GATEWAY__OPS_LISTEN", gw.ops_address().to_string());
+    }
+    let out = command.output().await.unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert!(!text.contains(PERSON), "nobody is named");
+    let all = serde_json::from_str(&text)
+        .unwrap_or_else(|e| panic!("{e}: {text}{}", String::from_utf8_lossy(&out.stderr)));
+    Told { code: out.status.code().unwrap(), all }
+}
+
+#[tokio::test]
+async fn a_gateway_in_order_is_said_to_be_and_nothing_is_changed() {
+    let gw = TestGateway::start().await;
+    answers(&gw, 2).await;
+    fs::set_permissions(gw.path().join("data"), Permissions::from_mode(0o700)).unwrap();
+    let before = gw.verify().1;
+    let told = doctor(&gw, &[], &[]).await;
+    for check in ["config", "keys", "certificate", "data", "state", "log", "clock", "adapter", "gateway"] {
+        assert_eq!(told.state(check), ["ok"], "{check}: {:#}", told.all);
+    }
+    // The stage has one disk, and lists that hold for a day.
+    assert_eq!((told.state("second-place"), told.state("revocation")), (vec!["warn"], vec!["warn"]));
+    assert_eq!((told.code, &told.all["state"]), (1, &"warn".into()));
+    assert_eq!(gw.verify().1, before);
+}
+
+#[tokio::test]
+async fn each_fault_is_named_with_what_to_do() {
+    let mut gw = TestGateway::start().await;
+    answers(&gw, 2).await;
+    let key = gw.path().join("keys/subjects.key");
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    let told = doctor(&gw, &[], &[]).await;
+    assert_eq!((told.code, told.state("keys")), (2, vec!["fail"]), "{:#}", told.all);
+    let secret = fs::read_to_string(&key).unwrap();
+    assert!(!told.all.to_string().contains(secret.trim()));
+    fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+
+    gw.revoke(&[], now().plus_seconds(-1));
+    let told = doctor(&gw, &[], &[]).await;
+    assert_eq!((told.code, told.state("revocation")), (2, vec!["fail"]), "{:#}", told.all);
+    assert!(told.fix("revocation").contains("publish a fresh list"));
+    gw.revoke(&[], now().plus_seconds(30 * 86_400));
+    assert_eq!(doctor(&gw, &[], &[]).await.state("revocation"), ["ok"]);
+
+    let told = doctor(&gw, &[], &["faketime", "-f", "-1d"]).await;
+    assert_eq!((told.code, told.state("clock")), (2, vec!["fail"]), "{:#}", told.all);
+    let told = doctor(&gw, &[], &["faketime", "-f", "+3650d"]).await;
+    assert_eq!((told.code, told.state("certificate")), (2, vec!["fail"]), "{:#}", told.all);
+
+    let copy = gw.path().join("second-place/checkpoint");
+    let earlier = fs::read(&copy).unwrap();
+    answers(&gw, 2).await;
+    gw.stop();
+    let told = doctor(&gw, &[], &[]).await;
+    assert_eq!((told.code, told.state("gateway")), (1, vec!["warn"]), "{:#}", told.all);
+    let newer = fs::read(&copy).unwrap();
+    fs::write(&copy, hex(&earlier)).unwrap();
+    assert_eq!(doctor(&gw, &[], &[]).await.state("second-place"), ["fail"], "it holds no checkpoint");
+    fs::remove_file(&copy).unwrap();
+    assert_eq!(doctor(&gw, &[], &[]).await.state("second-place"), ["fail"], "it is gone");
+    fs::write(&copy, newer).unwrap();
+
+    let log = gw.path().join("data/audit.db");
+    let sound = fs::read(&log).unwrap();
+    fs::write(&log, &sound[..sound.len() / 2]).unwrap();
+    let told = doctor(&gw, &[], &[]).await;
+    assert_eq!((told.code, told.state("log")), (2, vec!["fail"]), "{:#}", told.all);
+    fs::write(&log, sound).unwrap();
+    fs::write(gw.path().join("sluice.toml"), "[gateway]\nlisten = 1\n").unwrap();
+    let told = doctor(&gw, &[], &[]).await;
+    assert_eq!((told.code, told.state("config")), (2, vec!["fail"]), "{:#}", told.all);
+}
+
+#[tokio::test]
+async fn an_adapter_that_is_down_is_worth_a_look_and_said_in_chinese_where_asked() {
+    let mut gw = TestGateway::prepare().await;
+    let port = gw.civil.address.port().to_string();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    gw.configure(&port, &free);
+    gw.serve().unwrap();
+    let told = doctor(&gw, &["--lang", "zh-CN"], &[]).await;
+    assert_eq!((told.code, told.state("adapter")), (1, vec!["warn"]), "{:#}", told.all);
+    assert!(told.fix("adapter").contains("请检查适配器"), "{:#}", told.all);
+    for check in told.all["checks"].as_array().unwrap() {
+        let text = format!("{}{}", check["what"], check["fix"]);
+        assert!(text.chars().any(|c| ('\u{4e00}'..'\u{9fff}').contains(&c)), "not in Chinese: {check}");
+    }
+}
