@@ -258,7 +258,8 @@ mod tests {
     #[test]
     fn a_witness_is_counted_once_whatever_names_it_has() {
         let (one, two, note) = (witness("w1"), witness("w2"), note());
-        let seed = one.to_secret_text().reveal().rsplit_once('+').unwrap().1.to_owned();
+        // Base64 may have a plus sign of its own.
+        let seed = one.to_secret_text().reveal().splitn(5, '+').nth(4).unwrap().to_owned();
         // The same key under another name, with the id that goes with it.
         let other = VerifyingKey::parse_as(SignatureType::Cosignature, &one.public().to_string()).unwrap();
         let other = alias(&other, "w3");
