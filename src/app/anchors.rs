@@ -119,7 +119,10 @@ impl Anchors {
     }
 
     /// When the newest anchor of those that are required was made, by what is stored.
-    pub(super) fn newest(&self) -> Result<Option<Timestamp>, AnchorStoreError> {
+    ///
+    /// # Errors
+    /// When the stored cannot be read.
+    pub fn newest(&self) -> Result<Option<Timestamp>, AnchorStoreError> {
         let cosigned = match self.witnesses.is_empty() {
             true => None,
             false => Some(self.cosigned(self.require)?.and_then(|(_, told)| told.since)),

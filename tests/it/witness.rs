@@ -48,6 +48,14 @@ async fn counted(gw: &TestGateway, by: &str, outcome: &str) -> u64 {
     text.lines().find_map(|l| l.strip_prefix(&line)).map_or(0, |n| n.parse().unwrap())
 }
 
+/// How `sluice doctor` finds the anchors.
+async fn doctor(gw: &TestGateway) -> Value {
+    let (_, out, err) = gw.sluice_beside(&["doctor", "--config", "sluice.toml", "--json"]).await;
+    let told: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}{err}"));
+    let checks = told["checks"].as_array().unwrap();
+    checks.iter().find(|one| one["check"] == "anchors").unwrap()["state"].clone()
+}
+
 fn verify(gw: &TestGateway, witnesses: &[&Witness], require: &str) -> (i32, String) {
     let keys = witnesses.iter().flat_map(|witness| ["--witness-key", witness.key.as_str()]);
     gw.verify_with(&keys.chain(["--require", require]).collect::<Vec<_>>())
@@ -65,6 +73,7 @@ async fn witnesses_cosign_the_log_and_verification_can_demand_them() {
     gw.serve().unwrap();
     answers(&gw, 3).await;
     let (size, note) = caught_up(&gw, 2).await;
+    assert_eq!(doctor(&gw).await, "ok");
     for witness in [&one, &two] {
         WitnessKey::parse(&witness.key).unwrap().verify(&note).unwrap();
     }
@@ -128,6 +137,7 @@ async fn a_witness_that_is_down_is_missed_by_who_demands_it_and_catches_up() {
     answers(&gw, 3).await;
     caught_up(&gw, 1).await;
     assert_eq!(cosigned(&gw, 2).await, None);
+    assert_eq!(doctor(&gw).await, "warn", "too few vouch");
     let (code, said) = verify(&gw, &[&one, &two], "1");
     assert!(code == 0 && said.contains("records by 1 of 2"), "{code}: {said}");
     let (code, said) = verify(&gw, &[&one, &two], "2");
@@ -219,6 +229,7 @@ async fn a_gateway_for_which_nobody_vouches_any_more_stops_until_somebody_does()
     gw.stop();
     witness.kill();
     age(&gw, &witness, now().plus_seconds(-3601));
+    assert_eq!(doctor(&gw).await, "fail");
     gw.serve().unwrap();
 
     let client = gw.system("service.onestop");
