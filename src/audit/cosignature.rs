@@ -294,7 +294,7 @@ mod tests {
         let digest = [name.as_bytes(), b"\n\x04", key.bytes()].concat();
         let id = crate::base::ids::hex(&Hash::of_bytes(&digest).0[..4]);
         let text = key.to_string();
-        let material = text.rsplit_once('+').unwrap().1;
+        let material = text.splitn(3, '+').nth(2).unwrap();
         VerifyingKey::parse_as(SignatureType::Cosignature, &format!("{name}+{id}+{material}")).unwrap()
     }
 }

@@ -120,8 +120,12 @@ fn create(
     let code = CodeSecret::random(&rng).ok_or(NO_RANDOMNESS)?;
     let sealed = key.seal(&account.id, &code, &rng).ok_or(NO_RANDOMNESS)?;
     let state = open(&config)?;
-    let new =
-        NewAccount { account: &account, password: &kept, until: one_time.until, code_secret: Some(&sealed) };
+    let new = NewAccount {
+        account: &account,
+        password: &kept,
+        until: Some(one_time.until),
+        code_secret: Some(&sealed),
+    };
     let made = state.make_account(&new, &machine_user().map_err(text)?, now).map_err(text)?;
     refused(made)?;
     let uri = code.uri(ISSUER, account.id.as_str());

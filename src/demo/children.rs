@@ -51,6 +51,17 @@ impl Children {
         Ok(())
     }
 
+    /// Runs the program to its end in `dir`; what it printed.
+    ///
+    /// # Errors
+    /// When it cannot be run, or fails: in its own words.
+    pub async fn run(&self, arguments: &[&str], dir: &Path) -> io::Result<Vec<u8>> {
+        let mut command = Command::new(&self.program);
+        let out = command.args(arguments).current_dir(dir).kill_on_drop(true).output().await?;
+        let said = || format!("{}: {}", arguments.join(" "), String::from_utf8_lossy(&out.stderr).trim());
+        if out.status.success() { Ok(out.stdout) } else { Err(io::Error::other(said())) }
+    }
+
     /// Waits until something listens on `port`.
     ///
     /// # Errors

@@ -11,6 +11,8 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::applications;
+use super::officials::{self, Official};
 use super::people::cast;
 use super::world::{STRANGER, World};
 
@@ -21,6 +23,9 @@ pub struct Example {
     pub title: &'static str,
     /// Which client of `demo.json` sends it; none for no certificate.
     pub system: Option<&'static str>,
+    /// Which account of `demo.json` sends it, signed in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<&'static str>,
     /// The HTTP method.
     pub method: &'static str,
     /// The path.
@@ -31,6 +36,9 @@ pub struct Example {
     pub status: u16,
 }
 
+/// The file of the way from a refused query to a grant and back.
+const TOUR: &str = "tour.sh";
+
 #[derive(Serialize)]
 struct Description<'a> {
     base_url: String,
@@ -38,7 +46,8 @@ struct Description<'a> {
     ca: &'a str,
     audit_public_key: &'a str,
     clients: BTreeMap<&'a str, Client>,
-    accounts: [Value; 0],
+    accounts: Vec<Official>,
+    tour: &'a str,
     examples: Vec<Example>,
 }
 
@@ -67,9 +76,13 @@ pub(super) fn describe(world: &World) -> io::Result<()> {
         ca: "ca/systems/ca.pem",
         audit_public_key: "keys/audit.vkey",
         clients: clients.collect(),
-        accounts: [],
-        examples: examples(),
+        accounts: officials::all(),
+        tour: TOUR,
+        examples: [examples(), people_examples(world)?].concat(),
     };
+    let tour = include_str!("tour.sh").replace("BASE", &base_url(world));
+    let tour = tour.replace("UNTIL", &applications::until(world.today).to_string());
+    fs::write(world.dir.join(TOUR), tour)?;
     fs::write(world.dir.join("demo.json"), serde_json::to_vec_pretty(&description)?)
 }
 
@@ -91,7 +104,6 @@ pub(super) fn invitation(world: &World, dir: &Path) -> String {
     };
     let good = query("service.onestop", "civil.subsistence", subsistence(&["status", "monthly_income"]));
     let refused = query("service.onestop", "hrss.employment", subsistence(&["status", "employer_name"]));
-    let custody = query("civil.benefits", "justice.custody", custody());
     format!(
         "Sluice serves {base} (operators: http://127.0.0.1:{ops}). Stop with Ctrl-C. In another shell:
   cd {dir}; ask() {{ c=$1; shift; curl -sS --cacert ca/systems/ca.pem --cert clients/$c.pem --key clients/$c.key \"$@\"; echo; }}
@@ -99,8 +111,8 @@ pub(super) fn invitation(world: &World, dir: &Path) -> String {
 {good}
 # Whom somebody works for is no business of housing aid: refused, with the rule that says so:
 {refused}
-# Civil affairs learns who is in prison, and nothing else of a secret list:
-{custody}
+# What needs a grant: refused, applied for, voted on by three, answered, revoked, refused again:
+  sh tour.sh
 # Nothing in the log was changed or removed (demo.json has more to try):
   {program} audit verify --db data --pubkey keys/audit.vkey --checkpoint second-place/checkpoint",
         program = program(),
@@ -134,11 +146,11 @@ fn with(member: &str, value: Value) -> Value {
 
 fn query(title: &'static str, system: &'static str, dataset: &str, body: Value, status: u16) -> Example {
     let path = format!("/v1/datasets/{dataset}/query");
-    Example { title, system: Some(system), method: "POST", path, body, status }
+    Example { title, system: Some(system), account: None, method: "POST", path, body, status }
 }
 
 fn get(title: &'static str, system: Option<&'static str>, path: &str, status: u16) -> Example {
-    Example { title, system, method: "GET", path: path.to_owned(), body: Value::Null, status }
+    Example { title, system, account: None, method: "GET", path: path.to_owned(), body: Value::Null, status }
 }
 
 fn examples() -> Vec<Example> {
@@ -276,6 +288,7 @@ fn examples() -> Vec<Example> {
         Example {
             title: "Who asked about me? On behalf of a citizen",
             system: Some("citizen.portal"),
+            account: None,
             method: "POST",
             path: "/v1/subjects/history".into(),
             body: json!({ "identifier": "resident-id", "value": cast::RECIPIENT, "case": "GR-2026-0001" }),
@@ -283,4 +296,56 @@ fn examples() -> Vec<Example> {
         },
         get("The interface, described (OpenAPI 3.1)", None, "/openapi.json", 200),
     ]
+}
+
+/// What people may see and do; none of it changes anything.
+fn people_examples(world: &World) -> io::Result<Vec<Example>> {
+    let filed = applications::filed(world)?;
+    let by = |title, account, path: &str, status| Example {
+        account: Some(account),
+        ..get(title, None, path, status)
+    };
+    let vote = Example {
+        method: "POST",
+        body: json!({ "version": 1 }),
+        ..by(
+            "Nobody votes on what the own department applied for",
+            "service.lead",
+            &format!("/v1/applications/{}/approve", filed.in_review),
+            403,
+        )
+    };
+    Ok(vec![
+        query(
+            "A field that was applied for, and granted",
+            "housing.aid",
+            "civil.subsistence",
+            subsistence(&["monthly_allowance"]),
+            200,
+        ),
+        by("What waits for the section head", "civil.head", "/v1/applications?waiting=me", 200),
+        by(
+            "An application in review: its clock, and what may be done",
+            "civil.leader",
+            &format!("/v1/applications/{}", filed.in_review),
+            200,
+        ),
+        by(
+            "One that was sent back, with all that is missing",
+            "hrss.applicant",
+            &format!("/v1/applications/{}/events", filed.returned),
+            200,
+        ),
+        by(
+            "One of other departments",
+            "hrss.applicant",
+            &format!("/v1/applications/{}", filed.in_review),
+            404,
+        ),
+        vote,
+        by("The grants of the own department", "housing.lead", "/v1/grants", 200),
+        by("Who works here, for an administrator", "audit.system", "/v1/people", 200),
+        by("Who works here, for anybody", "housing.applicant", "/v1/people", 403),
+        get("People's pages, without a session", Some("housing.aid"), "/v1/applications", 401),
+    ])
 }

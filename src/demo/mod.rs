@@ -3,11 +3,13 @@
 //! Invariant: the same seed gives the same world; nobody in it exists. It starts what production
 //! starts, by the same commands and with the same kind of configuration.
 
+mod applications;
 pub mod certificates;
 mod children;
 pub mod departments;
 mod examples;
 mod files;
+mod officials;
 pub mod people;
 mod world;
 
@@ -47,6 +49,7 @@ pub async fn start(world: &World) -> io::Result<Children> {
     }
     children.start("gateway", &["serve", "--config", "sluice.toml"], &world.dir, &log("gateway"))?;
     children.listening(world.ports.gateway).await?;
+    applications::file(world, &children).await?;
     Ok(children)
 }
 

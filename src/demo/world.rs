@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use time::Date;
 
 use super::certificates::{Authority, Issued, Usage};
 use super::departments::{self, Table};
 use super::files::{self, Ports};
-use super::people;
+use super::{officials, people};
 use crate::app::{apply, keys, world};
 use crate::base::ids::{Fingerprint, SystemId};
 use crate::base::{Clock, Timestamp};
@@ -53,6 +54,8 @@ pub struct World {
     pub ports: Ports,
     /// The systems that have certificates in it, and their departments.
     pub systems: BTreeMap<String, String>,
+    /// The day on which it was started.
+    pub today: Date,
 }
 
 impl World {
@@ -98,6 +101,7 @@ fn make(dir: &Path, recipe: &Recipe, clock: &dyn Clock) -> io::Result<()> {
     }
     systems.issue(STRANGER, &[], Usage::Client, now)?.write(&dir.join("clients"), STRANGER)?;
     register(dir, &registered, clock)?;
+    officials::enrol(dir, &systems, now)?;
 
     let adapters = Authority::open(&dir.join("ca/adapters"), "Sluice demo CA for adapters", now)?;
     adapters.issue("gateway", &[], Usage::Client, now)?.write(&dir.join("tls"), "to-adapters")?;
@@ -193,7 +197,7 @@ fn start(dir: &Path, now: Timestamp) -> io::Result<World> {
     }
     fs::write(dir.join("sluice.toml"), files::gateway_config(&ports, &datasets))?;
     let systems = checked.registry.systems().map(|s| (s.id.to_string(), s.department.to_string())).collect();
-    Ok(World { dir: dir.to_owned(), ports, systems })
+    Ok(World { dir: dir.to_owned(), ports, systems, today: now.day() })
 }
 
 fn certificate_key(path: &Path) -> io::Result<Fingerprint> {

@@ -41,6 +41,11 @@ impl CodeSecret {
         self.0.reveal()
     }
 
+    /// As people type it into a code generator: base32.
+    pub fn text(&self) -> Secret<String> {
+        Secret::new(base32(self.0.reveal()))
+    }
+
     /// The step that `code` is for, if it is good at `now` and no step up to `used` was its.
     pub fn step_of(&self, code: &str, now: Timestamp, used: i64) -> Option<i64> {
         let current = now.seconds().div_euclid(STEP);

@@ -99,6 +99,7 @@ fn measured() -> String {
     metrics.field_refused(Code::GrantRequired);
     metrics.adapter_answered(&DepartmentId::parse("civil").unwrap(), Code::Ok, Duration::ZERO);
     metrics.anchored("civil", "anchored");
+    metrics.notices(0, 0, 0, 0);
     metrics.text()
 }
 

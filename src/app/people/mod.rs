@@ -132,7 +132,7 @@ async fn made(
     let (actor, until) = (call.caller.account.id.to_string(), one_time.until);
     let profile = Profile { account: account.clone(), has_password: false, has_code: false, keys: vec![] };
     let done = gateway.with_state(move |state| {
-        let new = NewAccount { account: &account, password: &kept, until, code_secret: None };
+        let new = NewAccount { account: &account, password: &kept, until: Some(until), code_secret: None };
         state.make_account(&new, &actor, now)
     });
     outcome(done.await?)?;

@@ -267,11 +267,15 @@ fn roles_may_do_what_is_listed_and_no_more() {
             "explain.all",
             "audit.read_all",
             "subjects.history",
+            "applications.read_all",
             "people.read_all"
         ]
     );
     system.roles = vec![crate::identity::Role::SecurityAdmin];
-    assert_eq!(may(&system)[3..], ["subjects.erase", "people.read_all", "people.roles"]);
+    assert_eq!(
+        may(&system)[3..],
+        ["subjects.erase", "applications.read_all", "people.read_all", "people.roles"]
+    );
 }
 
 #[tokio::test]

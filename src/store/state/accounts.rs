@@ -34,10 +34,10 @@ pub struct Profile {
 pub struct NewAccount<'a> {
     /// The account.
     pub account: &'a Account,
-    /// What is kept of its one-time password.
+    /// What is kept of its password.
     pub password: &'a Secret<String>,
-    /// Until when that can be used.
-    pub until: Timestamp,
+    /// Until when that can be used, once; none for a password that is the person's own.
+    pub until: Option<Timestamp>,
     /// The secret of its code generator, sealed, where it is set up already.
     pub code_secret: Option<&'a str>,
 }
@@ -181,7 +181,7 @@ impl StateStore {
                 accounts::lang.eq(account.lang.tag()),
                 accounts::active.eq(account.active),
                 accounts::password.eq(new.password.reveal()),
-                accounts::password_until.eq(new.until.micros()),
+                accounts::password_until.eq(new.until.map(Timestamp::micros)),
                 accounts::code_secret.eq(new.code_secret),
                 accounts::code_step.eq(0),
             );

@@ -228,7 +228,7 @@ fn account(id: &str, person: &str, roles: &[Role]) -> Account {
 fn made(state: &StateStore, id: &str, person: &str, roles: &[Role]) -> (AccountId, Changed) {
     let account = account(id, person, roles);
     let kept = Secret::new("kept".to_owned());
-    let new = NewAccount { account: &account, password: &kept, until: NOW, code_secret: None };
+    let new = NewAccount { account: &account, password: &kept, until: Some(NOW), code_secret: None };
     let changed = state.make_account(&new, "uid 0", NOW).unwrap();
     (account.id, changed)
 }

@@ -50,7 +50,7 @@ impl TestGateway {
             active: true,
         };
         let none = Secret::new(String::new());
-        let new = NewAccount { account: &made, password: &none, until: now(), code_secret: None };
+        let new = NewAccount { account: &made, password: &none, until: Some(now()), code_secret: None };
         assert_eq!(state.make_account(&new, "uid 0", now()).unwrap(), Changed::Yes);
         let issued = self.authority.issue(id.as_str(), &[], Usage::Client, now()).unwrap();
         let roles = roles.iter().map(|role| Change::GiveRole(Role::parse(role).unwrap()));

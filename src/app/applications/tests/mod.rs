@@ -68,7 +68,8 @@ impl Stage {
         };
         let password = Secret::new(String::new());
         let until = self.clock.now();
-        let new = NewAccount { account: &account, password: &password, until, code_secret: None };
+        let new =
+            NewAccount { account: &account, password: &password, until: Some(until), code_secret: None };
         assert_eq!(self.gateway.state.make_account(&new, "uid 0", until).unwrap(), Changed::Yes);
     }
 
