@@ -12,9 +12,10 @@
 //! | [`approval`] | applications: commands, events, clocks, separation of duties | base, catalogue, identity |
 //! | [`privacy`] | disclosure forms | base, catalogue, identity |
 //! | [`audit`] | record, tree, checkpoint, proof, verification: pure | base |
-//! | [`config`] | file, then environment, into types | base, catalogue |
+//! | [`config`] | file, then environment, into types | base, catalogue, audit |
 //! | [`store`] | the log and the state on disk; alone knows diesel (with `adapters::sql`) | base, domain, config |
 //! | [`adapters`] | where department data comes from | base, domain, config |
+//! | [`anchors`] | asks witnesses and timestamp authorities to vouch for checkpoints | base, domain, config |
 //! | [`couriers`] | how notices leave: mail and webhooks | base, config, adapters |
 //! | [`telemetry`] | logs and measurements | base, domain, config |
 //! | [`app`] | the use cases: each a short story | base, domain, edges, config |
@@ -24,8 +25,8 @@
 //! | [`cli`] | the wiring | anything |
 //!
 //! The domain is `catalogue`, `identity`, `policy`, `approval`, `privacy` and `audit`: pure functions and
-//! immutable values, no I/O, no clock, no async. The edges are `store`, `adapters`, `couriers`,
-//! `telemetry`.
+//! immutable values, no I/O, no clock, no async. The edges are `store`, `adapters`, `anchors`,
+//! `couriers`, `telemetry`.
 //! `tests/it/house.rs` reads the sources and keeps these rules.
 //!
 //! # The way of a query
@@ -45,6 +46,7 @@
 //! [`app::query`] is that story in code. Every outcome is recorded, refusals and failures too.
 
 pub mod adapters;
+pub mod anchors;
 pub mod app;
 pub mod approval;
 pub mod audit;

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use ring::rand::SystemRandom;
 
 use super::admission::Places;
+use super::anchors::Anchors;
 use super::refusals::Refusals;
 use super::session::Entry;
 use super::world::World;
@@ -27,6 +28,7 @@ pub struct Gateway {
     pub(super) rng: SystemRandom,
     pub(super) world: ArcSwap<World>,
     pub(super) log: AuditLog,
+    pub(super) anchors: Option<Arc<Anchors>>,
     pub(super) state: StateStore,
     pub(super) quotas: Quotas,
     pub(super) pseudonyms: PseudonymKey,
@@ -50,6 +52,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The audit log, started.
     pub log: AuditLog,
+    /// Who vouches for the log, when the configuration names anybody.
+    pub anchors: Option<Anchors>,
     /// The state database, open.
     pub state: StateStore,
     /// What counts the use of grants.
@@ -76,6 +80,7 @@ impl Gateway {
             rng: SystemRandom::new(),
             world: ArcSwap::from_pointee(parts.world),
             log: parts.log,
+            anchors: parts.anchors.map(Arc::new),
             state: parts.state,
             quotas: parts.quotas,
             pseudonyms: parts.pseudonyms,
@@ -119,6 +124,9 @@ impl Gateway {
         let stats = self.log.stats();
         let waiting = stats.waiting as u64;
         self.metrics.audit_state(waiting, stats.size, stats.batches, stats.lag, stats.copied);
+        if let Some(anchors) = &self.anchors {
+            self.metrics.anchor_age(anchors.age(self.now()).seconds);
+        }
     }
 
     /// Where measurements go.

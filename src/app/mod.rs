@@ -4,6 +4,8 @@
 //! no story knows of HTTP. Entrances (web, jobs, the command line) call these and nothing below.
 
 mod admission;
+pub mod anchor;
+pub mod anchors;
 pub mod applications;
 pub mod apply;
 mod attempts;
@@ -34,6 +36,7 @@ mod standing;
 pub mod subject;
 pub mod trail;
 pub mod view;
+pub mod witness;
 pub mod world;
 
 pub use crate::adapters::{Adapters, WorkerAdapters};

@@ -67,6 +67,7 @@ async fn answer<'a>(
     let world = gateway.world();
     let now = gateway.now();
     trail.world(&world);
+    gateway.check_anchored()?;
     let system = &call.caller.system;
     if !world.policy.may(system, Action::DatasetsQuery) {
         return Err(Code::Forbidden.into());

@@ -21,10 +21,25 @@ pub struct Readiness {
     pub log_index_lag: u64,
     /// The newest checkpoint reached the second place.
     pub log_copied: bool,
+    /// Seconds since somebody outside vouched for the log, where anybody is asked to; and whether
+    /// that is too long ago for queries to be answered.
+    #[serde(flatten)]
+    pub anchor: Option<AnchorReadiness>,
     /// The version of the catalogue in force.
     pub catalogue_version: u64,
     /// The version of the policies in force.
     pub policy_version: u64,
+}
+
+/// The part of [`Readiness`] about anchors.
+#[derive(Debug, Serialize)]
+pub struct AnchorReadiness {
+    /// Seconds since the newest anchor; before there is one, since the start.
+    pub anchor_age_seconds: i64,
+    /// It is older than `[anchors] alarm_after_minutes`.
+    pub anchor_overdue: bool,
+    /// It is older than `[anchors] stop_after_minutes`: queries get 503 until there is another.
+    pub anchor_stopped: bool,
 }
 
 impl Gateway {
@@ -38,13 +53,19 @@ impl Gateway {
         let (database, log) = looked.await.unwrap_or_default();
         let (world, stats) = (self.world(), self.log.stats());
         let log = log && stats.writes;
+        let anchor = self.anchors.as_ref().map(|anchors| anchors.age(self.now()));
         Readiness {
-            ready: database && log,
+            ready: database && log && !anchor.is_some_and(|age| age.stopped),
             database,
             log,
             log_records: stats.size,
             log_index_lag: stats.lag,
             log_copied: stats.copied,
+            anchor: anchor.map(|age| AnchorReadiness {
+                anchor_age_seconds: age.seconds,
+                anchor_overdue: age.overdue,
+                anchor_stopped: age.stopped,
+            }),
             catalogue_version: world.catalogue_version,
             policy_version: world.policy_version,
         }

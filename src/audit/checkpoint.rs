@@ -8,7 +8,8 @@
 //! — sluice.example.gov.cn/log Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=
 //! ```
 //!
-//! Invariant: a [`Checkpoint`] exists only with its signature checked; nothing else parses one.
+//! Invariant: a [`Checkpoint`] exists only with a signature over its text checked: the log's own, or
+//! that of a witness or a timestamp authority who saw it. Nothing else parses one.
 
 use super::note::{NoteError, SigningKey, VerifyingKey};
 use super::tree::Hash;
@@ -27,16 +28,18 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Opens a signed checkpoint; the key's name must be the log's origin.
     pub fn open(note: &str, key: &VerifyingKey) -> Result<Self, NoteError> {
-        let text = key.verify(note)?;
+        Self::parse(key.verify(note)?, key.name())
+    }
+
+    /// The checkpoint of the log `name` in a text for which somebody's signature was checked.
+    pub(super) fn parse(text: &str, name: &str) -> Result<Self, NoteError> {
         let mut lines = text.lines();
         let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
             return Err(NoteError::MalformedNote);
         };
         let size = size.parse().ok().filter(|n: &u64| n.to_string() == size);
         match (size, Hash::parse(root)) {
-            (Some(size), Some(root)) if origin == key.name() => {
-                Ok(Self { origin: origin.into(), size, root })
-            }
+            (Some(size), Some(root)) if origin == name => Ok(Self { origin: origin.into(), size, root }),
             _ => Err(NoteError::MalformedNote),
         }
     }

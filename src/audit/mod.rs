@@ -10,6 +10,8 @@
 //! | tiles | C2SP tlog-tiles |
 //! | checkpoints | C2SP tlog-checkpoint |
 //! | signatures, keys as text | C2SP signed-note, Ed25519 |
+//! | what witnesses sign, and are asked | C2SP tlog-cosignature, tlog-witness |
+//! | timestamps over checkpoints | RFC 3161, RFC 5652, RFC 5816 |
 //!
 //! A record travels so: [`Draft`] (what happened) → leaf bytes ([`record`]) → leaf hash
 //! ([`tree`]) → root under a [`Checkpoint`] → [`SignedRecord`], which anyone can check with the
@@ -17,19 +19,25 @@
 
 pub mod checkpoint;
 pub mod commit;
+pub mod cosignature;
+mod der;
 pub mod export;
 pub mod facets;
 pub mod note;
+pub mod offer;
 pub mod proof;
 pub mod record;
 pub mod signed_record;
+pub mod stamp;
 pub mod tile;
 pub mod tree;
 pub mod verify;
 
 pub use checkpoint::Checkpoint;
 pub use commit::{SubjectKey, Token};
+pub use cosignature::{WitnessKey, WitnessSigningKey};
 pub use note::{SigningKey, VerifyingKey};
+pub use offer::Offer;
 pub use record::{Draft, Object};
 pub use signed_record::{Receipt, SignedRecord};
 pub use tile::Tile;

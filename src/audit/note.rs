@@ -24,10 +24,19 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::rand::SecureRandom;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use serde::{Deserialize, Deserializer};
 
 use crate::base::ids::{decode_hex, hex};
 
-const ED25519_TYPE: u8 = 0x01;
+/// What a key signs, as its text and its id say it: the "signature type" of signed-note.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SignatureType {
+    /// Notes: the text as it stands.
+    Note = 0x01,
+    /// Checkpoints of others, with the time: see [`super::cosignature`].
+    Cosignature = 0x04,
+}
+
 const MAX_NOTE: usize = 64 * 1024;
 const MAX_SIGNATURES: usize = 16;
 
@@ -52,6 +61,7 @@ pub enum NoteError {
 #[derive(Clone, PartialEq, Eq)]
 pub struct VerifyingKey {
     name: String,
+    signs: SignatureType,
     id: [u8; 4],
     public: [u8; 32],
 }
@@ -59,11 +69,15 @@ pub struct VerifyingKey {
 impl VerifyingKey {
     /// Parses a verifier key's text.
     pub fn parse(text: &str) -> Result<Self, NoteError> {
+        Self::parse_as(SignatureType::Note, text)
+    }
+
+    pub(super) fn parse_as(signs: SignatureType, text: &str) -> Result<Self, NoteError> {
         let mut parts = text.trim_end().splitn(3, '+');
         let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(NoteError::MalformedKey);
         };
-        let key = Self::new(name, &decode_key(key)?).ok_or(NoteError::MalformedKey)?;
+        let key = Self::new(name, signs, &decode_key(signs, key)?).ok_or(NoteError::MalformedKey)?;
         match decode_hex(id) {
             Some(id) if id == key.id => Ok(key),
             _ => Err(NoteError::MalformedKey),
@@ -80,44 +94,60 @@ impl VerifyingKey {
         let (text, lines) = split(note)?;
         let mut signed = false;
         for line in lines {
-            let (name, signature) = parse_line(line)?;
-            let Some((id, signature)) = signature.split_at_checked(4) else {
-                return Err(NoteError::MalformedNote);
-            };
-            if name != self.name || id != self.id {
-                continue;
+            if let Some(signature) = self.signature_in(line)? {
+                self.check(text.as_bytes(), &signature)?;
+                signed = true;
             }
-            UnparsedPublicKey::new(&ED25519, &self.public)
-                .verify(text.as_bytes(), signature)
-                .map_err(|_| NoteError::BadSignature)?;
-            signed = true;
         }
         if signed { Ok(text) } else { Err(NoteError::NotSigned) }
     }
 
-    fn new(name: &str, public: &[u8; 32]) -> Option<Self> {
+    /// The signature on a line, if the line is this key's.
+    pub(super) fn signature_in(&self, line: &str) -> Result<Option<Vec<u8>>, NoteError> {
+        let (name, signature) = parse_line(line)?;
+        let (id, signature) = signature.split_at_checked(4).ok_or(NoteError::MalformedNote)?;
+        Ok((name == self.name && id == self.id).then(|| signature.to_vec()))
+    }
+
+    pub(super) fn check(&self, message: &[u8], signature: &[u8]) -> Result<(), NoteError> {
+        let key = UnparsedPublicKey::new(&ED25519, &self.public);
+        key.verify(message, signature).map_err(|_| NoteError::BadSignature)
+    }
+
+    /// The key itself, whatever its name and what it signs.
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.public
+    }
+
+    fn new(name: &str, signs: SignatureType, public: &[u8; 32]) -> Option<Self> {
         if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c == '+') {
             return None;
         }
         let mut hashed = Vec::with_capacity(name.len() + 34);
         hashed.extend_from_slice(name.as_bytes());
-        hashed.extend_from_slice(&[b'\n', ED25519_TYPE]);
+        hashed.extend_from_slice(&[b'\n', signs as u8]);
         hashed.extend_from_slice(public);
         let digest = ring::digest::digest(&ring::digest::SHA256, &hashed);
         let id = *digest.as_ref().first_chunk()?;
-        Some(Self { name: name.into(), id, public: *public })
+        Some(Self { name: name.into(), signs, id, public: *public })
     }
 }
 
 impl fmt::Display for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}+{}+{}", self.name, hex(&self.id), encode_key(&self.public))
+        write!(f, "{}+{}+{}", self.name, hex(&self.id), encode_key(self.signs, &self.public))
     }
 }
 
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl<'de> Deserialize<'de> for VerifyingKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 
@@ -132,19 +162,27 @@ impl SigningKey {
     /// A new key for the log `name`; `None` when the name has a space or a plus sign, or the
     /// machine gives no randomness.
     pub fn generate(name: &str, rng: &dyn SecureRandom) -> Option<Self> {
+        Self::generate_as(SignatureType::Note, name, rng)
+    }
+
+    pub(super) fn generate_as(signs: SignatureType, name: &str, rng: &dyn SecureRandom) -> Option<Self> {
         let mut seed = [0; 32];
         rng.fill(&mut seed).ok()?;
-        Self::from_seed(name, seed)
+        Self::from_seed(name, signs, seed)
     }
 
     /// Parses a signer key's text.
     pub fn parse(text: &str) -> Result<Self, NoteError> {
+        Self::parse_as(SignatureType::Note, text)
+    }
+
+    pub(super) fn parse_as(signs: SignatureType, text: &str) -> Result<Self, NoteError> {
         let text = text.trim_end().strip_prefix("PRIVATE+KEY+").ok_or(NoteError::MalformedKey)?;
         let mut parts = text.splitn(3, '+');
         let (Some(name), Some(id), Some(seed)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(NoteError::MalformedKey);
         };
-        let key = Self::from_seed(name, decode_key(seed)?).ok_or(NoteError::MalformedKey)?;
+        let key = Self::from_seed(name, signs, decode_key(signs, seed)?).ok_or(NoteError::MalformedKey)?;
         match decode_hex(id) {
             Some(id) if id == key.public.id => Ok(key),
             _ => Err(NoteError::MalformedKey),
@@ -153,8 +191,8 @@ impl SigningKey {
 
     /// The text to keep in a file that nobody else can read.
     pub fn to_secret_text(&self) -> crate::base::Secret<String> {
-        let VerifyingKey { name, id, .. } = &self.public;
-        let seed = encode_key(self.seed.reveal());
+        let VerifyingKey { name, signs, id, .. } = &self.public;
+        let seed = encode_key(*signs, self.seed.reveal());
         crate::base::Secret::new(format!("PRIVATE+KEY+{name}+{}+{seed}", hex(id)))
     }
 
@@ -165,10 +203,18 @@ impl SigningKey {
 
     /// A signature line for `text`, which must end in a newline.
     pub fn sign_line(&self, text: &str) -> String {
-        let signature = self.pair.sign(text.as_bytes());
-        let mut bytes = Vec::with_capacity(4 + 64);
-        bytes.extend_from_slice(&self.public.id);
-        bytes.extend_from_slice(signature.as_ref());
+        self.line(&self.signature(text.as_bytes()))
+    }
+
+    pub(super) fn signature(&self, message: &[u8]) -> [u8; 64] {
+        let mut bytes = [0; 64];
+        bytes.copy_from_slice(self.pair.sign(message).as_ref());
+        bytes
+    }
+
+    /// The line that says that this key made `signature`.
+    pub(super) fn line(&self, signature: &[u8]) -> String {
+        let bytes = [&self.public.id, signature].concat();
         format!("\u{2014} {} {}\n", self.public.name, STANDARD.encode(bytes))
     }
 
@@ -177,9 +223,9 @@ impl SigningKey {
         format!("{text}\n{}", self.sign_line(text))
     }
 
-    fn from_seed(name: &str, seed: [u8; 32]) -> Option<Self> {
+    fn from_seed(name: &str, signs: SignatureType, seed: [u8; 32]) -> Option<Self> {
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).ok()?;
-        let public = VerifyingKey::new(name, pair.public_key().as_ref().try_into().ok()?)?;
+        let public = VerifyingKey::new(name, signs, pair.public_key().as_ref().try_into().ok()?)?;
         Some(Self { pair, seed: crate::base::Secret::new(seed), public })
     }
 }
@@ -191,7 +237,7 @@ impl fmt::Debug for SigningKey {
 }
 
 /// Splits a note into its text and its signature lines, without checking a signature.
-fn split(note: &str) -> Result<(&str, Vec<&str>), NoteError> {
+pub(super) fn split(note: &str) -> Result<(&str, Vec<&str>), NoteError> {
     let fits = note.len() <= MAX_NOTE && !note.contains(|c: char| c < ' ' && c != '\n');
     let (text, signatures) = note.rsplit_once("\n\n").filter(|_| fits).ok_or(NoteError::MalformedNote)?;
     let lines: Vec<_> = signatures.strip_suffix('\n').ok_or(NoteError::MalformedNote)?.split('\n').collect();
@@ -208,15 +254,15 @@ fn parse_line(line: &str) -> Result<(&str, Vec<u8>), NoteError> {
     Ok((name, STANDARD.decode(signature).map_err(|_| NoteError::MalformedNote)?))
 }
 
-fn decode_key(text: &str) -> Result<[u8; 32], NoteError> {
+fn decode_key(signs: SignatureType, text: &str) -> Result<[u8; 32], NoteError> {
     match STANDARD.decode(text).as_deref() {
-        Ok([ED25519_TYPE, key @ ..]) => key.try_into().map_err(|_| NoteError::MalformedKey),
+        Ok([first, key @ ..]) if *first == signs as u8 => key.try_into().map_err(|_| NoteError::MalformedKey),
         _ => Err(NoteError::MalformedKey),
     }
 }
 
-fn encode_key(key: &[u8; 32]) -> String {
-    STANDARD.encode([&[ED25519_TYPE], &key[..]].concat())
+fn encode_key(signs: SignatureType, key: &[u8; 32]) -> String {
+    STANDARD.encode([&[signs as u8], &key[..]].concat())
 }
 
 #[cfg(test)]

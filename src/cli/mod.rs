@@ -21,6 +21,7 @@ mod leash;
 mod migrate;
 mod notify;
 mod serve;
+mod witness;
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -69,6 +70,8 @@ enum Command {
     /// Verify, prove and export the audit log
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Run at another department: witness the logs of gateways, so that none can be rewritten unseen
+    Witness(witness::Args),
     /// Applications and grants at a running gateway, with a certificate bound to an account
     Application(application::Args),
     /// A ten-year-old REST service, for the demo
@@ -97,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::Audit(command) => audit::run(command),
+        Command::Witness(args) => witness::run(&args),
         Command::Application(args) => application::run(&args),
         Command::DemoLegacy(args) => demo::legacy(&args),
     }

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::leash;
 use super::notify::{self, Notifier};
+use crate::app::anchors::Anchors;
 use crate::app::apply::{self, NotApplied};
 use crate::app::gateway::Parts;
 use crate::app::keys::Keys;
@@ -20,6 +21,7 @@ use crate::app::{Adapters, Gateway};
 use crate::base::{Clock, Finding, Findings, SystemClock};
 use crate::config::{Config, Supervisor};
 use crate::jobs;
+use crate::store::anchors::{self, AnchorStore};
 use crate::store::audit::{AuditLog, Options};
 use crate::store::state::{Quotas, StateStore};
 use crate::telemetry::{self, Metrics};
@@ -54,7 +56,7 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
     let metrics = Arc::new(Metrics::default());
     let tls = Tls::load(config.tls.clone(), Arc::clone(&clock)).map_err(text)?;
     let adapters = Adapters::new(&args.config.display().to_string(), &config.adapter).map_err(text)?;
-    let gateway = Arc::new(build(&config, Arc::clone(&clock), Arc::clone(&metrics))?);
+    let gateway = Arc::new(build(args, &config, Arc::clone(&clock), Arc::clone(&metrics))?);
     let postman = postman(&config, &gateway).map_err(text)?;
     gateway.take_up_changes().await.map_err(text)?;
 
@@ -72,6 +74,8 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
         actix_rt::spawn(jobs::measure(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::fire_timers(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::sweep_emergencies(Arc::clone(&gateway))),
+        actix_rt::spawn(jobs::anchor(Arc::clone(&gateway))),
+        actix_rt::spawn(jobs::watch_anchors(Arc::clone(&gateway))),
         actix_rt::spawn(watch_tls(tls, Arc::clone(&gateway))),
         actix_rt::spawn(apply_on_hangup(Arc::clone(&gateway), config.clone())),
         actix_rt::spawn(carry_notices(Arc::clone(&gateway), postman)),
@@ -93,8 +97,14 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
 }
 
 /// Opens what the gateway keeps, and builds the first world.
-fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Result<Gateway, String> {
+fn build(
+    args: &Args,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+) -> Result<Gateway, String> {
     let keys = Keys::read(&config.audit).map_err(text)?;
+    let public = keys.signing.public().clone();
     // The trail tells who asked about whom: nobody else on the machine has business there.
     super::private_dir(&config.gateway.data_dir)
         .map_err(|e| format!("{}: {e}", config.gateway.data_dir.display()))?;
@@ -118,11 +128,15 @@ fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Resul
         state.newest_version().map_err(text)?.ok_or("no version of the catalogue could be stored")?;
     let world = World::build(&version, &state.keys().map_err(text)?, None).map_err(text)?;
     let quotas = Quotas::start(state.clone()).map_err(text)?;
+    let file = args.config.display().to_string();
+    let store = || AnchorStore::open(&config.gateway.data_dir.join(anchors::DATABASE));
+    let anchors = Anchors::new(&file, config, public, store, clock.now()).map_err(text)?;
     let entry = Entry::new(keys.credentials, &config.sessions).ok_or("the machine gives no randomness")?;
     log_warnings(&world.policy.worn(clock.now()));
     Ok(Gateway::new(Parts {
         clock,
         log,
+        anchors,
         state,
         quotas,
         world,

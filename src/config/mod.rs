@@ -4,6 +4,7 @@
 //! folder of the file they were read from. Secrets are never in it, only the files that hold them.
 
 pub mod adapter;
+mod anchors;
 pub mod file;
 mod gateway;
 mod log;
@@ -12,12 +13,14 @@ mod private;
 mod sessions;
 mod supervisor;
 mod tls;
+mod witness;
 
 use std::path::Path;
 
 use serde::Deserialize;
 
 pub use adapter::AdapterConfig;
+pub use anchors::{AnchorsSection, TimestampSection, WitnessEntry};
 pub use gateway::{AuditSection, GatewaySection, LimitsSection};
 pub use log::{LogFormat, LogSection};
 pub use notices::NoticesSection;
@@ -25,6 +28,7 @@ pub use private::read_private;
 pub use sessions::SessionsSection;
 pub use supervisor::Supervisor;
 pub use tls::TlsSection;
+pub use witness::WitnessConfig;
 
 use crate::base::{Finding, Findings};
 
@@ -47,6 +51,14 @@ pub struct Config {
     /// Its log of itself.
     #[serde(default)]
     pub log: LogSection,
+    /// How long it goes on without anybody outside who vouches for its log.
+    #[serde(default)]
+    pub anchors: AnchorsSection,
+    /// Who cosigns its checkpoints.
+    #[serde(default)]
+    pub witness: Vec<WitnessEntry>,
+    /// Who stamps them with the time.
+    pub timestamp: Option<TimestampSection>,
     /// How people, and departments' own programs, are told.
     pub notices: Option<NoticesSection>,
     /// Where department data comes from.
@@ -81,6 +93,10 @@ impl Config {
         for path in paths.into_iter().chain(lists) {
             *path = dir.join(&*path);
         }
+        let stamps = self.timestamp.iter_mut().flat_map(|t| [Some(&mut t.ca_file), t.tls_ca_file.as_mut()]);
+        for path in self.witness.iter_mut().map(|w| &mut w.ca_file).chain(stamps.flatten()) {
+            *path = dir.join(&*path);
+        }
         if let Some(notices) = &mut self.notices {
             notices.resolve(dir);
         }
@@ -91,7 +107,7 @@ impl Config {
 
     /// What types cannot say: names that must differ, a dataset with two sources.
     fn check(&self, file: &str) -> Result<(), Findings> {
-        let mut findings = Findings::default();
+        let mut findings = anchors::check(file, &self.anchors, &self.witness, self.timestamp.as_ref());
         let mut names = std::collections::BTreeSet::new();
         let mut datasets = std::collections::BTreeMap::new();
         for adapter in &self.adapter {

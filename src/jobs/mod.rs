@@ -7,6 +7,7 @@
 mod deadlines;
 mod notices;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ pub use deadlines::fire_timers;
 pub use notices::carry_notices;
 
 use crate::app::Gateway;
+use crate::app::anchor::{Outcome, Told};
 
 /// How often changes are looked for: on average half of this passes before one is seen, and to look
 /// is one small read.
@@ -66,6 +68,62 @@ pub async fn measure(gateway: Arc<Gateway>) {
             Err(error) => failing.say(&error),
         }
         gateway.measure();
+    })
+    .await;
+}
+
+/// Shows the log to who vouches for it, and says when one of them no longer does, or does again.
+/// Runs until it is dropped; ends at once where nobody is asked.
+pub async fn anchor(gateway: Arc<Gateway>) {
+    let Some(period) = gateway.anchors().map(|anchors| Duration::from_secs(anchors.every().into())) else {
+        return;
+    };
+    let mut failing = Failing::new("the log could not be shown to those who vouch for it");
+    let mut before = BTreeMap::new();
+    every(period, async || match gateway.anchor().await {
+        Ok(told) => {
+            failing.over();
+            for Told { by, outcome } in told {
+                gateway.metrics().anchored(&by, outcome.as_str());
+                let kind = outcome.as_str();
+                if before.insert(by.clone(), kind) != Some(kind) {
+                    say(&by, &outcome);
+                }
+            }
+        }
+        Err(error) => failing.say(&error),
+    })
+    .await;
+}
+
+fn say(by: &str, outcome: &Outcome) {
+    match outcome {
+        Outcome::Anchored { .. } => tracing::info!(anchor.by = by, "vouches for the log"),
+        Outcome::Failed(why) => {
+            tracing::warn!(anchor.by = by, anchor.error = why, "does not vouch for the log")
+        }
+        Outcome::Forked { witnessed, shown } => tracing::error!(
+            anchor.by = by,
+            anchor.witnessed = witnessed,
+            anchor.shown = shown,
+            "ALARM: the witness has seen another log under this name: this one was put back or rewritten"
+        ),
+    }
+}
+
+/// Says when the newest anchor is older than it should be. Runs until it is dropped.
+pub async fn watch_anchors(gateway: Arc<Gateway>) {
+    let Some(anchors) = gateway.anchors() else { return };
+    let mut overdue = Failing::new("ALARM: nobody outside has vouched for the log for too long");
+    let mut stopped = Failing::new("queries are not answered: the newest anchor is too old");
+    every(MEASURE, async || {
+        let age = anchors.age(gateway.now());
+        for (is, said) in [(age.overdue, &mut overdue), (age.stopped, &mut stopped)] {
+            match is {
+                true => said.say(&format_args!("the newest anchor is of {}", age.since)),
+                false => said.over(),
+            }
+        }
     })
     .await;
 }

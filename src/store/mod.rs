@@ -1,8 +1,11 @@
-//! Where the gateway keeps what it must not forget: the log, and the state it decides by.
+//! Where the gateway keeps what it must not forget: the log, the state it decides by, and what
+//! others have said of the log; and where a witness keeps what it has seen.
 //!
 //! Invariant: diesel stays in this room (and in the SQL source of the adapter). Nothing here
 //! decides anything; blocking calls say so and run on threads meant for them.
 
+pub mod anchors;
 pub mod audit;
 pub mod state;
 pub mod upkeep;
+pub mod witness;

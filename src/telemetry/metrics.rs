@@ -31,6 +31,8 @@ pub struct Metrics {
     audit_size: Gauge,
     audit_index_lag: Gauge,
     audit_copied: Gauge,
+    anchors: Family<Anchor, Counter>,
+    anchor_age: Gauge,
     policy_version: Gauge,
     catalogue_version: Gauge,
     crl_age: Gauge,
@@ -70,6 +72,12 @@ struct Provider {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Anchor {
+    by: String,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Channel {
     channel: &'static str,
 }
@@ -90,6 +98,8 @@ impl Default for Metrics {
             audit_size: Gauge::default(),
             audit_index_lag: Gauge::default(),
             audit_copied: Gauge::default(),
+            anchors: Family::default(),
+            anchor_age: Gauge::default(),
             policy_version: Gauge::default(),
             catalogue_version: Gauge::default(),
             crl_age: Gauge::default(),
@@ -132,6 +142,11 @@ impl Metrics {
         r.register("audit_index_lag_records", help, self.audit_index_lag.clone());
         let help = "1 when the log's newest checkpoint reached the second place, 0 when it did not";
         r.register("audit_checkpoint_copied", help, self.audit_copied.clone());
+        let help = "Checkpoints shown to witnesses and timestamp authorities, by name and outcome";
+        r.register("anchors", help, self.anchors.clone());
+        let help =
+            "Since the newest checkpoint for which as many vouched as are required; 0 where nobody is asked";
+        r.register_with_unit("anchor_age", help, Unit::Seconds, self.anchor_age.clone());
         r.register("policy_version", "The version of the policies in force", self.policy_version.clone());
         let help = "The version of the catalogue in force";
         r.register("catalogue_version", help, self.catalogue_version.clone());
@@ -194,6 +209,16 @@ impl Metrics {
         self.audit_copied.set(i64::from(copied));
     }
 
+    /// A checkpoint was shown to `by`, a witness's name in the configuration or `timestamp`.
+    pub fn anchored(&self, by: &str, outcome: &'static str) {
+        self.anchors.get_or_create(&Anchor { by: by.to_owned(), outcome }).inc();
+    }
+
+    /// Seconds since the newest checkpoint for which as many vouched as are required.
+    pub fn anchor_age(&self, seconds: i64) {
+        self.anchor_age.set(seconds);
+    }
+
     /// The versions in force.
     pub fn versions(&self, catalogue: u64, policy: u64) {
         self.catalogue_version.set(count(catalogue));
@@ -251,6 +276,8 @@ mod tests {
         metrics.adapter_answered(&provider, Code::ProviderTimeout, Duration::from_secs(2));
         metrics.audit_appended(Duration::from_micros(800));
         metrics.audit_state(3, 1_000, 90, 2, true);
+        metrics.anchored("civil", "forked");
+        metrics.anchor_age(61);
         metrics.versions(7, 41);
         metrics.certificates(60, -1, 86_400);
         metrics.notices(5, 1, 2, 90);
@@ -268,6 +295,8 @@ mod tests {
             "sluice_audit_log_records 1000",
             "sluice_audit_index_lag_records 2",
             "sluice_audit_checkpoint_copied 1",
+            "sluice_anchors_total{by=\"civil\",outcome=\"forked\"} 1",
+            "sluice_anchor_age_seconds 61",
             "sluice_policy_version 41",
             "sluice_catalogue_version 7",
             "sluice_crl_age_seconds 60",

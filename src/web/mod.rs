@@ -19,6 +19,7 @@ pub mod routes;
 pub mod server;
 pub mod tls;
 pub mod trace;
+pub mod witness;
 
 #[cfg(test)]
 mod tests;

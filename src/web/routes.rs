@@ -147,7 +147,9 @@ pub static ROWS: &[Row] = &[
     get("/v1/datasets", &[ANYONE, &[Code::Forbidden]], || web::to(datasets::list)),
     get("/v1/datasets/{dataset}", &[ANYONE, &[Code::Forbidden, Code::NotFound]], || web::to(datasets::view)),
     get("/v1/requests/{request_id}/explain", &[ANYONE, &[Code::NotFound]], || web::to(explain::explain)),
-    get("/v1/audit/checkpoint", &[ANYONE], || web::to(audit::checkpoint)),
+    get("/v1/audit/checkpoint", &[ANYONE, &[Code::NotFound, Code::InvalidRequest]], || {
+        web::to(audit::checkpoint)
+    }),
     get("/v1/audit/tile/{level}/{index}", &[ANYONE, &[Code::NotFound]], || web::to(audit::tile))
         .matching("/v1/audit/tile/{level}/{index:.+}"),
     get("/v1/audit/records", &[ANYONE, &[Code::Forbidden, Code::InvalidRequest]], || web::to(audit::records)),

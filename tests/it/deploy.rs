@@ -98,6 +98,7 @@ fn measured() -> String {
     metrics.answered("/v1/datasets", 200, Code::Ok.as_str(), Duration::ZERO);
     metrics.field_refused(Code::GrantRequired);
     metrics.adapter_answered(&DepartmentId::parse("civil").unwrap(), Code::Ok, Duration::ZERO);
+    metrics.anchored("civil", "anchored");
     metrics.notices(0, 0, 0, 0);
     metrics.text()
 }

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use sluice::base::{Code, Lang};
 use sluice::config::adapter::ProcessConfig;
-use sluice::config::{Config, file};
+use sluice::config::{Config, WitnessConfig, file};
 use sluice::telemetry::Metrics;
 
 const GATEWAY: &str = "deploy/sluice.example.toml";
 const ADAPTER: &str = "deploy/adapter.example.toml";
+const WITNESS: &str = "deploy/witness.example.toml";
 
 #[test]
 fn the_example_configurations_are_accepted_and_the_defaults_they_name_are_the_defaults() {
@@ -23,6 +24,10 @@ fn the_example_configurations_are_accepted_and_the_defaults_they_name_are_the_de
         (
             parsed::<ProcessConfig>(ADAPTER, &read(ADAPTER)),
             parsed::<ProcessConfig>(ADAPTER, &with_defaults(ADAPTER)),
+        ),
+        (
+            parsed::<WitnessConfig>(WITNESS, &read(WITNESS)),
+            parsed::<WitnessConfig>(WITNESS, &with_defaults(WITNESS)),
         ),
     ];
     for (left_out, written) in compared {
@@ -35,11 +40,12 @@ fn the_example_configurations_are_accepted_and_the_defaults_they_name_are_the_de
 
 #[test]
 fn every_key_of_the_configuration_stands_in_an_example() {
-    let sources = ["mod", "gateway", "sessions", "tls", "log", "notices", "adapter"]
-        .map(|name| format!("src/config/{name}.rs"));
-    for (example, sources) in
-        [(GATEWAY, sources.to_vec()), (ADAPTER, vec!["src/config/adapter/process.rs".to_owned()])]
-    {
+    let files = ["mod", "gateway", "sessions", "tls", "log", "notices", "adapter", "anchors"];
+    for (example, sources) in [
+        (GATEWAY, files.map(|name| format!("src/config/{name}.rs")).to_vec()),
+        (ADAPTER, vec!["src/config/adapter/process.rs".to_owned()]),
+        (WITNESS, vec!["src/config/witness.rs".to_owned()]),
+    ] {
         let known = keys_of_example(&read(example));
         let missing: Vec<String> = sources
             .iter()

@@ -57,3 +57,4 @@ mod tls;
 mod trail;
 mod two_gateways;
 mod workflow;
+mod witness;

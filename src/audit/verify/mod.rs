@@ -42,6 +42,10 @@ pub enum Kind {
     Torn,
     /// Something is stored that was never signed.
     Extra,
+    /// Too few witnesses have cosigned a checkpoint of it.
+    Unwitnessed,
+    /// A timestamp does not hold, or there is none.
+    BadTimestamp,
 }
 
 impl Kind {
@@ -56,6 +60,8 @@ impl Kind {
             Kind::BadSignature => "bad-signature",
             Kind::Torn => "torn",
             Kind::Extra => "extra",
+            Kind::Unwitnessed => "unwitnessed",
+            Kind::BadTimestamp => "bad-timestamp",
         }
     }
 
@@ -70,6 +76,8 @@ impl Kind {
             Kind::BadSignature => 15,
             Kind::Torn => 16,
             Kind::Extra => 17,
+            Kind::Unwitnessed => 18,
+            Kind::BadTimestamp => 19,
         }
     }
 }

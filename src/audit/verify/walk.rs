@@ -38,7 +38,10 @@ pub fn verify<S: Stored>(
     };
     report.size = Checkpoint::open(&head, key).map_or(noted, |checkpoint| checkpoint.size);
     let mut walk = Walk::new(stored, key, report);
-    match walk.all(&head, noted, seen, progress) {
+    // They are looked up at every record, and there may be one for each timestamp of ten years.
+    let mut seen = seen.to_vec();
+    seen.sort_by_key(|checkpoint| checkpoint.size);
+    match walk.all(&head, noted, &seen, progress) {
         Ok(()) => Ok(walk.report),
         Err(error) => Err(Unreadable { error, place: walk.place, report: walk.report.into() }),
     }
@@ -284,7 +287,8 @@ impl<'s, S: Stored> Walk<'s, S> {
                 self.kept_checkpoint(size, kept.as_deref(), next_key)?;
             }
         }
-        for checkpoint in seen.iter().filter(|checkpoint| checkpoint.size == size) {
+        let from = seen.partition_point(|checkpoint| checkpoint.size < size);
+        for checkpoint in seen.iter().skip(from).take_while(|checkpoint| checkpoint.size == size) {
             self.settle(checkpoint, "a checkpoint seen elsewhere covers other records")?;
         }
         Ok(())

@@ -6,6 +6,7 @@
 
 mod export;
 mod go_on;
+mod outside;
 mod prove;
 mod remote;
 mod verify;
@@ -26,7 +27,7 @@ pub enum Command {
     /// Verify a whole log with the public key alone.
     ///
     /// Exit codes: 0 intact, 1 could not verify, 10 altered, 11 missing, 12 reordered, 13 forked,
-    /// 14 rolled back, 15 bad signature, 16 torn, 17 extra.
+    /// 14 rolled back, 15 bad signature, 16 torn, 17 extra, 18 unwitnessed, 19 bad timestamp.
     Verify(verify::Args),
     /// Print a record with the proof that it is in the log.
     Prove(prove::Args),

@@ -100,6 +100,13 @@ impl Remote {
         }
     }
 
+    /// The newest checkpoint that so many witnesses have cosigned, if there is one.
+    pub fn cosigned(&mut self, count: usize) -> Result<Option<String>, RemoteError> {
+        let body = self.get(&format!("/v1/audit/checkpoint?cosigned={count}"), MAX_SMALL)?;
+        let text = body.map(String::from_utf8).transpose();
+        text.map_err(|_| RemoteError::Malformed("its cosigned checkpoint"))
+    }
+
     /// Reads the next page.
     fn page(&mut self) -> Result<Page, RemoteError> {
         loop {

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::outside::{Demands, Outside};
 use super::remote::Remote;
 use super::{Failure, Progress, public_key};
 use crate::audit::export::ExportCheck;
@@ -18,6 +19,8 @@ use crate::store::audit::{Database, OpenError, SqliteError, checkpoints_in_copy}
 pub struct Args {
     #[command(flatten)]
     log: Log,
+    #[command(flatten)]
+    outside: Demands,
     /// Verifier key, or a file that holds one. With --url, the key in effect.
     #[arg(long, value_name = "KEY|FILE")]
     pubkey: String,
@@ -54,15 +57,26 @@ struct Log {
 /// Prints what is wrong, if anything, and the verdict.
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let key = public_key(&args.pubkey)?;
-    let report = match (&args.log, &args.ca, &args.cert, &args.key) {
-        (Log { db: Some(dir), .. }, ..) => database(dir, &key, &seen(&args.checkpoint, &key)?)?,
+    let mut seen = seen(&args.checkpoint, &key)?;
+    let mut outside = Outside::default();
+    let mut report = match (&args.log, &args.ca, &args.cert, &args.key) {
+        (Log { db: Some(dir), .. }, ..) => {
+            // Before the log, which grows meanwhile: it must contain what others saw by then.
+            outside = args.outside.beside(dir, key.name())?;
+            seen.append(&mut outside.seen);
+            database(dir, &key, &seen)?
+        }
         (Log { export: Some(file), .. }, ..) => export(file, &key)?,
         (Log { url: Some(url), .. }, Some(ca), Some(certificate), Some(private)) => {
             let tls = ClientTls { ca: ca.clone(), certificate: certificate.clone(), key: private.clone() };
-            remote(Remote::new(url, &tls)?, &key, &seen(&args.checkpoint, &key)?)?
+            let mut gateway = Remote::new(url, &tls)?;
+            outside = args.outside.of_gateway(&mut gateway, key.name())?;
+            seen.append(&mut outside.seen);
+            remote(gateway, &key, &seen)?
         }
         _ => return Err("give --db, --export, or --url with --ca, --cert and --key".into()),
     };
+    outside.conclude(&mut report);
     for damage in &report.damage {
         println!("{damage}");
     }

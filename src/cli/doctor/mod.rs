@@ -4,6 +4,7 @@
 //! that one run tells all. Exit codes: 0 all in order, 1 something is worth a look, 2 something
 //! keeps the gateway from serving or would lose evidence.
 
+mod anchors;
 mod certificates;
 mod databases;
 mod running;
@@ -156,7 +157,9 @@ fn examine(args: &Args) -> Vec<Check> {
     });
     checks.extend(certificates::check(&config, Arc::new(clock)));
     checks.extend(databases::check(&config, keys.as_ref().ok(), clock.now()));
-    match Adapters::new(&args.config.display().to_string(), &config.adapter) {
+    let file = args.config.display().to_string();
+    checks.extend(keys.as_ref().ok().and_then(|keys| anchors::check(&file, &config, keys, clock.now())));
+    match Adapters::new(&file, &config.adapter) {
         Ok(adapters) => checks.extend(running::adapters(&adapters)),
         Err(findings) => checks.push(Check::refused("adapters", &findings)),
     }

@@ -7,22 +7,27 @@ use super::{json, parameters, to_its_end};
 use crate::app::records::{self, Search};
 use crate::app::view::{RecordLine, RecordPage};
 use crate::audit::Tile;
-use crate::base::{Code, Result};
+use crate::base::{Code, Error, Result};
 use crate::web::extract::Anyone;
 use crate::web::server::Worker;
 
 /// Parameters of a search that can have a fault.
 const PARAMETERS: [&str; 4] = ["from", "until", "after", "limit"];
 
-/// The newest signed checkpoint of the log (C2SP tlog-checkpoint).
+/// The newest signed checkpoint of the log (C2SP tlog-checkpoint); with `cosigned`, the newest that
+/// so many witnesses have cosigned, with their signatures (C2SP tlog-cosignature).
 #[utoipa::path(
     get,
     path = "/v1/audit/checkpoint",
     tag = "audit",
+    params(("cosigned" = Option<u32>, Query, description = "How many witnesses must have cosigned it. Default: none", minimum = 0)),
     responses((status = 200, description = "The checkpoint, a signed note", body = String, content_type = "text/plain")),
 )]
-pub async fn checkpoint(_: Anyone, worker: Worker) -> Result<HttpResponse> {
-    let note = records::checkpoint(&worker.gateway).to_string();
+pub async fn checkpoint(_: Anyone, worker: Worker, req: HttpRequest) -> Result<HttpResponse> {
+    let note = match cosigned(req.query_string())? {
+        0 => records::checkpoint(&worker.gateway).to_string(),
+        count => worker.gateway.cosigned_checkpoint(count).await?,
+    };
     Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(note))
 }
 
@@ -104,6 +109,17 @@ pub async fn proof(
 ) -> Result<HttpResponse> {
     let index = number(&index)?;
     json(&to_its_end(async move { records::record(&worker.gateway, &call, index).await }).await?)
+}
+
+/// How many cosignatures are asked for. What is not asked for so is none of ours.
+fn cosigned(query: &str) -> Result<usize> {
+    if query.is_empty() {
+        return Ok(0);
+    }
+    let count = query
+        .strip_prefix("cosigned=")
+        .ok_or_else(|| Error::at(Code::InvalidRequest, "", Code::UnknownMember))?;
+    count.parse().map_err(|_| Error::at(Code::InvalidRequest, "/cosigned", Code::NotAllowedValue))
 }
 
 /// The index of a record; what is no number is no record.

@@ -143,8 +143,20 @@ fn gateway(pki: &Pki, housing: &Identity, limits: &LimitsSection, metrics: &Arc<
     let (limits, metrics) = (limits.clone(), Arc::clone(metrics));
     let quotas = Quotas::start(state.clone()).unwrap();
     let entry = Entry::new(keys.credentials, &SessionsSection::default()).unwrap();
-    let (pseudonyms, counting) = (keys.pseudonyms, keys.counting);
-    Gateway::new(Parts { clock, log, state, quotas, world, pseudonyms, counting, entry, limits, metrics })
+    let (anchors, pseudonyms, counting) = (None, keys.pseudonyms, keys.counting);
+    Gateway::new(Parts {
+        clock,
+        log,
+        anchors,
+        state,
+        quotas,
+        world,
+        pseudonyms,
+        counting,
+        entry,
+        limits,
+        metrics,
+    })
 }
 
 /// A client's end of a connection.

@@ -310,7 +310,10 @@ impl Process {
 }
 
 /// Reads lines into `log` until there are no more, and passes them on.
-fn follow(from: impl std::io::Read + Send + 'static, log: Arc<Mutex<Vec<String>>>) -> Receiver<String> {
+pub(super) fn follow(
+    from: impl std::io::Read + Send + 'static,
+    log: Arc<Mutex<Vec<String>>>,
+) -> Receiver<String> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {

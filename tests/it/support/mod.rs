@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod load;
 pub mod mail;
 pub mod office;
+pub mod outside;
 pub mod person;
 mod process;
 pub mod provider;

@@ -227,6 +227,18 @@ fn gateway(dir: &Path, clock: &Arc<ManualClock>) -> Gateway {
     let quotas = Quotas::start(state.clone()).unwrap();
     let entry = Entry::new(keys.credentials, &SessionsSection::default()).unwrap();
     let (limits, metrics) = (LimitsSection::default(), Arc::new(Metrics::default()));
-    let (pseudonyms, counting) = (keys.pseudonyms, keys.counting);
-    Gateway::new(Parts { clock, log, state, quotas, world, pseudonyms, counting, entry, limits, metrics })
+    let (anchors, pseudonyms, counting) = (None, keys.pseudonyms, keys.counting);
+    Gateway::new(Parts {
+        clock,
+        log,
+        anchors,
+        state,
+        quotas,
+        world,
+        pseudonyms,
+        counting,
+        entry,
+        limits,
+        metrics,
+    })
 }

@@ -1,0 +1,2 @@
+DROP TABLE stamp;
+DROP TABLE cosignature;
