@@ -110,7 +110,8 @@ async fn records_of_commands(gw: &TestGateway) -> std::collections::HashMap<Stri
     let (mut found, mut after) = (std::collections::HashMap::new(), String::new());
     loop {
         let page = until("the search index catches up", async || {
-            let page = auditor.get(&format!("/v1/audit/records?kind=application-command{after}")).await.json();
+            let page =
+                auditor.get(&format!("/v1/audit/records?kind=application-command{after}")).await.json();
             (page["index_lag"] == 0).then_some(page)
         })
         .await;
