@@ -56,5 +56,5 @@ mod tamper;
 mod tls;
 mod trail;
 mod two_gateways;
-mod workflow;
 mod witness;
+mod workflow;

@@ -189,7 +189,7 @@ async fn carried_out(
         None => {
             let one_time = one_time(&gateway.rng, now)?;
             let password = gateway.entry.hashing.keep(one_time.password.clone()).await?;
-            (Change::ResetPassword { password, until: one_time.until }, Some(one_time))
+            (Change::ResetPassword { password, until: one_time.until, guarded: true }, Some(one_time))
         }
     };
     let (target, actor) = (id.clone(), call.caller.account.id.to_string());

@@ -59,6 +59,10 @@ pub enum Change {
         password: Secret<String>,
         /// Until when it can be used.
         until: Timestamp,
+        /// Is it refused for an account that has roles and no code generator? Whoever resets a
+        /// password knows the new one, and could act in roles that somebody else has given. Who
+        /// has the machine could anyhow.
+        guarded: bool,
     },
     /// Its code generator is forgotten.
     ResetCode,
@@ -262,11 +266,9 @@ fn make(connection: &mut SqliteConnection, before: &Profile, change: &Change) ->
             }
             diesel::update(row).set(accounts::active.eq(active)).execute(connection)?;
         }
-        Change::ResetPassword { password, until } => {
-            // Whoever resets it knows the new one: where no code is asked for beside, that person
-            // could act in roles that somebody else has given.
+        Change::ResetPassword { password, until, guarded } => {
             let code = accounts::table.find(account.id.as_str()).select(accounts::code_secret);
-            if !account.roles.is_empty() && code.first::<Option<String>>(connection)?.is_none() {
+            if *guarded && !account.roles.is_empty() && code.first::<Option<String>>(connection)?.is_none() {
                 return Ok(Changed::HasRoles);
             }
             let set = (accounts::password.eq(password.reveal()), accounts::password_until.eq(until.micros()));
