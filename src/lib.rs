@@ -16,6 +16,7 @@
 //! | [`store`] | the log and the state on disk; alone knows diesel (with `adapters::sql`) | base, domain, config |
 //! | [`adapters`] | where department data comes from | base, domain, config |
 //! | [`couriers`] | how notices leave: mail and webhooks | base, config, adapters |
+//! | [`oidc`] | the identity provider at which people may sign in | base, config, adapters, couriers |
 //! | [`telemetry`] | logs and measurements | base, domain, config |
 //! | [`app`] | the use cases: each a short story | base, domain, edges, config |
 //! | [`web`] | the HTTP entrance; alone knows actix | app, base, domain, config, telemetry |
@@ -24,7 +25,7 @@
 //! | [`cli`] | the wiring | anything |
 //!
 //! The domain is `catalogue`, `identity`, `policy`, `approval`, `privacy` and `audit`: pure functions and
-//! immutable values, no I/O, no clock, no async. The edges are `store`, `adapters`, `couriers`,
+//! immutable values, no I/O, no clock, no async. The edges are `store`, `adapters`, `couriers`, `oidc`,
 //! `telemetry`.
 //! `tests/it/house.rs` reads the sources and keeps these rules.
 //!
@@ -56,6 +57,7 @@ pub mod couriers;
 pub mod demo;
 pub mod identity;
 pub mod jobs;
+pub mod oidc;
 pub mod policy;
 pub mod privacy;
 pub mod store;

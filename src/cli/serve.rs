@@ -15,11 +15,13 @@ use crate::app::gateway::Parts;
 use crate::app::keys::Keys;
 use crate::app::notices::{self, Postman};
 use crate::app::session::Entry;
+use crate::app::session::oidc::Abroad;
 use crate::app::world::World;
 use crate::app::{Adapters, Gateway};
 use crate::base::{Clock, Finding, Findings, SystemClock};
 use crate::config::{Config, Supervisor};
 use crate::jobs;
+use crate::oidc::IdentityProvider;
 use crate::store::audit::{AuditLog, Options};
 use crate::store::state::{Quotas, StateStore};
 use crate::telemetry::{self, Metrics};
@@ -119,6 +121,8 @@ fn build(config: &Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> Resul
     let world = World::build(&version, &state.keys().map_err(text)?, None).map_err(text)?;
     let quotas = Quotas::start(state.clone()).map_err(text)?;
     let entry = Entry::new(keys.credentials, &config.sessions).ok_or("the machine gives no randomness")?;
+    let provider = config.oidc.as_ref().map(IdentityProvider::new).transpose().map_err(text)?;
+    let entry = entry.with_provider(provider.map(|provider| Abroad { provider, journeys: keys.journeys }));
     log_warnings(&world.policy.worn(clock.now()));
     Ok(Gateway::new(Parts {
         clock,
