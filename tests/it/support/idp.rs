@@ -1,9 +1,9 @@
 //! A real identity provider in a process of its own: the npm package oidc-provider, which
 //! `tests/run --prepare` installs.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 use sluice::demo::certificates::Usage;
@@ -20,6 +20,8 @@ pub const SECRET: &str = "canary+secret/with:colon&and=sign-0123456789";
 pub struct IdentityProvider {
     pub port: u16,
     child: Child,
+    /// It says more later; with nobody to read it, it would end.
+    _lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl IdentityProvider {
@@ -37,10 +39,10 @@ impl IdentityProvider {
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("{error}: `tests/run --prepare` installs node"));
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let said = lines.map_while(Result::ok).find_map(|line| serde_json::from_str::<Value>(&line).ok());
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let said = lines.by_ref().map_while(Result::ok).find_map(|line| serde_json::from_str::<Value>(&line).ok());
         let port = said.expect("the identity provider did not start")["port"].as_u64().unwrap();
-        Self { port: port as u16, child }
+        Self { port: port as u16, child, _lines: lines }
     }
 }
 
