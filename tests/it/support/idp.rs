@@ -40,7 +40,8 @@ impl IdentityProvider {
             .spawn()
             .unwrap_or_else(|error| panic!("{error}: `tests/run --prepare` installs node"));
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let said = lines.by_ref().map_while(Result::ok).find_map(|line| serde_json::from_str::<Value>(&line).ok());
+        let said =
+            lines.by_ref().map_while(Result::ok).find_map(|line| serde_json::from_str::<Value>(&line).ok());
         let port = said.expect("the identity provider did not start")["port"].as_u64().unwrap();
         Self { port: port as u16, child, _lines: lines }
     }
