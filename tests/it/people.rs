@@ -298,6 +298,7 @@ async fn an_account_that_the_log_does_not_bear_out_does_nothing() {
         ("li", "UPDATE accounts SET department = 'audit' WHERE id = 'li'"),
         ("zhao", "INSERT INTO account_keys (fingerprint, account) VALUES ('aa', 'zhao')"),
         ("sun", "UPDATE account_keys SET account = 'sun' WHERE account = 'li'"),
+        ("qian", "UPDATE accounts SET oidc_issuer = 'https://id', oidc_subject = 'q' WHERE id = 'qian'"),
     ] {
         let person = gw.person(account, "civil", &["applicant"]).await;
         assert_eq!(person.get("/v1/datasets").await.status, 200);
