@@ -17,6 +17,7 @@
 //! | [`adapters`] | where department data comes from | base, domain, config |
 //! | [`anchors`] | asks witnesses and timestamp authorities to vouch for checkpoints | base, domain, config |
 //! | [`couriers`] | how notices leave: mail and webhooks | base, config, adapters |
+//! | [`oidc`] | the identity provider at which people may sign in | base, config, adapters, couriers |
 //! | [`telemetry`] | logs and measurements | base, domain, config |
 //! | [`app`] | the use cases: each a short story | base, domain, edges, config |
 //! | [`web`] | the HTTP entrance; alone knows actix | app, base, domain, config, telemetry |
@@ -26,7 +27,7 @@
 //!
 //! The domain is `catalogue`, `identity`, `policy`, `approval`, `privacy` and `audit`: pure functions and
 //! immutable values, no I/O, no clock, no async. The edges are `store`, `adapters`, `anchors`,
-//! `couriers`, `telemetry`.
+//! `couriers`, `oidc`, `telemetry`.
 //! `tests/it/house.rs` reads the sources and keeps these rules.
 //!
 //! # The way of a query
@@ -58,6 +59,7 @@ pub mod couriers;
 pub mod demo;
 pub mod identity;
 pub mod jobs;
+pub mod oidc;
 pub mod policy;
 pub mod privacy;
 pub mod store;

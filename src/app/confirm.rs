@@ -102,6 +102,9 @@ fn account_stands(state: &StateStore, log: &Reader, profile: &Profile) -> Result
     for key in &profile.keys {
         stands(state, log, claim("certificate-bound", &account.id, key))?;
     }
+    if let Some(outside) = &profile.outside {
+        stands(state, log, claim("oidc-bound", &account.id, outside.digest()))?;
+    }
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::sealing::CredentialKey;
+use super::session::journey::JourneyKey;
 use crate::audit::{SigningKey, SubjectKey};
 use crate::base::ids::{decode_hex, hex};
 use crate::base::{Finding, Secret};
@@ -32,6 +33,8 @@ pub struct Keys {
     pub counting: CountingKey,
     /// Seals the secrets of people's code generators.
     pub credentials: CredentialKey,
+    /// Knows again who was sent to the identity provider.
+    pub journeys: JourneyKey,
 }
 
 impl Keys {
@@ -63,6 +66,7 @@ impl Keys {
                 derive(b"sluice passwords v1")?,
             )
             .ok_or_else(|| fault(&config.subject_key_file, "cannot be used", "make another"))?,
+            journeys: JourneyKey::new(&derive(b"sluice journeys v1")?),
         })
     }
 }

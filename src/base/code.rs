@@ -147,6 +147,9 @@ codes! {
     ProviderFailed "provider-failed" 502
         zh "提供方故障" "提供部门的适配器不可达或报告错误，请稍后重试。"
         en "Provider failed" "The provider's adapter could not be reached or reported an error. Try again later."
+    IdentityProviderFailed "identity-provider-failed" 502
+        zh "统一身份认证故障" "统一身份认证服务不可达或应答不合规，请稍后重试，或改用口令、证书登录。"
+        en "Identity provider failed" "The identity provider could not be reached, or its answer is of no use. Try again later, or sign in with a password or a certificate."
     ProviderSuspended "provider-suspended" 502
         zh "提供方暂停" "提供部门连续故障，熔断器已断开；将在 Retry-After 之后试探恢复。"
         en "Provider suspended" "The provider failed repeatedly and its breaker is open; it is tried again after Retry-After."

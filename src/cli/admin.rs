@@ -55,6 +55,14 @@ pub(super) enum Command {
         #[arg(long)]
         certificate: PathBuf,
     },
+    /// Have an account sign in at the identity provider of `[oidc]`; while it has no roles
+    BindOidc {
+        #[command(flatten)]
+        of: Of,
+        /// Who the person is there: the `sub` of its tokens
+        #[arg(long)]
+        subject: String,
+    },
     /// Stop an account: its sessions end at once
     Disable {
         #[command(flatten)]
@@ -78,6 +86,7 @@ pub(super) fn run(command: &Command) -> ExitCode {
         Command::Create { of, person, name, department, role } => create(of, person, name, department, role),
         Command::Reset { of } => reset(of),
         Command::BindCertificate { of, certificate } => bind(of, certificate),
+        Command::BindOidc { of, subject } => bind_outside(of, subject),
         Command::Disable { of } => change(of, &Change::Disable).map(|()| "it is disabled".to_owned()),
     };
     match done {
@@ -154,6 +163,16 @@ fn bind(of: &Of, certificate: &std::path::Path) -> Result<String, String> {
     Ok(format!("it signs in with the key {key}"))
 }
 
+fn bind_outside(of: &Of, subject: &str) -> Result<String, String> {
+    let config = Config::read(&of.config).map_err(text)?;
+    let issuer = config.oidc.ok_or("the configuration has no [oidc]")?.issuer;
+    let outside = people::outside(issuer.as_str(), subject, SystemClock.now().day());
+    let outside =
+        outside.map_err(|_| "--subject: 1 to 255 printable characters, and no number of a person")?;
+    change(of, &Change::BindOutside(outside))?;
+    Ok(format!("it signs in at {}", issuer.as_str()))
+}
+
 fn change(of: &Of, change: &Change) -> Result<(), String> {
     let state = open(&Config::read(&of.config).map_err(text)?)?;
     let id = AccountId::parse(&of.account).ok_or("--account: there is none of that name")?;
@@ -172,7 +191,8 @@ fn refused(changed: Changed) -> Result<(), String> {
         Changed::Exclusive => {
             Err("of system_admin, security_admin and auditor a person may hold one only".into())
         }
-        Changed::HasRoles => Err("it has roles: a certificate is bound before they are given".into()),
+        Changed::Bound => Err("it is bound to somebody else there already".into()),
+        Changed::HasRoles => Err("it has roles: what it signs in with is bound before they are given".into()),
     }
 }
 

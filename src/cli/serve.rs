@@ -16,12 +16,14 @@ use crate::app::gateway::Parts;
 use crate::app::keys::Keys;
 use crate::app::notices::{self, Postman};
 use crate::app::session::Entry;
+use crate::app::session::oidc::Abroad;
 use crate::app::world::World;
 use crate::app::{Adapters, Gateway};
 use crate::base::{Clock, Finding, Findings, SystemClock};
 use crate::config::{Config, Supervisor};
 use crate::jobs;
 use crate::store::anchors::{self, AnchorStore};
+use crate::oidc::IdentityProvider;
 use crate::store::audit::{AuditLog, Options};
 use crate::store::state::{Quotas, StateStore};
 use crate::telemetry::{self, Metrics};
@@ -132,6 +134,8 @@ fn build(
     let store = || AnchorStore::open(&config.gateway.data_dir.join(anchors::DATABASE));
     let anchors = Anchors::new(&file, config, public, store, clock.now()).map_err(text)?;
     let entry = Entry::new(keys.credentials, &config.sessions).ok_or("the machine gives no randomness")?;
+    let provider = config.oidc.as_ref().map(IdentityProvider::new).transpose().map_err(text)?;
+    let entry = entry.with_provider(provider.map(|provider| Abroad { provider, journeys: keys.journeys }));
     log_warnings(&world.policy.worn(clock.now()));
     Ok(Gateway::new(Parts {
         clock,

@@ -9,6 +9,7 @@ pub mod file;
 mod gateway;
 mod log;
 pub mod notices;
+pub mod oidc;
 mod private;
 mod sessions;
 mod supervisor;
@@ -24,6 +25,7 @@ pub use anchors::{AnchorsSection, TimestampSection, WitnessEntry};
 pub use gateway::{AuditSection, GatewaySection, LimitsSection};
 pub use log::{LogFormat, LogSection};
 pub use notices::NoticesSection;
+pub use oidc::OidcSection;
 pub use private::read_private;
 pub use sessions::SessionsSection;
 pub use supervisor::Supervisor;
@@ -48,6 +50,8 @@ pub struct Config {
     /// How long people stay signed in.
     #[serde(default)]
     pub sessions: SessionsSection,
+    /// The identity provider at which people may sign in.
+    pub oidc: Option<OidcSection>,
     /// Its log of itself.
     #[serde(default)]
     pub log: LogSection,
@@ -100,6 +104,9 @@ impl Config {
         if let Some(notices) = &mut self.notices {
             notices.resolve(dir);
         }
+        if let Some(oidc) = &mut self.oidc {
+            oidc.resolve(dir);
+        }
         for adapter in &mut self.adapter {
             adapter.resolve(dir);
         }
@@ -136,6 +143,7 @@ impl Config {
                 findings.push(Finding::error("webhook-twice", file, 0, what, "keep one"));
             }
         }
+        findings.0.extend(self.oidc.as_ref().and_then(|oidc| oidc.check(file)));
         if findings.has_errors() { Err(findings) } else { Ok(()) }
     }
 }

@@ -98,6 +98,15 @@ impl NoticesSection {
 pub struct HttpsUrl(Url);
 
 impl HttpsUrl {
+    /// Reads one; none when `text` is something else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok().filter(|url| {
+            let bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+            url.scheme() == "https" && url.has_host() && bare
+        });
+        url.map(Self)
+    }
+
     /// The URL.
     pub fn url(&self) -> &Url {
         &self.0
@@ -113,11 +122,7 @@ impl fmt::Debug for HttpsUrl {
 impl<'de> Deserialize<'de> for HttpsUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let url = Url::parse(&text).ok().filter(|url| {
-            let bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-            url.scheme() == "https" && url.has_host() && bare
-        });
-        url.map(Self).ok_or_else(|| {
+        Self::parse(&text).ok_or_else(|| {
             serde::de::Error::custom(
                 "expected an https URL without user and fragment, such as https://sluice.example/",
             )

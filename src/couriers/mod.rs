@@ -71,7 +71,7 @@ impl fmt::Display for Failure {
 }
 
 /// TLS towards servers whose certificates come from the CA in that file. There is no other trust.
-fn tls(ca: &Path) -> Result<Arc<ClientConfig>, Finding> {
+pub(crate) fn tls(ca: &Path) -> Result<Arc<ClientConfig>, Finding> {
     let wrong = |what: &dyn fmt::Display| fault(ca, what.to_string(), "name a readable PEM file with the CA");
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(ca).map_err(|error| wrong(&error))? {

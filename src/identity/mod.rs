@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod load;
+pub mod outside;
 pub mod password;
 pub mod registry;
 pub mod role;
@@ -13,6 +14,7 @@ pub mod totp;
 
 pub use account::Account;
 pub use load::load;
+pub use outside::Outside;
 pub use registry::{Registry, System};
 pub use role::Role;
 pub use totp::CodeSecret;

@@ -74,6 +74,9 @@ const SIGN_IN: &[Code] = &[
     Code::AuditUnavailable,
 ];
 
+/// Problems of signing in at the identity provider.
+const OIDC: &[Code] = &[Code::NotFound, Code::IdentityProviderFailed, Code::AuditUnavailable];
+
 /// Problems of routes for systems and for people.
 const ANYONE: &[Code] = &[
     Code::CertificateRequired,
@@ -167,6 +170,11 @@ pub static ROWS: &[Row] = &[
     get("/v1/session", &[HOLDER], || web::to(session::view)),
     post("/v1/session", &[SIGN_IN, BODY], || web::to(session::begin)).open(),
     delete("/v1/session", &[HOLDER, CHANGE], || web::to(session::end)),
+    get("/v1/session/oidc", &[OIDC], || web::to(session::depart)).open(),
+    get("/v1/session/oidc/callback", &[OIDC, &[Code::SignInFailed, Code::Overloaded]], || {
+        web::to(session::arrive)
+    })
+    .open(),
     post("/v1/session/password", &[HOLDER, CHANGE, BODY, CREDENTIALS], || web::to(session::password)),
     post("/v1/session/totp", &[HOLDER, CHANGE, BODY, CREDENTIALS], || web::to(session::totp)),
     get("/v1/sessions", &[PERSON], || web::to(session::list)),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 const DOMAIN: [&str; 6] = ["catalogue", "identity", "policy", "approval", "privacy", "audit"];
-const EDGES: [&str; 5] = ["store", "adapters", "anchors", "couriers", "telemetry"];
+const EDGES: [&str; 6] = ["store", "adapters", "anchors", "couriers", "oidc", "telemetry"];
 const LONGEST: usize = 500;
 
 /// What is found in few places only: what, and the beginnings of the paths where it may stand.

@@ -33,6 +33,7 @@ mod kill;
 mod leaks;
 mod migrate;
 mod notices;
+mod oidc;
 mod openapi;
 mod ops;
 mod overload;

@@ -10,7 +10,8 @@ use time::Date;
 use crate::base::ids::{AccountId, DepartmentId, PersonId};
 use crate::base::{Code, Error, Lang, Result, Secret, Timestamp};
 use crate::catalogue::{Catalogue, reference};
-use crate::identity::{Account, password};
+use crate::config::notices::HttpsUrl;
+use crate::identity::{Account, Outside, password};
 
 /// How long a one-time password can be used, in hours.
 const ONE_TIME_HOURS: i64 = 72;
@@ -95,6 +96,20 @@ pub(super) fn check_email(email: Option<&str>) -> Result<()> {
         Some((user, host)) if printable && !user.is_empty() && !host.is_empty() => Ok(()),
         _ => Err(at("/email", Code::WrongPattern)),
     }
+}
+
+/// Who somebody is at the identity provider: no number of a person there either.
+///
+/// # Errors
+/// `invalid-request`.
+pub fn outside(issuer: &str, subject: &str, today: Date) -> Result<Outside> {
+    if HttpsUrl::parse(issuer).is_none() {
+        return Err(at("/issuer", Code::WrongPattern));
+    }
+    if reference::names_somebody(subject, today) {
+        return Err(at("/subject", Code::NotAllowedValue));
+    }
+    Outside::new(issuer, subject).ok_or_else(|| at("/subject", Code::WrongPattern))
 }
 
 /// A name that stands in the log: no number of a person.

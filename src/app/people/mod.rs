@@ -2,15 +2,16 @@
 //!
 //! Invariant: it takes two to give somebody a power: the system administrator makes accounts and
 //! grants no role; the security administrator grants roles and makes no account, nor can bind a
-//! certificate or reset a password. Nobody changes an account of their own. Every change is an act
+//! certificate or a subject at the identity provider, or reset a password. Nobody changes an account of their own. Every change is an act
 //! in the log before it is answered.
 
 mod form;
 pub mod view;
 
 use serde::Deserialize;
+use time::Date;
 
-pub use form::{NewPerson, OneTime, checked, one_time};
+pub use form::{NewPerson, OneTime, checked, one_time, outside};
 
 use self::view::{PeoplePage, PersonMade, PersonView};
 use super::call::{Call, Known, PersonCaller};
@@ -130,7 +131,13 @@ async fn made(
     let one_time = one_time(&gateway.rng, now)?;
     let kept = gateway.entry.hashing.keep(one_time.password.clone()).await?;
     let (actor, until) = (call.caller.account.id.to_string(), one_time.until);
-    let profile = Profile { account: account.clone(), has_password: false, has_code: false, keys: vec![] };
+    let profile = Profile {
+        account: account.clone(),
+        has_password: false,
+        has_code: false,
+        keys: vec![],
+        outside: None,
+    };
     let done = gateway.with_state(move |state| {
         let new = NewAccount { account: &account, password: &kept, until: Some(until), code_secret: None };
         state.make_account(&new, &actor, now)
@@ -184,7 +191,7 @@ async fn carried_out(
         return Err(Code::NotSeparate.into());
     }
     let now = gateway.now();
-    let (change, one_time) = match command.change(body?.as_ref())? {
+    let (change, one_time) = match command.change(body?.as_ref(), now.day())? {
         Some(change) => (change, None),
         None => {
             let one_time = one_time(&gateway.rng, now)?;
@@ -215,7 +222,7 @@ fn outcome(changed: Changed) -> Result<()> {
         Changed::Yes | Changed::Unchanged => Ok(()),
         Changed::Taken => Err(Code::AccountTaken.into()),
         Changed::Exclusive => Err(Code::ExclusiveRoles.into()),
-        Changed::HasRoles => Err(Code::WrongState.into()),
+        Changed::HasRoles | Changed::Bound => Err(Code::WrongState.into()),
     }
 }
 
@@ -229,6 +236,7 @@ enum Command {
     ResetPassword,
     ResetTotp,
     BindCertificate,
+    BindOidc,
     SetEmail,
 }
 
@@ -246,6 +254,13 @@ struct OfKey {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct OfOutside {
+    issuer: String,
+    subject: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct OfEmail {
     email: Option<String>,
 }
@@ -255,7 +270,7 @@ struct OfEmail {
 struct Nothing {}
 
 impl Command {
-    const ALL: [Command; 8] = [
+    const ALL: [Command; 9] = [
         Command::GiveRole,
         Command::WithdrawRole,
         Command::Disable,
@@ -263,6 +278,7 @@ impl Command {
         Command::ResetPassword,
         Command::ResetTotp,
         Command::BindCertificate,
+        Command::BindOidc,
         Command::SetEmail,
     ];
 
@@ -275,6 +291,7 @@ impl Command {
             Command::ResetPassword => "reset-password",
             Command::ResetTotp => "reset-totp",
             Command::BindCertificate => "bind-certificate",
+            Command::BindOidc => "bind-oidc",
             Command::SetEmail => "set-email",
         }
     }
@@ -284,19 +301,21 @@ impl Command {
     }
 
     /// What one of must be permitted. Who resets the password does not reset the code generator:
-    /// whoever could do both could be anybody.
+    /// whoever could do both could be anybody; nor does who gives roles say who signs in.
     fn actions(self) -> &'static [Action] {
         match self {
             Command::GiveRole | Command::WithdrawRole | Command::ResetTotp => &[Action::PeopleRoles],
             Command::Disable => &[Action::PeopleManage, Action::PeopleRoles],
-            Command::Enable | Command::ResetPassword | Command::BindCertificate | Command::SetEmail => {
-                &[Action::PeopleManage]
-            }
+            Command::Enable
+            | Command::ResetPassword
+            | Command::BindCertificate
+            | Command::BindOidc
+            | Command::SetEmail => &[Action::PeopleManage],
         }
     }
 
     /// The change that it comes to; none for a password, which is made first.
-    fn change(self, body: &[u8]) -> Result<Option<Change>> {
+    fn change(self, body: &[u8], today: Date) -> Result<Option<Change>> {
         let at = |pointer, fault| Error::at(Code::InvalidRequest, pointer, fault);
         Ok(Some(match self {
             Command::GiveRole | Command::WithdrawRole => {
@@ -309,6 +328,10 @@ impl Command {
             Command::BindCertificate => {
                 let key = Fingerprint::parse(&subject::read::<OfKey>(body)?.fingerprint);
                 Change::BindCertificate(key.ok_or_else(|| at("/fingerprint", Code::WrongPattern))?)
+            }
+            Command::BindOidc => {
+                let OfOutside { issuer, subject } = subject::read(body)?;
+                Change::BindOutside(form::outside(&issuer, &subject, today)?)
             }
             Command::SetEmail => {
                 let email = subject::read::<OfEmail>(body)?.email;
@@ -331,7 +354,11 @@ impl Command {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use time::macros::date;
+
     use super::*;
+
+    const TODAY: Date = date!(2026 - 11 - 22);
 
     #[test]
     fn who_makes_accounts_can_give_no_power_and_who_gives_it_cannot_become_another() {
@@ -345,11 +372,21 @@ mod tests {
 
     #[test]
     fn a_command_takes_its_own_members_and_no_others() {
-        let fault = |command: Command, body: &str| command.change(body.as_bytes()).err().map(|e| e.code);
+        let fault =
+            |command: Command, body: &str| command.change(body.as_bytes(), TODAY).err().map(|e| e.code);
         assert_eq!(fault(Command::Disable, "{}"), None);
         assert_eq!(fault(Command::Disable, r#"{"role":"leader"}"#), Some(Code::InvalidRequest));
         assert_eq!(fault(Command::GiveRole, r#"{"role":"leader"}"#), None);
         assert_eq!(fault(Command::GiveRole, r#"{"role":"citizen_service"}"#), Some(Code::InvalidRequest));
+        let there = |issuer: &str, subject: &str| format!(r#"{{"issuer":"{issuer}","subject":"{subject}"}}"#);
+        assert_eq!(fault(Command::BindOidc, &there("https://id.example", "a1b2")), None);
+        for (issuer, subject) in [
+            ("http://id.example", "a1b2"),
+            ("https://id.example", ""),
+            ("https://id.example", "11010519491231002X"),
+        ] {
+            assert_eq!(fault(Command::BindOidc, &there(issuer, subject)), Some(Code::InvalidRequest));
+        }
         assert_eq!(fault(Command::SetEmail, r#"{"email":"a@b"}"#), None);
         assert_eq!(fault(Command::SetEmail, r#"{"email":"a b@c"}"#), Some(Code::InvalidRequest));
     }

@@ -32,6 +32,18 @@ pub struct PersonView {
     pub has_code: bool,
     /// The SHA-256 of the keys whose certificates it signs in with.
     pub certificates: Vec<String>,
+    /// Who the person is at the identity provider, where the account signs in there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oidc: Option<OutsideView>,
+}
+
+/// Somebody at an identity provider.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OutsideView {
+    /// The provider.
+    pub issuer: String,
+    /// The subject there.
+    pub subject: String,
 }
 
 impl From<&Profile> for PersonView {
@@ -49,6 +61,10 @@ impl From<&Profile> for PersonView {
             has_password: profile.has_password,
             has_code: profile.has_code,
             certificates: profile.keys.iter().map(ToString::to_string).collect(),
+            oidc: profile.outside.as_ref().map(|outside| OutsideView {
+                issuer: outside.issuer().to_owned(),
+                subject: outside.subject().to_owned(),
+            }),
         }
     }
 }

@@ -5,8 +5,11 @@
 //! There is no memory to go stale: to find out that nothing changed would cost the same one read.
 //!
 //! - [`sign_in`]: how a session begins, and how it does not.
+//! - [`oidc`]: the same by way of the identity provider; [`journey`] is what ties there and back.
 //! - [`own`]: what a person does about the own sessions and credentials.
 
+pub mod journey;
+pub mod oidc;
 pub mod own;
 pub mod sign_in;
 pub mod view;
@@ -16,6 +19,7 @@ use std::sync::Arc;
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 
+use self::oidc::Abroad;
 use super::attempts::Attempts;
 use super::call::PersonCaller;
 use super::gateway::Gateway;
@@ -32,6 +36,7 @@ pub struct Entry {
     pub(super) hashing: Hashing,
     pub(super) key: CredentialKey,
     pub(super) lasting: Lasting,
+    pub(super) abroad: Option<Abroad>,
 }
 
 impl Entry {
@@ -43,7 +48,12 @@ impl Entry {
             per_account: section.per_account.get(),
         };
         let hashing = Hashing::new(key.pepper().clone(), &SystemRandom::new())?;
-        Some(Self { attempts: Attempts::default(), hashing, key, lasting })
+        Some(Self { attempts: Attempts::default(), hashing, key, lasting, abroad: None })
+    }
+
+    /// With an identity provider.
+    pub fn with_provider(self, abroad: Option<Abroad>) -> Self {
+        Self { abroad, ..self }
     }
 }
 

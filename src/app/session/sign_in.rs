@@ -236,7 +236,12 @@ async fn begin(
 
 /// Records a sign-in that failed, within the budget of all who are not known; gives the error to
 /// answer with.
-async fn refuse(gateway: &Gateway, visit: &Visit, account: Option<&AccountId>, error: Error) -> Error {
+pub(super) async fn refuse(
+    gateway: &Gateway,
+    visit: &Visit,
+    account: Option<&AccountId>,
+    error: Error,
+) -> Error {
     if matches!(error.code, Code::AuditUnavailable | Code::Overloaded | Code::NotReady) {
         gateway.refusals.count(None, 1, gateway.now());
         return error;

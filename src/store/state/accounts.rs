@@ -11,7 +11,7 @@ use super::schema::{account_keys, account_roles, accounts};
 use super::{StateError, StateStore, acts, bump, sessions};
 use crate::base::ids::{AccountId, DepartmentId, Fingerprint, PersonId};
 use crate::base::{Lang, Secret, Timestamp};
-use crate::identity::{Account, Role, role};
+use crate::identity::{Account, Outside, Role, role};
 
 /// The most holders of a role that are told of something.
 const MOST_HOLDERS: i64 = 200;
@@ -27,6 +27,8 @@ pub struct Profile {
     pub has_code: bool,
     /// The keys of the certificates that it signs in with.
     pub keys: Vec<Fingerprint>,
+    /// Who the person is at the identity provider, where that is what it signs in with.
+    pub outside: Option<Outside>,
 }
 
 /// An account to be made. It has the roles of `account`.
@@ -69,6 +71,9 @@ pub enum Change {
     /// Whoever has this key's certificate can sign in with it. Only while the account has no
     /// role: afterwards that would be a way to somebody else's roles.
     BindCertificate(Fingerprint),
+    /// Whoever is this at the identity provider can sign in there. Once, and only while the account
+    /// has no role, as with certificates.
+    BindOutside(Outside),
     /// Where its e-mail goes.
     SetEmail(Option<String>),
 }
@@ -86,12 +91,16 @@ pub enum Changed {
     Exclusive,
     /// The account has roles.
     HasRoles,
+    /// It is bound to somebody else already.
+    Bound,
 }
 
 /// A row of `accounts`, without credentials.
 type Row = (String, String, String, String, Option<String>, String, bool);
 /// Whether there is a password, until when it can be used, and the code generator's secret.
 type Marks = (Option<String>, Option<i64>, Option<String>);
+/// Issuer and subject at the identity provider.
+type There = (Option<String>, Option<String>);
 
 impl StateStore {
     /// The account of that id.
@@ -237,6 +246,7 @@ fn told(change: &Change) -> (&'static str, String) {
         Change::ResetPassword { .. } => ("password-reset", String::new()),
         Change::ResetCode => ("code-reset", String::new()),
         Change::BindCertificate(key) => ("certificate-bound", key.to_string()),
+        Change::BindOutside(outside) => ("oidc-bound", outside.digest()),
         Change::SetEmail(_) => ("email-set", String::new()),
     }
 }
@@ -280,6 +290,7 @@ fn make(connection: &mut SqliteConnection, before: &Profile, change: &Change) ->
             diesel::update(row).set(set).execute(connection)?;
         }
         Change::BindCertificate(key) => return bind(connection, before, *key),
+        Change::BindOutside(outside) => return bind_outside(connection, before, outside),
         Change::SetEmail(email) if account.email == *email => return Ok(Changed::Unchanged),
         Change::SetEmail(email) => {
             diesel::update(row).set(accounts::email.eq(email)).execute(connection)?;
@@ -310,6 +321,39 @@ fn bind(
     let row = (account_keys::fingerprint.eq(&text), account_keys::account.eq(before.account.id.as_str()));
     diesel::insert_into(account_keys::table).values(row).execute(connection)?;
     Ok(Changed::Yes)
+}
+
+/// Once and for all: what was bound and taken away could be put back by whoever can write here, and
+/// the log would bear it out.
+fn bind_outside(
+    connection: &mut SqliteConnection,
+    before: &Profile,
+    outside: &Outside,
+) -> Result<Changed, StateError> {
+    match &before.outside {
+        Some(bound) if bound == outside => return Ok(Changed::Unchanged),
+        Some(_) => return Ok(Changed::Bound),
+        None => {}
+    }
+    if outside_holder(connection, outside)?.is_some() {
+        return Ok(Changed::Taken);
+    }
+    if !before.account.roles.is_empty() {
+        return Ok(Changed::HasRoles);
+    }
+    let row = accounts::table.find(before.account.id.as_str());
+    let set = (accounts::oidc_issuer.eq(outside.issuer()), accounts::oidc_subject.eq(outside.subject()));
+    diesel::update(row).set(set).execute(connection)?;
+    Ok(Changed::Yes)
+}
+
+/// The account that is bound to this subject.
+pub(super) fn outside_holder(
+    connection: &mut SqliteConnection,
+    outside: &Outside,
+) -> Result<Option<String>, StateError> {
+    let there = accounts::oidc_issuer.eq(outside.issuer()).and(accounts::oidc_subject.eq(outside.subject()));
+    Ok(accounts::table.filter(there).select(accounts::id).first(connection).optional()?)
 }
 
 fn give(connection: &mut SqliteConnection, id: &AccountId, role: Role) -> Result<(), StateError> {
@@ -346,8 +390,11 @@ pub(super) fn profile(
             accounts::active,
         ),
         (accounts::password, accounts::password_until, accounts::code_secret),
+        (accounts::oidc_issuer, accounts::oidc_subject),
     ));
-    let Some((row, marks)) = row.first::<(Row, Marks)>(connection).optional()? else { return Ok(None) };
+    let Some((row, marks, there)) = row.first::<(Row, Marks, There)>(connection).optional()? else {
+        return Ok(None);
+    };
     let roles = account_roles::table.filter(account_roles::account.eq(id.as_str()));
     let roles = parsed(roles.order(account_roles::role).select(account_roles::role).load(connection)?)?;
     let keys = account_keys::table.filter(account_keys::account.eq(id.as_str()));
@@ -359,6 +406,10 @@ pub(super) fn profile(
         has_password: marks.0.is_some() && marks.1.is_none(),
         has_code: marks.2.is_some(),
         keys: keys.ok_or_else(malformed)?,
+        outside: match there {
+            (Some(issuer), Some(subject)) => Some(Outside::new(&issuer, &subject).ok_or_else(malformed)?),
+            _ => None,
+        },
     }))
 }
 

@@ -6,10 +6,12 @@
 
 use diesel::prelude::*;
 
+use super::accounts::outside_holder;
 use super::schema::{account_keys, accounts};
 use super::{StateError, StateStore, acts, bump, sessions};
 use crate::base::ids::{AccountId, Fingerprint};
 use crate::base::{Secret, Timestamp};
+use crate::identity::Outside;
 
 /// What an account is signed in with.
 #[derive(Debug, Clone)]
@@ -70,6 +72,15 @@ impl StateStore {
     pub fn account_of_key(&self, key: &Fingerprint) -> Result<Option<AccountId>, StateError> {
         let row = account_keys::table.find(key.to_string()).select(account_keys::account);
         let id = row.first::<String>(&mut self.connection()?).optional()?;
+        Ok(id.and_then(|id| AccountId::parse(&id)))
+    }
+
+    /// The account of whoever this is at the identity provider.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn account_of_outside(&self, outside: &Outside) -> Result<Option<AccountId>, StateError> {
+        let id = outside_holder(&mut *self.connection()?, outside)?;
         Ok(id.and_then(|id| AccountId::parse(&id)))
     }
 

@@ -48,6 +48,8 @@ const SESSION: &str = "session";
         subjects::erase,
         session::view,
         session::begin,
+        session::depart,
+        session::arrive,
         session::end,
         session::list,
         session::end_other,

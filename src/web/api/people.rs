@@ -73,7 +73,8 @@ pub async fn view(
         ("account" = String, Path, description = "The account"),
         ("command" = String, Path, description = "`give-role`, `withdraw-role` (`role`); `disable`, `enable`, \
             `reset-password`, `reset-totp` (no member); `bind-certificate` (`fingerprint`: the SHA-256 of its public \
-            key in hex; only while the account has no role); `set-email` (`email`)"),
+            key in hex; only while the account has no role); `bind-oidc` (`issuer`, `subject`: once, and only while the account has \
+            no role); `set-email` (`email`)"),
     ),
     request_body = CommandBody,
     responses((status = 200, description = "Changed, or so already", body = PersonMade)),
@@ -125,6 +126,10 @@ struct CommandBody {
     role: Option<String>,
     /// For `bind-certificate`: the SHA-256 of the certificate's public key, in hex.
     fingerprint: Option<String>,
+    /// For `bind-oidc`: the identity provider, as its tokens name it.
+    issuer: Option<String>,
+    /// For `bind-oidc`: who the person is there, as its tokens say.
+    subject: Option<String>,
     /// For `set-email`: the address; none takes it away.
     email: Option<String>,
 }

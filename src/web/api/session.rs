@@ -1,12 +1,13 @@
 //! `/v1/session` and `/v1/sessions`: signing in and out, and what is signed in with.
 
-use actix_web::{HttpResponse, web};
+use actix_web::http::header::{HeaderValue, LOCATION, REFRESH};
+use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa::ToSchema;
 
 use super::{json, to_its_end};
 use crate::app::session::own::{self, CodeStep, Renewed};
-use crate::app::session::sign_in;
 use crate::app::session::view::{CodeOffer, SessionList, SessionView};
+use crate::app::session::{oidc, sign_in};
 use crate::base::Result;
 use crate::web::body::Body;
 use crate::web::cookie;
@@ -45,6 +46,49 @@ pub async fn begin(Visitor { visit }: Visitor, worker: Worker, body: Body) -> Re
     if let Some(mark) = &begun.device {
         set(&mut answer, &cookie::device(mark))?;
     }
+    Ok(answer)
+}
+
+/// Sends the browser to the identity provider, to sign in there (OpenID Connect).
+#[utoipa::path(
+    get,
+    path = "/v1/session/oidc",
+    operation_id = "session_depart",
+    tag = "session",
+    responses((status = 303, description = "To the identity provider")),
+)]
+pub async fn depart(Visitor { visit }: Visitor, worker: Worker) -> Result<HttpResponse> {
+    let departure = to_its_end(async move { oidc::depart(&worker.gateway, &visit).await }).await?;
+    let mut answer = HttpResponse::SeeOther().insert_header((LOCATION, departure.location)).finish();
+    set(&mut answer, &cookie::journey(&departure.kept))?;
+    Ok(answer)
+}
+
+/// Where the identity provider sends the browser back to: signs in whoever it speaks of. The session
+/// is in the cookie of the answer.
+#[utoipa::path(
+    get,
+    path = "/v1/session/oidc/callback",
+    operation_id = "session_arrive",
+    tag = "session",
+    params(
+        ("code" = Option<String>, Query, description = "The provider's code; absent when it signed nobody in"),
+        ("state" = Option<String>, Query, description = "What the browser was sent there with"),
+        ("iss" = Option<String>, Query, description = "The provider's name, where it gives it"),
+    ),
+    responses((status = 200, description = "Signed in", body = SessionView)),
+)]
+pub async fn arrive(Visitor { visit }: Visitor, worker: Worker, req: HttpRequest) -> Result<HttpResponse> {
+    let kept = cookie::value(&req, cookie::JOURNEY);
+    let back = web::Query::from_query(req.query_string()).ok().map(web::Query::into_inner);
+    let story = async move { oidc::arrive(&worker.gateway, &visit, kept, back).await };
+    let begun = to_its_end(story).await?;
+    let mut answer = json(&SessionView::from(&begun.signed_in))?;
+    set(&mut answer, &cookie::session(&begun.token))?;
+    set(&mut answer, &cookie::no_journey())?;
+    // A redirect would still be the other site's, and the browser would keep the cookie to itself
+    // (`SameSite=Strict`). A page of ours that goes on is ours; and the code leaves the address.
+    answer.headers_mut().insert(REFRESH, HeaderValue::from_static("0; url=/v1/session"));
     Ok(answer)
 }
 

@@ -3,9 +3,12 @@
 //!
 //! Nothing here waits for time to pass: it waits for a line, a port or an answer.
 
+pub mod browser;
 pub mod client;
 pub mod clock;
 pub mod gateway;
+pub mod idp;
+pub mod issuer;
 pub mod ledger;
 pub mod load;
 pub mod mail;
