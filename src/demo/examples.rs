@@ -307,7 +307,8 @@ fn people_examples(world: &World) -> io::Result<Vec<Example>> {
     };
     let vote = Example {
         method: "POST",
-        body: json!({ "version": 1 }),
+        // Drafted, submitted, consented to.
+        body: json!({ "version": 3 }),
         ..by(
             "Nobody votes on what the own department applied for",
             "service.lead",

@@ -10,7 +10,7 @@ expect() {
     want=$1
     shift
     got=$(curl -sS --cacert ca/systems/ca.pem -H 'accept-language: en' -o jars/answer -w '%{http_code}' "$@")
-    echo "$got $(cat jars/answer)"
+    printf '%s %s\n' "$got" "$(cat jars/answer)"
     [ "$got" = "$want" ] || { echo "expected $want" >&2; exit 1; }
 }
 
