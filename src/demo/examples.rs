@@ -307,8 +307,8 @@ fn people_examples(world: &World) -> io::Result<Vec<Example>> {
     };
     let vote = Example {
         method: "POST",
-        // Drafted, submitted, consented to.
-        body: json!({ "version": 3 }),
+        // Drafted, submitted, consented to, approved by one.
+        body: json!({ "version": 4 }),
         ..by(
             "Nobody votes on what the own department applied for",
             "service.lead",
