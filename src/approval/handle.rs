@@ -15,6 +15,7 @@ use super::terms::Terms;
 use super::{narrowing, toxic};
 use crate::base::ids::ApplicationId;
 use crate::base::{Code, Error, Invalid, Result, Timestamp};
+use crate::identity::Role;
 
 /// Things that an application may have said and written into it at most, so that it stays readable;
 /// whatever ends or stops something is never refused for it.
@@ -44,8 +45,13 @@ pub fn handle(
         _ => {
             let kind = command.kind();
             let actor = permit(application, kind, by, facts)?;
-            let wordy = matches!(kind, Kind::Comment | Kind::Revise | Kind::Submit);
-            if wordy && application.events.len() >= MAX_EVENTS {
+            // Nobody can talk an application to a standstill: half the room is for what moves it.
+            let room = match kind {
+                Kind::Comment => MAX_EVENTS / 2,
+                Kind::Revise | Kind::Submit => MAX_EVENTS,
+                _ => usize::MAX,
+            };
+            if application.events.len() >= room {
                 return Err(Error::new(Code::WrongState));
             }
             let happened = decide(application, command, &actor, facts)?;
@@ -95,6 +101,12 @@ fn decide(
     actor: &Actor,
     facts: &Facts<'_>,
 ) -> Result<Vec<What>> {
+    if matches!(
+        command,
+        Command::Consent | Command::Approve { .. } | Command::Counter { .. } | Command::Accept
+    ) {
+        up_to_date(application, facts)?;
+    }
     let said = |note: &String| content::text("/note", note, facts).map(|()| note.clone());
     let what = match command {
         Command::Revise { terms } => revise(application, terms, facts)?,
@@ -132,6 +144,22 @@ fn decide(
         Command::Fire { .. } => return Err(Error::new(Code::Forbidden)),
     };
     Ok(vec![what])
+}
+
+/// Would today's catalogue and templates ask for no more than was asked for when it was handed in? If
+/// the dataset is another department's now, or needs votes that nobody is asked for, it must be
+/// handed in anew.
+fn up_to_date(application: &Application, facts: &Facts<'_>) -> Result<()> {
+    let terms = &application.terms;
+    let dataset = facts.catalogue.datasets.get(&terms.dataset).ok_or(Code::WrongState)?;
+    let asked: Vec<Role> = application.stages.iter().flat_map(|stage| stage.roles.iter().copied()).collect();
+    let needed = facts.workflow.stages(terms, facts.catalogue);
+    let mut needed = needed.iter().flat_map(|stage| &stage.roles);
+    if dataset.entry.provider == application.provider && needed.all(|role| asked.contains(role)) {
+        Ok(())
+    } else {
+        Err(Error::new(Code::WrongState))
+    }
 }
 
 fn revise(application: &Application, terms: &Terms, facts: &Facts<'_>) -> Result<What> {

@@ -129,7 +129,7 @@ fn build(
     let version =
         state.newest_version().map_err(text)?.ok_or("no version of the catalogue could be stored")?;
     let world = World::build(&version, &state.keys().map_err(text)?, None).map_err(text)?;
-    let quotas = Quotas::start(state.clone()).map_err(text)?;
+    let quotas = Quotas::start(&state).map_err(text)?;
     let file = args.config.display().to_string();
     let store = || AnchorStore::open(&config.gateway.data_dir.join(anchors::DATABASE));
     let anchors = Anchors::new(&file, config, public, store, clock.now()).map_err(text)?;

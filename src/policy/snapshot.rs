@@ -130,9 +130,8 @@ impl Policy {
         suspended: impl Fn(&RuleId) -> Option<bool>,
     ) -> Policy {
         let authored = self.authored.iter().map(|grant| match suspended(&grant.id) {
-            Some(suspended) if suspended != grant.suspended => {
-                Arc::new(Grant { suspended, ..Grant::clone(grant) })
-            }
+            // What the files suspend stays so, whatever was commanded.
+            Some(true) if !grant.suspended => Arc::new(Grant { suspended: true, ..Grant::clone(grant) }),
             _ => Arc::clone(grant),
         });
         let grants: Vec<_> = authored.chain(admitted).collect();

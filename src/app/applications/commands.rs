@@ -141,6 +141,9 @@ fn key(
     header.map(|header| body::key(header, &account.id, &path, body)).transpose()
 }
 
+/// How often a command is decided anew because something changed meanwhile.
+const TRIES: usize = 16;
+
 /// Everything that one command needs.
 struct Doing {
     gateway: Arc<Gateway>,
@@ -203,20 +206,40 @@ impl Doing {
         settle(appended, given)
     }
 
+    /// Decides on what stands, and again when something of it changed before it was written.
     fn command(&self, id: &ApplicationId, order: &body::Order, key: Option<Key>) -> Result<Given> {
+        for _ in 0..TRIES {
+            let (appended, given) = self.attempt(id, order, key.clone())?;
+            if appended != Appended::Stale {
+                return settle(appended, Some(given));
+            }
+        }
+        Err(Error::new(Code::NotReady).retry_after(1))
+    }
+
+    fn attempt(
+        &self,
+        id: &ApplicationId,
+        order: &body::Order,
+        key: Option<Key>,
+    ) -> Result<(Appended, Given)> {
         let (store, world, now) = (&self.gateway.state, &*self.world, self.now);
-        let Found { application, unstored } = seen(store, world, &self.account, id)?;
+        let rests_on = Some(store.revision().map_err(state)?);
+        // As it is now: since the request began, it may have lost a role or been disabled.
+        let account = store.account(&self.account.id).map_err(state)?.map(|profile| profile.account);
+        let account = &account.filter(|account| account.active).ok_or(Code::SignInRequired)?;
+        let Found { application, unstored } = seen(store, world, account, id)?;
         if application.version != order.version {
             return Err(Code::VersionMismatch.into());
         }
         let about = About::Existing(&application);
-        let gathered = Gathered::for_person(store, world, &self.account, about, now)?;
-        let by = By::Person { account: &self.account, acting: &order.acting };
+        let gathered = Gathered::for_person(store, world, account, about, now)?;
+        let by = By::Person { account, acting: &order.acting };
         let events = approval::handle(&application, &order.command, &by, &gathered.facts(world, now))?;
-        let mut change = follow(application, events, world, now, key)?;
+        let mut change = Change { rests_on, ..follow(application, events, world, now, key)? };
         change.new += unstored;
         let given = Given::of(&change.application);
-        settle(store.append(&change, now).map_err(state)?, Some(given))
+        Ok((store.append(&change, now).map_err(state)?, given))
     }
 
     /// The application that a new one renews, if the caller may see it.
@@ -276,6 +299,7 @@ fn change(
         grant: grant_after(&application, fresh)?,
         approvals: approvals(&application, fresh),
         fired: None,
+        rests_on: None,
         answer,
         new,
         application,

@@ -265,6 +265,52 @@ fn acceptance_looks_at_everything_once_more() {
 }
 
 #[test]
+fn what_was_handed_in_before_the_catalogue_became_stricter_is_not_granted_by_the_old_rules() {
+    let free = || Terms { fields: vec![field("status", Form::Plain)], ..terms() };
+    let changed = |from: &str, to: &str| {
+        let mut files = super::world::sources(super::world::WORKFLOW).0;
+        let list = files.get_mut("schemas/civil.list.json").unwrap();
+        assert!(list.contains(from));
+        *list = list.replace(from, to);
+        crate::catalogue::Catalogue::load(&crate::base::Sources(files)).unwrap().0
+    };
+    let conditional = || changed(r#""class":"unconditional""#, r#""class":"conditional""#);
+    // No vote was asked for; now one is.
+    let mut world = World::new();
+    world.draft(free()).unwrap();
+    world.does("service.applicant", Command::Submit).unwrap();
+    world.catalogue = conditional();
+    assert_eq!(world.refused("service.sharing_lead", Command::Consent), Code::WrongState);
+    // Declined and handed in anew, it goes through every hand.
+    world.does("service.sharing_lead", Command::Decline { note: note() }).unwrap();
+    world.does("service.applicant", Command::Submit).unwrap();
+    world.does("service.sharing_lead", Command::Consent).unwrap();
+    assert_eq!(world.state(), State::InReview);
+    // The offer was made already.
+    let mut world = World::new();
+    world.draft(free()).unwrap();
+    world.does("service.applicant", Command::Submit).unwrap();
+    world.does("service.sharing_lead", Command::Consent).unwrap();
+    world.catalogue = conditional();
+    assert_eq!(world.refused("service.sharing_lead", Command::Accept), Code::WrongState);
+    // Whoever owned the dataset does not vote for whoever owns it now.
+    let mut world = World::in_review();
+    world.catalogue = changed(r#""provider":"civil""#, r#""provider":"hrss""#);
+    assert_eq!(world.refused("civil.section_head", approve()), Code::WrongState);
+}
+
+#[test]
+fn talk_alone_never_fills_an_application_up() {
+    let mut world = World::in_review();
+    let talk = || Command::Comment { text: note() };
+    while world.does("civil.section_head", talk()).is_ok() {}
+    assert_eq!(world.application().events.len(), 250);
+    world.does("civil.section_head", missing("/scope")).unwrap();
+    world.does("service.applicant", Command::Revise { terms: terms() }).unwrap();
+    world.does("service.applicant", Command::Submit).unwrap();
+}
+
+#[test]
 fn a_renewal_is_a_new_application_of_the_same_department_for_the_same_dataset() {
     let grant = World::active().application.unwrap();
     let mut world = World::new();

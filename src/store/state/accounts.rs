@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
 use super::schema::{account_keys, account_roles, accounts};
-use super::{StateError, StateStore, acts, bump, sessions};
+use super::{StateError, StateStore, acts, bump, emergency, sessions};
 use crate::base::ids::{AccountId, DepartmentId, Fingerprint, PersonId};
 use crate::base::{Lang, Secret, Timestamp};
 use crate::identity::{Account, Outside, Role, role};
@@ -228,6 +228,9 @@ impl StateStore {
                 acts::add(connection, kind, id.as_str(), &detail, now, actor)?;
                 if !matches!(change, Change::SetEmail(_)) {
                     sessions::end_all(connection, id)?;
+                }
+                if matches!(change, Change::Disable) {
+                    emergency::end_all(connection, id.as_str(), actor, now)?;
                 }
                 bump(connection)?;
             }

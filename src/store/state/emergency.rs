@@ -145,7 +145,11 @@ impl StateStore {
             {
                 return Ok(Opened::NotEnrolled);
             }
-            if open_ones(connection, &new.account, &new.dataset)?.iter().any(|e| e.until > now.micros()) {
+            // One person, one access, reviewed before the next: else the bounds of one would be none.
+            let unreviewed = opened::table
+                .filter(opened::person.eq(&new.person).and(opened::dataset.eq(&new.dataset)))
+                .filter(opened::verdict.is_null());
+            if unreviewed.count().get_result::<i64>(connection)? > 0 {
                 return Ok(Opened::Already);
             }
             let new = Emergency { id: next_id(connection, now)?, ..new };
@@ -158,8 +162,8 @@ impl StateStore {
         })
     }
 
-    /// Notes a review: once, and not changed after. False when there was one. Misuse suspends the
-    /// enrolment, of which `told` makes the notices.
+    /// Notes a review: once, and not changed after. False when there was one, or when what still
+    /// goes on is to be found proper. Misuse suspends the enrolment, of which `told` makes the notices.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -173,7 +177,12 @@ impl StateStore {
         self.write(|connection| {
             let verdict = if review.misuse { "misuse" } else { "proper" };
             let reviewer = review.reviewer.as_str();
-            let unreviewed = opened::table.find(&emergency.id).filter(opened::verdict.is_null());
+            // Proper is what was done, not what may yet be.
+            let not_before = if review.misuse { i64::MAX } else { now.micros() };
+            let unreviewed = opened::table
+                .find(&emergency.id)
+                .filter(opened::verdict.is_null())
+                .filter(opened::until.le(not_before).or(opened::state.eq("ended")));
             let noted = diesel::update(unreviewed)
                 .set((
                     opened::verdict.eq(verdict),
@@ -335,6 +344,19 @@ fn set_enrolment(
     }
     bump(connection)?;
     Ok(true)
+}
+
+/// Ends whatever the account has open: part of the transaction that disables it.
+pub(super) fn end_all(
+    connection: &mut SqliteConnection,
+    account: &str,
+    actor: &str,
+    now: Timestamp,
+) -> Result<(), StateError> {
+    let open = opened::table
+        .filter(opened::account.eq(account).and(opened::state.eq("active")))
+        .select(Emergency::as_select());
+    open.load(connection)?.iter().try_for_each(|emergency| end(connection, emergency, actor, now))
 }
 
 fn open_ones(

@@ -27,12 +27,13 @@ pub mod upkeep;
 mod versions;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool, PooledConnection};
 use diesel::sqlite::SqliteConnection;
-use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
+use diesel::{Connection, ExpressionMethods, QueryDsl, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 pub use accounts::{Change, Changed, NewAccount, Profile};
@@ -67,6 +68,7 @@ impl From<diesel::result::Error> for StateError {
 #[derive(Clone)]
 pub struct StateStore {
     pool: Pool<ConnectionManager<SqliteConnection>>,
+    path: Arc<Path>,
 }
 
 impl StateStore {
@@ -84,7 +86,7 @@ impl StateStore {
             .connection_customizer(Box::new(Pragmas))
             .build(ConnectionManager::new(path.display().to_string()))
             .map_err(StateError::new)?;
-        let store = Self { pool };
+        let store = Self { pool, path: path.into() };
         upkeep::bring_up_to_date(&mut *store.connection()?)?;
         Ok(store)
     }
@@ -94,8 +96,17 @@ impl StateStore {
     /// # Errors
     /// When the database cannot be read.
     pub fn revision(&self) -> Result<i64, StateError> {
-        use schema::revision::dsl::{revision, value};
-        Ok(revision.select(value).first(&mut self.connection()?)?)
+        revision(&mut *self.connection()?)
+    }
+
+    /// A connection for the counts of quotas alone, whose commits are not synced: each query would
+    /// wait for the disk once more. A power cut may lose the newest counts.
+    fn counting(&self) -> Result<SqliteConnection, StateError> {
+        let mut connection =
+            SqliteConnection::establish(&self.path.display().to_string()).map_err(StateError::new)?;
+        connection.batch_execute(PRAGMAS)?;
+        connection.batch_execute("PRAGMA synchronous = NORMAL")?;
+        Ok(connection)
     }
 
     fn connection(&self) -> Result<PooledConnection<ConnectionManager<SqliteConnection>>, StateError> {
@@ -112,6 +123,12 @@ impl StateStore {
     }
 }
 
+/// The number of changes so far.
+fn revision(connection: &mut SqliteConnection) -> Result<i64, StateError> {
+    use schema::revision::dsl::{revision, value};
+    Ok(revision.select(value).first(connection)?)
+}
+
 /// Notes a change: part of the transaction that makes it.
 fn bump(connection: &mut SqliteConnection) -> Result<(), StateError> {
     use schema::revision::dsl::{revision, value};
@@ -119,18 +136,16 @@ fn bump(connection: &mut SqliteConnection) -> Result<(), StateError> {
     Ok(())
 }
 
+/// FULL: what was revoked stays revoked after a power cut, for the log would bear out the older
+/// state that the database fell back to.
+const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+     PRAGMA foreign_keys = ON;";
+
 #[derive(Debug)]
 struct Pragmas;
 
 impl CustomizeConnection<SqliteConnection, diesel::r2d2::Error> for Pragmas {
     fn on_acquire(&self, connection: &mut SqliteConnection) -> Result<(), diesel::r2d2::Error> {
-        // NORMAL: a killed process loses nothing; a power cut may lose the newest quota counts,
-        // never what the log says, which has its own database and its own rules.
-        connection
-            .batch_execute(
-                "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-                 PRAGMA foreign_keys = ON;",
-            )
-            .map_err(diesel::r2d2::Error::QueryError)
+        connection.batch_execute(PRAGMAS).map_err(diesel::r2d2::Error::QueryError)
     }
 }

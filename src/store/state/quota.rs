@@ -100,9 +100,10 @@ impl Quotas {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(state: StateStore) -> Result<Self, StateError> {
+    pub fn start(state: &StateStore) -> Result<Self, StateError> {
         let (queue, jobs) = mpsc::channel(WAITING);
-        let thread = std::thread::Builder::new().name("quota".into()).spawn(move || run(&state, jobs));
+        let connection = state.counting()?;
+        let thread = std::thread::Builder::new().name("quota".into()).spawn(move || run(connection, jobs));
         Ok(Self { queue: Some(queue), thread: Some(thread.map_err(StateError::new)?) })
     }
 
@@ -128,13 +129,13 @@ impl Drop for Quotas {
     }
 }
 
-fn run(state: &StateStore, mut jobs: mpsc::Receiver<Job>) {
+fn run(mut connection: SqliteConnection, mut jobs: mpsc::Receiver<Job>) {
     let mut batch = Vec::with_capacity(BATCH);
     let mut today = None;
     while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
         let charges: Vec<&Charge> = batch.iter().map(|job| &job.charge).collect();
         let newest = charges.iter().map(|charge| charge.day).max();
-        let outcome = state.write(|connection| {
+        let outcome = connection.immediate_transaction(|connection| {
             if today < newest {
                 newest.map_or(Ok(()), |day| forget_before(connection, day))?;
             }

@@ -104,7 +104,7 @@ fn exhausted(grant: &str, bound: Counted, limit: u32, remaining: u32) -> Charged
 
 /// Charges all of `charges` at the same time: what each came to.
 async fn at_once(state: StateStore, charges: impl Iterator<Item = Charge>) -> Vec<Charged> {
-    let quotas = std::sync::Arc::new(Quotas::start(state).unwrap());
+    let quotas = std::sync::Arc::new(Quotas::start(&state).unwrap());
     let tasks: Vec<_> = charges
         .map(|charge| {
             let quotas = std::sync::Arc::clone(&quotas);
@@ -137,7 +137,7 @@ async fn parallel_charges_never_pass_the_bound_on_different_people() {
         .flat_map(|(n, _)| [n % 40, n % 40 + 1])
         .collect();
     assert_eq!(met.len(), 25, "no more, and no fewer while one pair adds one person");
-    let quotas = Quotas::start(state).unwrap();
+    let quotas = Quotas::start(&state).unwrap();
     let known: Vec<u8> = met.into_iter().collect();
     assert_eq!(quotas.charge(about(&known, 25, TODAY)).await.unwrap(), Charged::Yes, "they are known");
 }
@@ -145,7 +145,7 @@ async fn parallel_charges_never_pass_the_bound_on_different_people() {
 #[tokio::test]
 async fn one_person_counts_once_a_day_however_often_asked_about() {
     let (state, _dir) = open();
-    let quotas = Quotas::start(state).unwrap();
+    let quotas = Quotas::start(&state).unwrap();
     let ask = async |people: &[u8], day| quotas.charge(about(people, 2, day)).await.unwrap();
     for _ in 0..3 {
         assert_eq!(ask(&[1, 2], TODAY).await, Charged::Yes);
@@ -158,7 +158,7 @@ async fn one_person_counts_once_a_day_however_often_asked_about() {
 #[tokio::test]
 async fn who_was_asked_about_is_forgotten_when_the_day_is_over() {
     let (state, _dir) = open();
-    let quotas = Quotas::start(state.clone()).unwrap();
+    let quotas = Quotas::start(&state).unwrap();
     let kept = || {
         use schema::quota_people::dsl::quota_people;
         quota_people.count().get_result::<i64>(&mut state.connection().unwrap()).unwrap()
@@ -173,7 +173,7 @@ async fn who_was_asked_about_is_forgotten_when_the_day_is_over() {
 #[tokio::test]
 async fn the_count_begins_anew_each_day_and_a_refused_charge_costs_nothing() {
     let (state, _dir) = open();
-    let quotas = Quotas::start(state).unwrap();
+    let quotas = Quotas::start(&state).unwrap();
     let ask = async |day, subjects| quotas.charge(charge(&[("grant:G-1", 10)], day, subjects)).await.unwrap();
     let short = |remaining| exhausted("grant:G-1", Counted::Subjects, 10, remaining);
     assert_eq!(ask(TODAY, 11).await, short(10));
@@ -187,7 +187,7 @@ async fn the_count_begins_anew_each_day_and_a_refused_charge_costs_nothing() {
 #[tokio::test]
 async fn a_query_charges_all_its_grants_or_none() {
     let (state, _dir) = open();
-    let quotas = Quotas::start(state).unwrap();
+    let quotas = Quotas::start(&state).unwrap();
     let both = charge(&[("grant:A", 10), ("grant:B", 1)], TODAY, 2);
     assert_eq!(quotas.charge(both).await.unwrap(), exhausted("grant:B", Counted::Subjects, 1, 1));
     assert_eq!(quotas.charge(charge(&[("grant:A", 10)], TODAY, 10)).await.unwrap(), Charged::Yes);
@@ -236,6 +236,20 @@ fn made(state: &StateStore, id: &str, person: &str, roles: &[Role]) -> (AccountI
 fn begun(state: &StateStore, account: &AccountId, id: &str, step: Option<i64>, now: Timestamp) -> bool {
     let new = NewSession { id, token: id, account, means: Means::Password, code_step: step };
     state.begin_session(&new, LASTING, now).unwrap()
+}
+
+#[test]
+fn a_change_is_synced_to_the_disk_and_a_count_alone_is_not() {
+    #[derive(diesel::QueryableByName)]
+    struct Synced {
+        #[diesel(sql_type = diesel::sql_types::Integer)]
+        synchronous: i32,
+    }
+    let (state, _dir) = open();
+    let ask = || diesel::sql_query("PRAGMA synchronous");
+    let change = ask().get_result::<Synced>(&mut state.connection().unwrap()).unwrap().synchronous;
+    let count = ask().get_result::<Synced>(&mut state.counting().unwrap()).unwrap().synchronous;
+    assert_eq!((change, count), (2, 1), "FULL, NORMAL");
 }
 
 #[test]
@@ -340,6 +354,13 @@ mod emergencies {
         state.sweep_emergencies(now, |_, _| vec![]).unwrap()
     }
 
+    fn reviewed(state: &StateStore, id: &str, now: Timestamp) {
+        let (reviewer, found) =
+            (AccountId::parse("civil.lead").unwrap(), state.emergency(id).unwrap().unwrap());
+        let review = Review { misuse: false, note: "", reviewer: &reviewer };
+        assert!(state.review_emergency(&found, &review, |_| vec![], now).unwrap());
+    }
+
     fn in_force(state: &StateStore) -> Vec<String> {
         state.grants().unwrap().iter().map(|grant| grant.id.to_string()).collect()
     }
@@ -354,8 +375,10 @@ mod emergencies {
         assert_eq!(open_at(&state, NOW), Opened::Already);
         assert_eq!(in_force(&state), ["E-2026-000001"]);
         let later = NOW.plus_seconds(3600);
-        assert_eq!(opened(&state, later).id, "E-2026-000002");
         assert_eq!(sweep(&state, later), 1, "the first is over");
+        assert_eq!(open_at(&state, later), Opened::Already, "and not reviewed");
+        reviewed(&state, "E-2026-000001", later);
+        assert_eq!(opened(&state, later).id, "E-2026-000002");
         assert_eq!(in_force(&state), ["E-2026-000002"]);
         assert_eq!(
             kinds(&state),
@@ -363,9 +386,10 @@ mod emergencies {
                 "emergency-enrolled",
                 "emergency-opened",
                 "grant-active",
+                "grant-ended",
+                "emergency-reviewed",
                 "emergency-opened",
                 "grant-active",
-                "grant-ended"
             ]
         );
         assert_eq!(sweep(&state, later), 0, "nothing is done twice");
@@ -383,6 +407,17 @@ mod emergencies {
     }
 
     #[test]
+    fn whoever_is_disabled_has_nothing_open_any_more() {
+        let (state, _dir) = open();
+        made(&state, ACCOUNT, "P-7", &[]);
+        enrol(&state, Enrolment::Active);
+        opened(&state, NOW);
+        let account = AccountId::parse(ACCOUNT).unwrap();
+        assert_eq!(state.change_account(&account, &Change::Disable, "sys", NOW).unwrap(), Some(Changed::Yes));
+        assert_eq!(in_force(&state), [""; 0]);
+    }
+
+    #[test]
     fn what_nobody_reviews_by_the_end_of_its_day_costs_the_enrolment_once() {
         let (state, _dir) = open();
         enrol(&state, Enrolment::Active);
@@ -394,6 +429,7 @@ mod emergencies {
         assert_eq!(open_at(&state, last), Opened::NotEnrolled);
         assert!(enrol(&state, Enrolment::Active), "the provider may enrol again");
         assert_eq!(sweep(&state, last.plus_seconds(2)), 0);
+        reviewed(&state, "E-2026-000001", last);
         assert!(matches!(open_at(&state, last), Opened::Yes(_)));
     }
 
@@ -404,9 +440,11 @@ mod emergencies {
         let review = |misuse| Review { misuse, note: "", reviewer: &reviewer };
         enrol(&state, Enrolment::Active);
         let first = opened(&state, NOW);
-        assert!(state.review_emergency(&first, &review(false), |_| vec![], NOW).unwrap());
-        assert!(!state.review_emergency(&first, &review(true), |_| vec![], NOW).unwrap());
-        sweep(&state, NOW.plus_seconds(3600));
+        assert!(!state.review_emergency(&first, &review(false), |_| vec![], NOW).unwrap(), "it goes on");
+        let later = NOW.plus_seconds(3600);
+        assert!(state.review_emergency(&first, &review(false), |_| vec![], later).unwrap());
+        assert!(!state.review_emergency(&first, &review(true), |_| vec![], later).unwrap());
+        sweep(&state, later);
         let second = opened(&state, NOW.plus_seconds(3600));
         assert_eq!(in_force(&state), ["E-2026-000002"]);
         assert!(state.review_emergency(&second, &review(true), |_| vec![], NOW).unwrap());

@@ -141,7 +141,7 @@ fn gateway(pki: &Pki, housing: &Identity, limits: &LimitsSection, metrics: &Arc<
     let version = state.newest_version().unwrap().unwrap();
     let world = World::build(&version, &state.keys().unwrap(), None).unwrap();
     let (limits, metrics) = (limits.clone(), Arc::clone(metrics));
-    let quotas = Quotas::start(state.clone()).unwrap();
+    let quotas = Quotas::start(&state).unwrap();
     let entry = Entry::new(keys.credentials, &SessionsSection::default()).unwrap();
     let (anchors, pseudonyms, counting) = (None, keys.pseudonyms, keys.counting);
     Gateway::new(Parts {

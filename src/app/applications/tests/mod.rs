@@ -224,7 +224,7 @@ fn gateway(dir: &Path, clock: &Arc<ManualClock>) -> Gateway {
     apply::apply(&state, Path::new(env!("CARGO_MANIFEST_DIR")), clock.as_ref()).unwrap();
     let version = state.newest_version().unwrap().unwrap();
     let world = World::build(&version, &[], None).unwrap();
-    let quotas = Quotas::start(state.clone()).unwrap();
+    let quotas = Quotas::start(&state).unwrap();
     let entry = Entry::new(keys.credentials, &SessionsSection::default()).unwrap();
     let (limits, metrics) = (LimitsSection::default(), Arc::new(Metrics::default()));
     let (anchors, pseudonyms, counting) = (None, keys.pseudonyms, keys.counting);

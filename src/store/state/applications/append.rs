@@ -17,7 +17,7 @@ use crate::store::state::notice::Notice;
 use crate::store::state::schema::{
     application_approvals, application_events, application_waits, applications, timers,
 };
-use crate::store::state::{StateError, StateStore, acts, bump, outbox};
+use crate::store::state::{StateError, StateStore, acts, bump, outbox, revision};
 
 /// What one command, or one clock, adds to an application.
 #[derive(Debug, Clone)]
@@ -36,6 +36,9 @@ pub struct Change {
     pub notices: Vec<Notice>,
     /// The clock that ran out, where that is the cause: without it nothing is done.
     pub fired: Option<Timer>,
+    /// The state's revision before everything that it rests on was read: when something changed
+    /// since, be it an account, a delegation or another grant, nothing is done.
+    pub rests_on: Option<i64>,
     /// The answer, under the key that the caller chose for it, if any.
     pub answer: Option<(Key, String)>,
 }
@@ -45,7 +48,7 @@ pub struct Change {
 pub enum Appended {
     /// It is done.
     Done,
-    /// Somebody else was first: nothing was done.
+    /// Somebody else was first, with this or with what it rests on: nothing was done.
     Stale,
     /// The answer that was given under the key before: nothing was done.
     Answered(String),
@@ -128,7 +131,8 @@ fn put(connection: &mut SqliteConnection, change: &Change, now: Timestamp) -> Re
     let before = before.ok_or_else(|| StateError::new("there are fewer events than new ones"))?;
     let stored = applications::table.find(id).select(applications::version).first::<i64>(connection);
     let stored = stored.optional()?.unwrap_or(0);
-    if usize::try_from(stored) != Ok(before) || !took_timer(connection, id, change.fired)? {
+    let moved = change.rests_on.map_or(Ok(false), |seen| revision(connection).map(|now| now != seen))?;
+    if moved || usize::try_from(stored) != Ok(before) || !took_timer(connection, id, change.fired)? {
         return Ok(Appended::Stale);
     }
     put_row(connection, change)?;
