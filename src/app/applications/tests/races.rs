@@ -1,7 +1,10 @@
 //! Two at one time: whoever is first is first, and the other is told.
 
 use super::*;
-use crate::approval::Application;
+use crate::app::applications::commands::follow;
+use crate::approval::{Actor, Application, Event, What};
+use crate::store::state::Change as AccountChange;
+use crate::store::state::applications::{Appended, Change};
 
 const ROUNDS: usize = 100;
 
@@ -91,4 +94,43 @@ async fn drafts_at_one_time_have_ids_without_gaps() {
     ids.sort();
     let expected: Vec<String> = (1..=32).map(|number| format!("A-2026-{number:06}")).collect();
     assert_eq!(ids, expected);
+}
+
+#[tokio::test]
+async fn what_was_decided_on_something_that_changed_since_is_not_written() {
+    let stage = Stage::new().await;
+    let id = stage.in_review().await;
+    let (application, now) = (stage.application(&id).unwrap(), stage.clock.now());
+    let said = Event {
+        seq: application.version + 1,
+        at: now,
+        by: Actor::Timer,
+        what: What::Commented { text: "请补充".into() },
+    };
+    let world = stage.gateway.world();
+    let seen = stage.store().revision().unwrap();
+    let told = follow(application.clone(), vec![said], &world, now, None).unwrap();
+    // Somebody else gets an account: it may have been the one that the decision was about.
+    stage.enrol("c.new", "c.new", "civil", &[Role::Leader]);
+    let stale = Change { rests_on: Some(seen), ..told.clone() };
+    assert_eq!(stage.store().append(&stale, now).unwrap(), Appended::Stale);
+    assert_eq!(stage.application(&id).unwrap(), application);
+    let fresh = Change { rests_on: Some(stage.store().revision().unwrap()), ..told };
+    assert_eq!(stage.store().append(&fresh, now).unwrap(), Appended::Done);
+}
+
+#[tokio::test]
+async fn whoever_lost_the_role_while_the_request_was_under_way_does_not_act_in_it() {
+    let stage = Stage::new().await;
+    let id = stage.in_review().await;
+    let begun = stage.call("c.head");
+    let head = AccountId::parse("c.head").unwrap();
+    let withdrawn = AccountChange::WithdrawRole(Role::SectionHead);
+    stage.store().change_account(&head, &withdrawn, "sec", stage.clock.now()).unwrap();
+    let body = json!({ "version": stage.version(&id) });
+    let told = applications::command(&stage.gateway, &begun, &id, "approve", asked(&body)).await;
+    assert_eq!(code(told), Code::Forbidden);
+    stage.store().change_account(&head, &AccountChange::Disable, "sys", stage.clock.now()).unwrap();
+    let told = applications::command(&stage.gateway, &begun, &id, "comment", asked(&body)).await;
+    assert!(matches!(code(told), Code::SignInRequired | Code::InvalidRequest));
 }
