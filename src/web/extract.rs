@@ -134,95 +134,62 @@ impl Incoming {
         }
     }
 
+    /// A person where a session is shown, a system where none is.
+    async fn anyone(&self) -> Result<Caller> {
+        Ok(match cookie::value(&self.req, cookie::SESSION) {
+            Some(_) => Caller::Person(self.person().await?),
+            None => Caller::System(self.system().await?),
+        })
+    }
+
+    /// What is known of somebody who is about to sign in.
+    async fn visit(&self) -> Result<Visit> {
+        // Whoever could sign a browser in could have its owner work under another's name.
+        if let Err(code) = cross_site::check(&self.req) {
+            return Err(self.refuse(None, code).await);
+        }
+        let address = self.req.peer_addr().ok_or(Code::Internal)?;
+        Ok(Visit {
+            request_id: self.arrival.request_id,
+            trace: self.arrival.trace.to_string(),
+            network: Source::network(address.ip()),
+            device: cookie::value(&self.req, cookie::DEVICE),
+            certificate: self.good_peer().map(|peer| peer.key),
+        })
+    }
+
     async fn refuse(&self, certificate: Option<Fingerprint>, code: Code) -> Error {
         let route = Template::of(&self.req).path;
         self.worker.gateway.refused_at_door(self.arrival.request_id, certificate, route, code).await
     }
 }
 
-impl FromRequest for System {
-    type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self>>;
+/// Each kind with how it is found: actix asks every extractor for the same few lines.
+macro_rules! kinds {
+    ($($kind:ident: |$incoming:ident| $found:expr;)+) => {$(
+        impl FromRequest for $kind {
+            type Error = Error;
+            type Future = LocalBoxFuture<'static, Result<Self>>;
 
-    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let incoming = Incoming::new(req);
-        async move {
-            let incoming = incoming?;
-            Ok(Self { call: incoming.call(incoming.system().await?), lang: incoming.arrival.lang })
-        }
-        .boxed_local()
-    }
-}
-
-impl FromRequest for Person {
-    type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self>>;
-
-    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let incoming = Incoming::new(req);
-        async move {
-            let incoming = incoming?;
-            Ok(Self { call: incoming.call(incoming.person().await?), lang: incoming.arrival.lang })
-        }
-        .boxed_local()
-    }
-}
-
-impl FromRequest for Holder {
-    type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self>>;
-
-    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let incoming = Incoming::new(req);
-        async move {
-            let incoming = incoming?;
-            let signed_in = incoming.holder().await?;
-            Ok(Self { call: incoming.call(signed_in.caller()), signed_in })
-        }
-        .boxed_local()
-    }
-}
-
-impl FromRequest for Anyone {
-    type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self>>;
-
-    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let incoming = Incoming::new(req);
-        async move {
-            let incoming = incoming?;
-            let caller = match cookie::value(&incoming.req, cookie::SESSION) {
-                Some(_) => Caller::Person(incoming.person().await?),
-                None => Caller::System(incoming.system().await?),
-            };
-            Ok(Self { call: incoming.call(caller), lang: incoming.arrival.lang })
-        }
-        .boxed_local()
-    }
-}
-
-impl FromRequest for Visitor {
-    type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self>>;
-
-    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let incoming = Incoming::new(req);
-        async move {
-            let incoming = incoming?;
-            // Whoever could sign a browser in could have its owner work under another's name.
-            if let Err(code) = cross_site::check(&incoming.req) {
-                return Err(incoming.refuse(None, code).await);
+            fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+                let incoming = Incoming::new(req);
+                async move {
+                    let $incoming = incoming?;
+                    Ok($found)
+                }
+                .boxed_local()
             }
-            let Some(address) = incoming.req.peer_addr() else { return Err(Code::Internal.into()) };
-            let visit = Visit {
-                request_id: incoming.arrival.request_id,
-                trace: incoming.arrival.trace.to_string(),
-                network: Source::network(address.ip()),
-                device: cookie::value(&incoming.req, cookie::DEVICE),
-                certificate: incoming.good_peer().map(|peer| peer.key),
-            };
-            Ok(Self { visit })
         }
-        .boxed_local()
-    }
+    )+};
+}
+
+kinds! {
+    System: |incoming| Self { call: incoming.call(incoming.system().await?), lang: incoming.arrival.lang };
+    Person: |incoming| Self { call: incoming.call(incoming.person().await?), lang: incoming.arrival.lang };
+    Holder: |incoming| {
+        let signed_in = incoming.holder().await?;
+        Self { call: incoming.call(signed_in.caller()), signed_in }
+    };
+    Anyone: |incoming| Self { call: incoming.call(incoming.anyone().await?), lang: incoming.arrival.lang };
+    Visitor: |incoming| Self { visit: incoming.visit().await? };
 }
