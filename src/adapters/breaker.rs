@@ -65,6 +65,11 @@ impl Breaker {
         }
     }
 
+    /// Does it let calls pass, as far as is known?
+    pub fn passes(&self) -> bool {
+        matches!(self.state, State::Closed(_))
+    }
+
     /// Takes in how an admitted call went.
     pub fn report(&mut self, admission: Admission, outcome: Outcome, now: Instant) {
         self.state = match (self.state, admission, outcome) {

@@ -74,6 +74,13 @@ impl Gate {
         Ok(Pass { gate: self, admission, outcome: Outcome::Unknown, places, _permit: permit })
     }
 
+    /// Calls that run now, how many may, and whether the breaker lets any pass.
+    pub fn health(&self) -> (usize, usize, bool) {
+        let size = self.size as usize;
+        let running = size.saturating_sub(self.places.available_permits());
+        (running, size, self.breaker(|breaker| breaker.passes()))
+    }
+
     fn breaker<T>(&self, with: impl FnOnce(&mut Breaker) -> T) -> T {
         // Its transitions cannot panic half-way: a poisoned breaker is still a whole one.
         with(&mut self.breaker.lock().unwrap_or_else(PoisonError::into_inner))

@@ -58,6 +58,22 @@ pub struct WorkerAdapters {
     links: Box<[Link]>,
 }
 
+/// How one adapter stands, as seen by those who call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Its name in the configuration.
+    pub name: String,
+    /// What it answers.
+    pub datasets: Vec<DatasetId>,
+    /// Calls that run now.
+    pub running: usize,
+    /// How many may at once.
+    pub places: usize,
+    /// Is it called? Not after it has failed several times in a row, until a single call has found it
+    /// well again.
+    pub called: bool,
+}
+
 struct Provider {
     name: String,
     gate: Gate,
@@ -102,6 +118,22 @@ impl Adapters {
     pub fn for_worker(&self) -> WorkerAdapters {
         let links = self.providers.iter().map(|provider| Link::new(provider.target.clone())).collect();
         WorkerAdapters { shared: self.clone(), links }
+    }
+
+    /// How every adapter stands.
+    pub fn health(&self) -> Vec<Health> {
+        let of = |(at, provider): (usize, &Provider)| {
+            let datasets = self.by_dataset.iter().filter(|(_, index)| **index == at);
+            let (running, places, called) = provider.gate.health();
+            Health {
+                name: provider.name.clone(),
+                datasets: datasets.map(|(dataset, _)| dataset.clone()).collect(),
+                running,
+                places,
+                called,
+            }
+        };
+        self.providers.iter().enumerate().map(of).collect()
     }
 
     /// The name of the adapter that answers `dataset`.

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::gateway::Gateway;
+use super::suspensions::Suspended;
 use super::world::{self, World};
 use crate::audit::record::Draft;
 use crate::base::{Clock, Code, Error, Finding, Findings, Sources};
@@ -109,8 +110,10 @@ impl Gateway {
                 return Ok(None);
             }
             let (keys, grants) = (state.keys()?, state.grants()?);
+            let suspended = Suspended::of(&state.suspensions()?);
             if state.newest_seq()? == Some(old.seq) {
-                return Ok(Some((revision, old.rekeyed(&keys).with_grants(grants), keys)));
+                let new = old.rekeyed(&keys).with_grants(grants).with_suspended(suspended);
+                return Ok(Some((revision, new, keys)));
             }
             let version = state.newest_version()?.ok_or(NotTaken::Nothing)?;
             let new = World::build(&version, &keys, Some(&old)).unwrap_or_else(|findings| {
@@ -119,7 +122,7 @@ impl Gateway {
                 tracing::error!(%findings, "the newest version does not hold together; the one before stays in force");
                 old.rekeyed(&keys)
             });
-            Ok(Some((revision, new.with_grants(grants), keys)))
+            Ok(Some((revision, new.with_grants(grants).with_suspended(suspended), keys)))
         });
         let Some((revision, new, keys)) = read.await? else { return Ok(()) };
         self.record_acts().await?;

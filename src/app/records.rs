@@ -81,7 +81,11 @@ pub async fn search(gateway: &Gateway, call: &Call<Caller>, search: Result<Searc
 }
 
 /// Narrows a search to what the caller may see, and says to which department it was narrowed.
-fn permit(gateway: &Gateway, caller: &Caller, mut search: Search) -> Result<(Search, Option<String>)> {
+pub(super) fn permit(
+    gateway: &Gateway,
+    caller: &Caller,
+    mut search: Search,
+) -> Result<(Search, Option<String>)> {
     let world = gateway.world();
     if !(1..=MAX_PAGE).contains(&search.limit.unwrap_or(PAGE)) {
         let fault =
@@ -103,7 +107,7 @@ fn permit(gateway: &Gateway, caller: &Caller, mut search: Search) -> Result<(Sea
 
 impl Search {
     /// Tells the record what was looked for: names and codes, and nothing that is not one.
-    fn note(&self, trail: &mut Trail) {
+    pub(super) fn note(&self, trail: &mut Trail) {
         let names = [
             ("for_kind", &self.kind),
             ("for_department", &self.department),
@@ -125,7 +129,7 @@ impl Search {
         }
     }
 
-    fn filter(self) -> Filter {
+    pub(super) fn filter(self) -> Filter {
         Filter {
             from: self.from,
             until: self.until,
@@ -140,7 +144,7 @@ impl Search {
 }
 
 /// Could it be a name of a thing in the catalogue? Those are written in letters.
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     text.len() <= 64 && text.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'.' | b'_' | b'-'))
 }
 

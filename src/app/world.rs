@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::call::{Caller, Known};
 use super::standing::Standing;
+use super::suspensions::Suspended;
 use crate::approval::Workflow;
 use crate::base::ids::{DatasetId, SystemId};
 use crate::base::{Findings, Sources};
@@ -41,6 +42,8 @@ pub struct World {
     pub(super) standing: Arc<Standing>,
     /// Who may know of each secret list.
     secret: Arc<Secret>,
+    /// The systems and operators that are stopped.
+    pub suspended: Arc<Suspended>,
 }
 
 /// Who may know of each secret list.
@@ -66,6 +69,7 @@ impl World {
         let policy = standing.put_into(&policy, &catalogue);
         Ok(World {
             standing,
+            suspended: previous.map(|p| Arc::clone(&p.suspended)).unwrap_or_default(),
             secret: Arc::new(secret(&catalogue, &policy, &registry)),
             catalogue_digest: version.sources.part("schemas/").digest().into(),
             policy_digest: version.sources.part("policies/").digest().into(),
@@ -88,10 +92,16 @@ impl World {
             standing: Arc::clone(&self.standing),
             workflow: Arc::clone(&self.workflow),
             secret: Arc::clone(&self.secret),
+            suspended: Arc::clone(&self.suspended),
             catalogue_digest: Arc::clone(&self.catalogue_digest),
             policy_digest: Arc::clone(&self.policy_digest),
             ..*self
         }
+    }
+
+    /// This world with others stopped.
+    pub fn with_suspended(self, suspended: Suspended) -> World {
+        World { suspended: Arc::new(suspended), ..self }
     }
 
     /// This world with the grants of the store as they are in `rows`. Takes the time of the grants

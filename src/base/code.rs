@@ -90,6 +90,9 @@ codes! {
     Forbidden "forbidden" 403
         zh "无权操作" "调用方已识别，但其角色不允许此操作。"
         en "Not allowed" "You are known, but none of your roles allows this."
+    CallerSuspended "caller-suspended" 403
+        zh "调用已暂停" "安全管理员已暂停该系统或该经办人员的调用。请与数据局安全管理员联系。"
+        en "Calls suspended" "The security administrator has suspended this system, or the official on whose behalf it asks. Ask the security administrator."
     Refused "refused" 403
         zh "查询被拒绝" "至少一个数据项不可提供，原因逐项列于 fields；可以 on_refusal=omit 获取其余数据项。"
         en "Query refused" "At least one field may not be given; `fields` says why for each. With on_refusal=omit the others are answered."

@@ -189,6 +189,7 @@ impl Reader<'_> {
             name: id,
             title: Text { zh: zh?, en: en? },
             kind: kind_of(&property),
+            example: super::example::of(&property, identifier, &value),
             identifier,
             sharing: sharing?,
             line: self.lines.line(&at),

@@ -5,6 +5,7 @@
 //! This room must not know who may ask: that is policy.
 
 pub mod ask;
+mod example;
 pub mod form;
 pub mod identifier;
 pub mod load;

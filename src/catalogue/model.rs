@@ -92,6 +92,8 @@ pub struct Field {
     pub title: Text,
     /// Its JSON type as the schema has it, for the catalogue's readers.
     pub kind: String,
+    /// A value that it might have, made up: nobody's.
+    pub example: Option<serde_json::Value>,
     /// The identifier standard its values follow, where they do (`x-identifier`).
     pub identifier: Option<IdentifierKind>,
     /// How it may be shared.

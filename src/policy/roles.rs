@@ -57,11 +57,17 @@ pub enum Action {
     PeopleManage,
     /// Give roles to accounts and take them away.
     PeopleRoles,
+    /// See how much is asked and refused, and how the gateway stands; no single record.
+    OverviewRead,
+    /// Stop systems and operators, and let them go on.
+    CallersSuspend,
+    /// See the rules in force, what a proposed change would change, and who is connected.
+    OperationsRead,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 18] = [
+    pub const ALL: [Action; 21] = [
         Action::DatasetsRead,
         Action::DatasetsQuery,
         Action::ExplainOwn,
@@ -80,6 +86,9 @@ impl Action {
         Action::PeopleReadAll,
         Action::PeopleManage,
         Action::PeopleRoles,
+        Action::OverviewRead,
+        Action::CallersSuspend,
+        Action::OperationsRead,
     ];
 
     /// The name in `roles.csv`.
@@ -103,6 +112,9 @@ impl Action {
             Action::PeopleReadAll => "people.read_all",
             Action::PeopleManage => "people.manage",
             Action::PeopleRoles => "people.roles",
+            Action::OverviewRead => "overview.read",
+            Action::CallersSuspend => "callers.suspend",
+            Action::OperationsRead => "operations.read",
         }
     }
 }

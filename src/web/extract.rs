@@ -19,6 +19,7 @@ use super::tls::peer::Peer;
 use super::{cookie, cross_site};
 use crate::app::session::SignedIn;
 use crate::app::session::sign_in::Visit;
+use crate::app::suspensions;
 use crate::app::{Call, Caller, PersonCaller, Source, SystemCaller};
 use crate::base::ids::Fingerprint;
 use crate::base::{Code, Error, Lang, Result};
@@ -99,7 +100,9 @@ impl Incoming {
             Ok(caller) => {
                 // Set once: a request has one caller.
                 self.arrival.system.get_or_init(|| Arc::clone(&caller.system));
-                Ok(caller)
+                let call = self.call(caller);
+                suspensions::admit(&self.worker.gateway, &call).await?;
+                Ok(call.caller)
             }
             Err(code) => Err(self.refuse(self.peer().map(|peer| peer.certificate), code).await),
         }

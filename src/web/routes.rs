@@ -47,6 +47,7 @@ const SYSTEM: &[Code] = &[
     Code::CertificateRequired,
     Code::CertificateUnknown,
     Code::CertificateRevoked,
+    Code::CallerSuspended,
     Code::TooManyRefusals,
     Code::AuditUnavailable,
 ];

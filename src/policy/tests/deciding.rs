@@ -268,13 +268,23 @@ fn roles_may_do_what_is_listed_and_no_more() {
             "audit.read_all",
             "subjects.history",
             "applications.read_all",
-            "people.read_all"
+            "people.read_all",
+            "overview.read",
+            "operations.read"
         ]
     );
     system.roles = vec![crate::identity::Role::SecurityAdmin];
     assert_eq!(
         may(&system)[3..],
-        ["subjects.erase", "applications.read_all", "people.read_all", "people.roles"]
+        [
+            "subjects.erase",
+            "applications.read_all",
+            "people.read_all",
+            "people.roles",
+            "overview.read",
+            "callers.suspend",
+            "operations.read"
+        ]
     );
 }
 

@@ -19,6 +19,7 @@ use super::progress::Shared;
 use super::rows;
 use super::schema::{entry, key, number, opening, opening_id, progress, subject};
 use super::sqlite::{self, Readers, SqliteError};
+use super::tally::Tallies;
 use crate::audit::facets::Facets;
 use crate::audit::record::kind;
 use crate::audit::{Hash, SubjectKey};
@@ -103,9 +104,14 @@ impl Indexer {
             .load(log)?;
         let mut erased = false;
         index.immediate_transaction(|index| {
+            let mut tallies = Tallies::default();
             for (at, leaf) in &leaves {
-                erased |= self.file(index, *at, leaf, &openings)?;
+                // A record that does not parse is the verifier's affair; the index goes on.
+                let facets = Facets::of(leaf);
+                tallies.count(&facets);
+                erased |= self.file(index, *at, &facets, &openings)?;
             }
+            tallies.add_to(index)?;
             let last = leaves.last().map_or(Hash::of_empty(), |(_, leaf)| Hash::of_leaf(leaf));
             diesel::replace_into(progress::table)
                 .values((
@@ -127,11 +133,9 @@ impl Indexer {
         &self,
         index: &mut SqliteConnection,
         at: u64,
-        leaf: &[u8],
+        facets: &Facets<'_>,
         openings: &[(i64, Vec<u8>)],
     ) -> QueryResult<bool> {
-        // A record that does not parse is the verifier's affair; the index goes on.
-        let facets = Facets::of(leaf);
         let time = Timestamp::parse(&facets.time).unwrap_or_default();
         diesel::insert_into(entry::table)
             .values((

@@ -11,6 +11,8 @@
 //! | `rows`, `schema` | the log's statements and tables |
 //! | `index` | the thread that follows with the search index |
 //! | `read` | records, proofs, search |
+//! | `search` | the newest records that match, and how many there are |
+//! | `tally` | the counts by hour and day |
 //! | `stored` | the log as the verifier reads it |
 //! | `second_place` | the copy of the newest checkpoint |
 //! | `sqlite` | what is special to the engine |
@@ -24,10 +26,12 @@ mod progress;
 mod read;
 mod rows;
 mod schema;
+mod search;
 mod second_place;
 mod sqlite;
 mod start;
 mod stored;
+mod tally;
 #[cfg(test)]
 mod tests;
 pub mod upkeep;
@@ -44,10 +48,12 @@ use tokio::sync::{mpsc, oneshot};
 use self::index::Indexer;
 use self::progress::Shared;
 pub use self::read::{Consistency, Filter, Page, ReadError, Reader, StoredRecord};
+pub use self::search::{Found, Within};
 pub use self::second_place::slots as checkpoints_in_copy;
 pub use self::sqlite::SqliteError;
 pub use self::start::OpenError;
 pub use self::stored::Database;
+pub use self::tally::{Count, Span};
 pub(super) use self::upkeep::open_read_only;
 use self::writer::{Job, Writer};
 use crate::audit::record::{MAX_LEAF, MAX_SUBJECTS, kind};

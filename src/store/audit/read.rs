@@ -17,6 +17,7 @@ use super::progress::Shared;
 use super::rows::{self, TileReader};
 use super::schema::{entry, key, number, opening_id, opening_of, progress, record, subject};
 use super::sqlite::{self, Readers, SqliteError};
+use crate::audit::export::Line as SignedLine;
 use crate::audit::proof::{self, ProofError};
 use crate::audit::{Hash, SignedRecord, SubjectKey, Tile, Token};
 use crate::base::Timestamp;
@@ -25,7 +26,7 @@ use crate::base::Timestamp;
 pub const MAX_PAGE: usize = 1000;
 
 /// How long a search waits for the index.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long an erasure does.
 const LONG_PATIENCE: Duration = Duration::from_secs(10);
@@ -138,6 +139,23 @@ impl Reader {
         let mut conn = self.log()?;
         let proof = proof::inclusion(&mut TileReader::new(&mut conn), index, now.size).map_err(damaged)?;
         Ok(Some(SignedRecord { index, leaf: record.leaf, proof, checkpoint: now.note.to_string() }))
+    }
+
+    /// Records from `first` on, at most `count` (and at most 1000), each with its proof against one
+    /// checkpoint, the newest; and that checkpoint.
+    pub fn signed_range(&self, first: u64, count: u64) -> Result<(Arc<str>, Vec<SignedLine>), ReadError> {
+        let now = self.shared.now();
+        let end = first.saturating_add(count.min(MAX_PAGE as u64)).min(now.size);
+        let mut conn = self.log()?;
+        let leaves = rows::leaves(&mut conn, first, end)?;
+        let mut tiles = TileReader::new(&mut conn);
+        let line = |(index, leaf)| {
+            let StoredRecord { index, leaf } = stored(index, leaf)?;
+            let proof = proof::inclusion(&mut tiles, index, now.size).map_err(damaged)?;
+            Ok(SignedLine { index, leaf, proof })
+        };
+        let lines = leaves.into_iter().map(line).collect::<Result<Vec<_>, ReadError>>()?;
+        Ok((now.note, lines))
     }
 
     /// The proof that the log only grew since it had `old` records; `None` when it never had.
@@ -255,7 +273,7 @@ impl Reader {
     /// Looks something up in the index, after waiting a moment until everything that is durable
     /// now is in it. Gives the number of records that it had not seen by the time it was read: it
     /// says so itself, since it may have been built anew after the waiting.
-    fn look_up<T>(
+    pub(super) fn look_up<T>(
         &self,
         patience: Duration,
         find: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>,
@@ -283,7 +301,7 @@ impl Reader {
         Ok(Page { records, next, lag })
     }
 
-    fn log(&self) -> Result<Pooled, ReadError> {
+    pub(super) fn log(&self) -> Result<Pooled, ReadError> {
         Ok(self.log.get()?)
     }
 
@@ -292,7 +310,7 @@ impl Reader {
     }
 }
 
-fn stored(index: u64, leaf: Vec<u8>) -> Result<StoredRecord, ReadError> {
+pub(super) fn stored(index: u64, leaf: Vec<u8>) -> Result<StoredRecord, ReadError> {
     let leaf = String::from_utf8(leaf).map_err(|_| ReadError::Damaged("a record is not text"))?;
     Ok(StoredRecord { index, leaf })
 }

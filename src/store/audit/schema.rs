@@ -26,6 +26,19 @@ diesel::table! {
     }
 }
 diesel::table! { subject (opening) { opening -> BigInt, token -> Binary, } }
+diesel::table! {
+    tally (span, start, kind, department, system, dataset, purpose, outcome) {
+        span -> BigInt,
+        start -> BigInt,
+        kind -> Text,
+        department -> Text,
+        system -> Text,
+        dataset -> Text,
+        purpose -> Text,
+        outcome -> Text,
+        records -> BigInt,
+    }
+}
 diesel::table! { progress (id) { id -> BigInt, size -> BigInt, leaf_hash -> Binary, } }
 
 const LEVEL_SHIFT: u32 = 48;

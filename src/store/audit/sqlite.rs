@@ -12,10 +12,16 @@ use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
 use diesel::sql_types::{BigInt, Text};
 
 const LOG_SCHEMA: &str = include_str!("../../../migrations/sqlite/audit/0001_log/up.sql");
-const INDEX_SCHEMA: &str = include_str!("../../../migrations/sqlite/audit/0001_index/up.sql");
+const INDEX_SCHEMA: &str = concat!(
+    include_str!("../../../migrations/sqlite/audit/0001_index/up.sql"),
+    include_str!("../../../migrations/sqlite/audit/0002_index/up.sql")
+);
 
 /// What `PRAGMA user_version` says of a database with this schema.
 const VERSION: i64 = 1;
+
+/// The same of the search index. One of any other version is built anew, so it may change freely.
+const INDEX_VERSION: i64 = 2;
 
 /// Connections of one reader pool.
 const READERS: u32 = 8;
@@ -53,7 +59,7 @@ pub fn open_log(path: &Path) -> Result<SqliteConnection, SqliteError> {
          PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA trusted_schema=OFF; \
          PRAGMA wal_autocheckpoint=8192; PRAGMA journal_size_limit=134217728; PRAGMA cache_size=-8192;",
     )?;
-    create(&mut conn, LOG_SCHEMA)?;
+    create(&mut conn, LOG_SCHEMA, VERSION)?;
     Ok(conn)
 }
 
@@ -106,7 +112,7 @@ pub fn open_index(path: &Path) -> Result<SqliteConnection, SqliteError> {
         "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; \
          PRAGMA secure_delete=ON; PRAGMA trusted_schema=OFF; PRAGMA cache_size=-8192;",
     )?;
-    create(&mut conn, INDEX_SCHEMA)?;
+    create(&mut conn, INDEX_SCHEMA, INDEX_VERSION)?;
     Ok(conn)
 }
 
@@ -174,12 +180,12 @@ impl CustomizeConnection<SqliteConnection, diesel::r2d2::Error> for ReadOnly {
     }
 }
 
-fn create(conn: &mut SqliteConnection, schema: &str) -> Result<(), SqliteError> {
+fn create(conn: &mut SqliteConnection, schema: &str, wanted: i64) -> Result<(), SqliteError> {
     match version(conn)? {
-        VERSION => Ok(()),
+        found if found == wanted => Ok(()),
         0 => Ok(conn.immediate_transaction(|conn| {
             conn.batch_execute(schema)?;
-            conn.batch_execute(&format!("PRAGMA user_version={VERSION}"))
+            conn.batch_execute(&format!("PRAGMA user_version={wanted}"))
         })?),
         other => Err(SqliteError::Version(other)),
     }

@@ -20,6 +20,7 @@ mod outbox_tests;
 mod quota;
 mod schema;
 mod sessions;
+pub mod suspensions;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;

@@ -114,3 +114,87 @@ async fn tiles_are_served_as_wide_as_the_log_is() {
     assert_eq!(width(1, 0, 1), Some(1));
     assert_eq!(width(2, 0, 1), None);
 }
+
+/// A query about which everything can be asked: every third is refused, by rule `r-2`.
+fn telling(number: u64) -> Draft {
+    let mut draft = query(number);
+    let refused = number.is_multiple_of(3);
+    let mut field = Object::new();
+    field.text("field", "status").text("rule", if refused { "r-2" } else { "r-1" });
+    if refused {
+        field.text("code", "no-rule");
+    } else {
+        field.text("form", "plain");
+    }
+    let members = draft.members();
+    members.text("operator", &format!("official-{}", number % 5)).objects("fields", &[field]);
+    members.text("outcome", if refused { "refused" } else { "ok" });
+    draft
+}
+
+#[tokio::test]
+async fn the_newest_records_come_first_and_are_found_over_days_page_by_page() {
+    let place = Site::new();
+    let log = place.open().unwrap();
+    // Thirty records, five hours apart: more than six days.
+    for i in 0..30 {
+        place.clock.set(NOON.plus_seconds(i as i64 * 5 * 3600));
+        log.append(telling(i)).await.unwrap();
+    }
+    let reader = log.reader();
+    let refused = Filter { outcome: Some("refused".into()), ..Filter::default() };
+    let all = Within::default();
+    let indexes = |found: &Found| found.records.iter().map(|r| r.index).collect::<Vec<_>>();
+    // Record 0 is the log's own.
+    let page = reader.newest(&refused, &all, None, 4).unwrap();
+    assert_eq!((indexes(&page), page.lag), (vec![28, 25, 22, 19], 0));
+    let rest = reader.newest(&refused, &all, page.next, 100).unwrap();
+    assert_eq!((indexes(&rest), rest.next, rest.stopped), (vec![16, 13, 10, 7, 4, 1], None, false));
+
+    let span = Filter {
+        from: Some(NOON.plus_seconds(10 * 3600)),
+        until: Some(NOON.plus_seconds(20 * 3600)),
+        ..Filter::default()
+    };
+    assert_eq!(indexes(&reader.newest(&span, &all, None, 9).unwrap()), [4, 3]);
+
+    let by = |field: &str, rule: Option<&str>, operator: Option<&str>| Within {
+        operator: operator.map(str::to_owned),
+        field: Some(field.to_owned()),
+        rule: rule.map(str::to_owned),
+        form: None,
+    };
+    let any = Filter::default();
+    let found = reader.newest(&any, &by("status", Some("r-2"), Some("official-0")), None, 9).unwrap();
+    assert_eq!(indexes(&found), [16, 1]);
+    let page = reader.newest(&any, &by("status", Some("r-2"), None), None, 3).unwrap();
+    assert_eq!(indexes(&page), [28, 25, 22]);
+    let next = reader.newest(&any, &by("status", Some("r-2"), None), page.next, 2).unwrap();
+    assert_eq!(indexes(&next), [19, 16], "the page after begins behind the last that was shown");
+    assert_eq!(indexes(&reader.newest(&any, &by("income", None, None), None, 9).unwrap()), [0; 0]);
+}
+
+#[tokio::test]
+async fn records_are_counted_by_hour_and_by_day_and_an_index_without_counts_is_built_anew() {
+    let place = Site::new();
+    let log = place.open().unwrap();
+    for i in 0..30 {
+        place.clock.set(NOON.plus_seconds(i as i64 * 5 * 3600));
+        log.append(telling(i)).await.unwrap();
+    }
+    let counted = |log: &AuditLog| {
+        let refused = Filter { outcome: Some("refused".into()), ..Filter::default() };
+        let days = log.reader().histogram(Span::Day, &refused).unwrap();
+        let hours = log.reader().histogram(Span::Hour, &refused).unwrap();
+        let counts = log.reader().counts(Span::Day, &refused).unwrap();
+        let sums: u64 = counts.iter().map(|count| count.records).sum();
+        (days.len(), hours.len(), sums, log.reader().first_calls().unwrap().len())
+    };
+    // 30 * 5 hours from 20:00 in Shanghai: refused ones are 15 hours apart, on seven days.
+    let expected = (7, 10, 10, 2);
+    assert_eq!(counted(&log), expected);
+    drop(log);
+    let index = place.data().join("audit-index.db");
+    sqlite::open_index(&index).unwrap().batch_execute("DROP TABLE tally; PRAGMA user_version=1").unwrap();
+    assert_eq!(counted(&place.open().unwrap()), expected);
+}

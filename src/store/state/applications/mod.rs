@@ -6,6 +6,7 @@
 
 mod append;
 mod list;
+mod scan;
 
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;

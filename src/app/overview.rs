@@ -1,0 +1,258 @@
+//! How it goes, in numbers: for security officers, who then look closer.
+//!
+//! Invariant: numbers, names of departments, systems and datasets, and codes; no single event. What
+//! is compared with the usual is compared with the same hours of the days before.
+
+use std::collections::BTreeMap;
+
+use super::call::{Call, Known, PersonCaller};
+use super::gateway::Gateway;
+use super::readiness::Readiness;
+use super::records;
+use super::search::Bar;
+use super::trail::Trail;
+use super::world::World;
+use crate::base::{Code, Result, Timestamp};
+use crate::catalogue::Level;
+use crate::policy::Action;
+use crate::store::audit::{Count, Filter, ReadError, Reader, Span};
+
+/// Days whose same hours make up the usual.
+const USUAL: i64 = 14;
+/// Days for which a caller is new.
+const NEW: i64 = 7;
+/// The most lines of each list.
+const LINES: usize = 8;
+
+const DAY: i64 = 86_400;
+
+/// How it goes.
+#[derive(Debug)]
+pub struct Overview {
+    /// Since when it is counted: the beginning of today, in Asia/Shanghai.
+    pub since: Timestamp,
+    /// Queries today.
+    pub queries: Compared,
+    /// Those that were refused.
+    pub refusals: Compared,
+    /// Answers out of datasets that are sensitive or core.
+    pub sensitive: Compared,
+    /// Requests that failed at a provider or in the gateway.
+    pub failures: Compared,
+    /// Queries by day, up to and with today.
+    pub days: Vec<Bar>,
+    /// Refusals by code, today.
+    pub reasons: Vec<(String, u64)>,
+    /// Sensitive answers today: the department that asked, the dataset, how many.
+    pub readers: Vec<(String, String, u64)>,
+    /// Departments whose number of queries is far from the usual.
+    pub unusual: Vec<(String, Compared)>,
+    /// Systems that called for the first time within the last week, with that day.
+    pub new_callers: Vec<(String, String, Timestamp)>,
+    /// How the log and what is beside it stand.
+    pub readiness: Readiness,
+}
+
+/// A number of today, and what it usually is at this hour.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Compared {
+    /// Today.
+    pub today: u64,
+    /// The median of the same hours of the days before; none when there are fewer than three.
+    pub usual: Option<u64>,
+}
+
+impl Compared {
+    /// Is it far from the usual? Thrice as many or a third, and not by a handful.
+    pub fn is_unusual(&self) -> bool {
+        self.usual.is_some_and(|usual| {
+            self.today.abs_diff(usual) >= 20 && (self.today >= usual * 3 || self.today * 3 <= usual)
+        })
+    }
+}
+
+/// What it is at the end of a request, as far as numbers go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Given,
+    Refused,
+    Failed,
+}
+
+/// The numbers of today.
+///
+/// # Errors
+/// `forbidden`, `audit-unavailable`.
+pub async fn overview(gateway: &Gateway, call: &Call<PersonCaller>) -> Result<Overview> {
+    let world = gateway.world();
+    let mut trail = Trail::new("overview", call);
+    if !call.caller.may(&world.policy, Action::OverviewRead) {
+        return Err(gateway.record_failure(&call.caller, trail, Code::Forbidden.into()).await);
+    }
+    let now = gateway.now();
+    let since = Timestamp::start_of(now.day());
+    let held = records::read(gateway, move |log| Counted::read(log, since, now)).await?;
+    trail.count("found", held.today.iter().map(|count| count.records).sum());
+    gateway.record(trail.end(Code::Ok)).await?;
+    let readiness = gateway.readiness().await;
+    Ok(held.overview(&world, since, now, readiness))
+}
+
+/// What the log's index counts.
+struct Counted {
+    today: Vec<Count>,
+    /// The same hours of each day before, where there was anything on that day.
+    before: Vec<Vec<Count>>,
+    days: Vec<(Timestamp, u64)>,
+    first_calls: Vec<(String, String, Timestamp)>,
+}
+
+impl Counted {
+    fn read(log: &Reader, since: Timestamp, now: Timestamp) -> Result<Self, ReadError> {
+        let queries = |from: Timestamp, until: Timestamp| Filter {
+            from: Some(from),
+            until: Some(until),
+            kind: Some("query".to_owned()),
+            ..Filter::default()
+        };
+        let today = log.counts(Span::Hour, &queries(since, now.plus_seconds(1)))?;
+        let mut before = Vec::new();
+        for day in 1..=USUAL {
+            let (from, until) = (since.plus_seconds(-day * DAY), now.plus_seconds(1 - day * DAY));
+            before.push(log.counts(Span::Hour, &queries(from, until))?);
+        }
+        let days =
+            log.histogram(Span::Day, &queries(since.plus_seconds(-USUAL * DAY), now.plus_seconds(1)))?;
+        // Days before the gateway was asked at all say nothing about what is usual.
+        let known = days.first().map_or(0, |(first, _)| (since.seconds() - first.seconds()) / DAY);
+        before.truncate(usize::try_from(known).unwrap_or_default());
+        Ok(Self { today, before, days, first_calls: log.first_calls()? })
+    }
+
+    fn overview(self, world: &World, since: Timestamp, now: Timestamp, readiness: Readiness) -> Overview {
+        let ended = |end: End| move |count: &Count| ending(&count.outcome) == end;
+        let sensitive = |count: &Count| ended(End::Given)(count) && is_sensitive(world, &count.dataset);
+        let mut departments: Vec<&str> = self.today.iter().map(|count| &*count.department).collect();
+        departments.extend(self.before.iter().flatten().map(|count| &*count.department));
+        departments.sort_unstable();
+        departments.dedup();
+        let of = |department: &str| self.compare(|count| count.department == department);
+        let unusual = departments.iter().map(|department| ((*department).to_owned(), of(department)));
+        let week = now.plus_seconds(-NEW * DAY);
+        let mut new_callers = self.first_calls.clone();
+        new_callers.retain(|(_, _, first)| *first >= week);
+        new_callers.sort_by_key(|(_, _, first)| std::cmp::Reverse(*first));
+        new_callers.truncate(LINES);
+        Overview {
+            since,
+            queries: self.compare(|_| true),
+            refusals: self.compare(ended(End::Refused)),
+            sensitive: self.compare(sensitive),
+            failures: self.compare(ended(End::Failed)),
+            days: days(&self.days, since),
+            reasons: most(self.today.iter().filter(|c| ended(End::Refused)(c)), |c| c.outcome.clone()),
+            readers: most(self.today.iter().filter(|c| sensitive(c)), |c| {
+                (c.department.clone(), c.dataset.clone())
+            })
+            .into_iter()
+            .map(|((department, dataset), records)| (department, dataset, records))
+            .collect(),
+            unusual: unusual.filter(|(_, compared)| compared.is_unusual()).take(LINES).collect(),
+            new_callers,
+            readiness,
+        }
+    }
+
+    fn compare(&self, is: impl Fn(&Count) -> bool) -> Compared {
+        let sum = |counts: &[Count]| counts.iter().filter(|c| is(c)).map(|c| c.records).sum::<u64>();
+        let mut before: Vec<u64> = self.before.iter().map(|day| sum(day)).collect();
+        before.sort_unstable();
+        let usual = before.get(before.len() / 2).copied().filter(|_| before.len() >= 3);
+        Compared { today: sum(&self.today), usual }
+    }
+}
+
+/// What a code means for the numbers: who is refused was told no, who failed was told nothing.
+fn ending(outcome: &str) -> End {
+    match Code::ALL.iter().find(|code| code.as_str() == outcome) {
+        Some(Code::Ok) => End::Given,
+        Some(code) if code.status() >= 500 => End::Failed,
+        _ => End::Refused,
+    }
+}
+
+fn is_sensitive(world: &World, dataset: &str) -> bool {
+    world.dataset(dataset).is_some_and(|dataset| dataset.level() >= Level::Sensitive)
+}
+
+/// The last days, those without anything too.
+fn days(histogram: &[(Timestamp, u64)], since: Timestamp) -> Vec<Bar> {
+    let day = |ago: i64| {
+        let (from, until) = (since.plus_seconds(-ago * DAY), since.plus_seconds((1 - ago) * DAY));
+        let records = histogram.iter().filter(|(start, _)| (from..until).contains(start));
+        Bar { from, until, records: records.map(|(_, records)| records).sum() }
+    };
+    (0..=USUAL).rev().map(day).collect()
+}
+
+/// How many there are of each, the most first.
+fn most<'a, K: Ord>(counts: impl Iterator<Item = &'a Count>, of: impl Fn(&Count) -> K) -> Vec<(K, u64)> {
+    let mut sums: BTreeMap<K, u64> = BTreeMap::new();
+    for count in counts {
+        *sums.entry(of(count)).or_default() += count.records;
+    }
+    let mut sums: Vec<(K, u64)> = sums.into_iter().collect();
+    sums.sort_by_key(|(_, records)| std::cmp::Reverse(*records));
+    sums.truncate(LINES);
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(today: u64, before: &[u64]) -> Counted {
+        let of = |records: u64| {
+            vec![Count {
+                kind: "query".into(),
+                department: "housing".into(),
+                system: "housing.aid".into(),
+                dataset: "civil.subsistence".into(),
+                purpose: "p".into(),
+                outcome: "ok".into(),
+                records,
+            }]
+        };
+        let before = before.iter().map(|records| of(*records)).collect();
+        Counted { today: of(today), before, days: Vec::new(), first_calls: Vec::new() }
+    }
+
+    #[test]
+    fn the_usual_is_the_median_of_the_days_before_and_needs_three() {
+        assert_eq!(counted(5, &[1, 100, 7]).compare(|_| true), Compared { today: 5, usual: Some(7) });
+        assert_eq!(counted(5, &[1, 100]).compare(|_| true).usual, None);
+    }
+
+    #[test]
+    fn thrice_the_usual_or_a_third_is_unusual_and_a_handful_is_not() {
+        for (today, usual, expected) in [
+            (300, 100, true),
+            (299, 100, false),
+            (33, 100, true),
+            (34, 100, false),
+            (9, 1, false),
+            (90, 0, true),
+        ] {
+            let compared = Compared { today, usual: Some(usual) };
+            assert_eq!(compared.is_unusual(), expected, "{today} of {usual}");
+        }
+        assert!(!Compared { today: 900, usual: None }.is_unusual());
+    }
+
+    #[test]
+    fn an_outcome_is_given_refused_or_failed() {
+        assert_eq!(ending("ok"), End::Given);
+        assert_eq!(ending("grant-required"), End::Refused);
+        assert_eq!(ending("provider-timeout"), End::Failed);
+    }
+}

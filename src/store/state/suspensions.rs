@@ -1,0 +1,253 @@
+//! Systems and operators that are stopped for the time being.
+//!
+//! Invariant: the acts are all there is: whoever's newest act says suspended is. So nobody can be let go
+//! on without an act that the log then tells of, with who did it.
+
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+use diesel::sqlite::SqliteConnection;
+
+use super::schema::{accounts, acts};
+use super::{StateError, StateStore, acts as acts_of, bump};
+use crate::base::Timestamp;
+use crate::base::ids::{AccountId, PersonId};
+
+const SUSPENDED: &str = "caller-suspended";
+const RESUME_ASKED: &str = "caller-resume-asked";
+const RESUMED: &str = "caller-resumed";
+
+/// What can be stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stopped {
+    /// A system: whatever it asks.
+    System,
+    /// An operator: whatever a system asks on the official's behalf.
+    Operator,
+}
+
+impl Stopped {
+    /// Both.
+    pub const ALL: [Stopped; 2] = [Stopped::System, Stopped::Operator];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stopped::System => "system",
+            Stopped::Operator => "operator",
+        }
+    }
+
+    fn object(self, name: &str) -> String {
+        format!("{}:{name}", self.as_str())
+    }
+}
+
+/// Somebody who is stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspension {
+    /// What it is.
+    pub what: Stopped,
+    /// Its name.
+    pub name: String,
+    /// The code of the reason.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// By which account.
+    pub by: String,
+    /// The account that has said that it may go on: it takes another person to say so too.
+    pub resuming: Option<String>,
+}
+
+/// What came of saying that somebody may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resumed {
+    /// It takes another person to say so too.
+    Asked,
+    /// It goes on.
+    Done,
+    /// The same person has said so already.
+    SamePerson,
+    /// It is not stopped.
+    NotSuspended,
+}
+
+impl StateStore {
+    /// Everybody who is stopped.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn suspensions(&self) -> Result<Vec<Suspension>, StateError> {
+        let connection = &mut self.connection()?;
+        let mut all = Vec::new();
+        for what in Stopped::ALL {
+            // `;` comes right behind `:`: a range that the index on objects answers.
+            let (from, to) = (format!("{}:", what.as_str()), format!("{};", what.as_str()));
+            let rows = acts::table
+                .filter(acts::object.ge(from).and(acts::object.lt(to)))
+                .filter(acts::kind.eq_any([SUSPENDED, RESUME_ASKED, RESUMED]))
+                .order(acts::seq)
+                .select((acts::kind, acts::object, acts::detail, acts::at, acts::actor))
+                .load::<Row>(connection)?;
+            all.extend(standing(what, rows));
+        }
+        Ok(all)
+    }
+
+    /// Stops somebody; false when it was stopped already.
+    ///
+    /// # Errors
+    /// When the database cannot be written; nothing has changed then.
+    pub fn suspend_caller(
+        &self,
+        what: Stopped,
+        name: &str,
+        reason: &str,
+        by: &AccountId,
+        now: Timestamp,
+    ) -> Result<bool, StateError> {
+        self.write(|connection| {
+            if one(connection, what, name)?.is_some() {
+                return Ok(false);
+            }
+            acts_of::add(connection, SUSPENDED, &what.object(name), reason, now, by.as_str())?;
+            bump(connection)?;
+            Ok(true)
+        })
+    }
+
+    /// Says that somebody may go on: the second person who does so lets it.
+    ///
+    /// # Errors
+    /// When the database cannot be written; nothing has changed then.
+    pub fn resume_caller(
+        &self,
+        what: Stopped,
+        name: &str,
+        by: &AccountId,
+        person: &PersonId,
+        now: Timestamp,
+    ) -> Result<Resumed, StateError> {
+        self.write(|connection| {
+            let Some(suspension) = one(connection, what, name)? else { return Ok(Resumed::NotSuspended) };
+            let (kind, came) = match &suspension.resuming {
+                None => (RESUME_ASKED, Resumed::Asked),
+                Some(first) => {
+                    let known: Option<String> =
+                        accounts::table.find(first).select(accounts::person).first(connection).optional()?;
+                    // An account that is gone might have been this person's.
+                    if known.is_none_or(|known| known == person.as_str()) {
+                        return Ok(Resumed::SamePerson);
+                    }
+                    (RESUMED, Resumed::Done)
+                }
+            };
+            acts_of::add(connection, kind, &what.object(name), &suspension.reason, now, by.as_str())?;
+            bump(connection)?;
+            Ok(came)
+        })
+    }
+}
+
+type Row = (String, String, String, i64, String);
+
+fn one(
+    connection: &mut SqliteConnection,
+    what: Stopped,
+    name: &str,
+) -> Result<Option<Suspension>, StateError> {
+    let rows = acts::table
+        .filter(acts::object.eq(what.object(name)))
+        .filter(acts::kind.eq_any([SUSPENDED, RESUME_ASKED, RESUMED]))
+        .order(acts::seq)
+        .select((acts::kind, acts::object, acts::detail, acts::at, acts::actor))
+        .load::<Row>(connection)?;
+    Ok(standing(what, rows).pop())
+}
+
+/// Who is stopped after these acts, which are in the order in which they happened.
+fn standing(what: Stopped, rows: Vec<Row>) -> Vec<Suspension> {
+    let mut standing: BTreeMap<String, Suspension> = BTreeMap::new();
+    for (kind, object, detail, at, actor) in rows {
+        let Some((_, name)) = object.split_once(':') else { continue };
+        let name = name.to_owned();
+        match kind.as_str() {
+            SUSPENDED => {
+                let since = Timestamp::from_micros(at);
+                let new =
+                    Suspension { what, name: name.clone(), reason: detail, since, by: actor, resuming: None };
+                standing.insert(name, new);
+            }
+            RESUME_ASKED => {
+                if let Some(known) = standing.get_mut(&name) {
+                    known.resuming = Some(actor);
+                }
+            }
+            _ => {
+                standing.remove(&name);
+            }
+        }
+    }
+    standing.into_values().collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::base::ids::DepartmentId;
+    use crate::base::{Lang, Secret};
+    use crate::identity::Account;
+    use crate::store::state::NewAccount;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_795_334_400_000_000);
+
+    fn account(store: &StateStore, id: &str, person: &str) -> (AccountId, PersonId) {
+        let account = Account {
+            id: AccountId::parse(id).unwrap(),
+            person: PersonId::parse(person).unwrap(),
+            name: id.to_owned(),
+            department: DepartmentId::parse("data").unwrap(),
+            roles: Vec::new(),
+            email: None,
+            lang: Lang::Zh,
+            active: true,
+        };
+        let ids = (account.id.clone(), account.person.clone());
+        let password = Secret::new(String::new());
+        let new = NewAccount { account: &account, password: &password, until: None, code_secret: None };
+        store.make_account(&new, "uid 0", NOW).unwrap();
+        ids
+    }
+
+    #[test]
+    fn one_stops_and_it_takes_two_people_to_let_go_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = StateStore::open(&dir.path().join("state.db")).unwrap();
+        let (li, person) = account(&store, "data.li", "P-1");
+        let (li_too, same) = account(&store, "data.li2", "P-1");
+        let (wang, other) = account(&store, "data.wang", "P-2");
+        let system = Stopped::System;
+        assert!(store.suspend_caller(system, "housing.aid", "investigation", &li, NOW).unwrap());
+        assert!(!store.suspend_caller(system, "housing.aid", "investigation", &wang, NOW).unwrap());
+        assert!(store.suspend_caller(Stopped::Operator, "h:7", "unusual-volume", &li, NOW).unwrap());
+        let stopped = store.suspensions().unwrap();
+        let names: Vec<_> = stopped.iter().map(|s| (s.what, s.name.as_str(), s.reason.as_str())).collect();
+        assert_eq!(
+            names,
+            [(system, "housing.aid", "investigation"), (Stopped::Operator, "h:7", "unusual-volume")]
+        );
+
+        let resume = |by, person| store.resume_caller(system, "housing.aid", by, person, NOW).unwrap();
+        assert_eq!(resume(&li, &person), Resumed::Asked);
+        assert_eq!(resume(&li_too, &same), Resumed::SamePerson);
+        assert_eq!(store.suspensions().unwrap().len(), 2, "one person, whichever account, is one");
+        assert_eq!(resume(&wang, &other), Resumed::Done);
+        assert_eq!(resume(&wang, &other), Resumed::NotSuspended);
+        assert_eq!(store.suspensions().unwrap().len(), 1);
+        // What was asked before it was stopped again counts no more.
+        assert!(store.suspend_caller(system, "housing.aid", "investigation", &wang, NOW).unwrap());
+        assert_eq!(resume(&li, &person), Resumed::Asked);
+    }
+}
