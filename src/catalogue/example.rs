@@ -10,12 +10,23 @@ use super::identifier::IdentifierKind;
 
 /// Makes a value up; the first that the schema accepts.
 pub(super) fn of(property: &Json, identifier: Option<IdentifierKind>, schema: &Validator) -> Option<Json> {
+    let title = property.get("title").and_then(Json::as_str).unwrap_or_default();
     let listed = |member: &str| property.get(member).and_then(Json::as_array).into_iter().flatten().cloned();
     let mut values: Vec<Json> = listed("examples").chain(listed("enum")).collect();
     values.extend(identifier.map(|kind| json!(identifier_of(kind))));
-    values.extend([json!("2021-06-15"), json!("440305"), json!("张小明"), json!("示例一号"), json!(true)]);
+    values.extend([json!("1958-03-12"), json!("110105"), json!(words(title)), json!("A1"), json!(true)]);
     values.extend(number(property));
     values.into_iter().find(|value| !value.is_null() && schema.is_valid(value))
+}
+
+/// Words that fit what the field is called.
+fn words(title: &str) -> &'static str {
+    let named = |words: &[&str]| words.iter().any(|word| title.contains(word));
+    match title {
+        _ if named(&["址", "坐落"]) => "示例区平安路 8 号",
+        _ if named(&["单位", "机构", "企业", "名称"]) => "示例物业服务有限公司",
+        _ => "张小明",
+    }
 }
 
 /// Numbers that the standards themselves show, or that were never given to anybody.
@@ -53,7 +64,7 @@ mod tests {
             (json!({ "type": "integer", "minimum": 0, "maximum": 1_000_000 }), json!(2450)),
             (json!({ "type": "integer", "minimum": 1, "maximum": 20 }), json!(7)),
             (json!({ "type": ["boolean", "null"] }), json!(true)),
-            (json!({ "type": "string", "pattern": "^[0-9]{6}$" }), json!("440305")),
+            (json!({ "type": "string", "pattern": "^[0-9]{6}$" }), json!("110105")),
             (json!({ "type": "string", "examples": ["深圳"] }), json!("深圳")),
         ] {
             assert_eq!(example(property, None), Some(expected));

@@ -172,6 +172,8 @@ pub struct Shared {
     pub gateway: Arc<Gateway>,
     /// This thread's connections to the providers.
     pub adapters: WorkerAdapters,
+    /// The providers, as all threads share them: how they stand.
+    pub all_adapters: Adapters,
     /// Certificates.
     pub tls: Arc<Tls>,
     /// Where measurements go.
@@ -185,6 +187,7 @@ impl Worker {
         Self(Rc::new(Shared {
             gateway: Arc::clone(&house.gateway),
             adapters: house.adapters.for_worker(),
+            all_adapters: house.adapters.clone(),
             tls: Arc::clone(&house.tls),
             metrics: Arc::clone(&house.metrics),
             body_time,

@@ -18,6 +18,7 @@ mod bad_input;
 mod bulkhead;
 mod canary;
 mod clock;
+mod console;
 mod demo;
 mod deploy;
 mod disk;

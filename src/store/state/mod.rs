@@ -41,7 +41,7 @@ pub use accounts::{Change, Changed, NewAccount, Profile};
 pub use acts::{Act, machine_user};
 pub use credentials::{Credentials, Rotation};
 pub use keys::{RegisteredKey, Registration};
-pub use quota::{Charge, Charged, Counted, Quotas, Use, UsePeople};
+pub use quota::{Charge, Charged, Counted, DayUse, Quotas, Use, UsePeople};
 pub use sessions::{Lasting, Means, NewSession, Session};
 pub use versions::{Applied, Version};
 

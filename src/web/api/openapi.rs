@@ -94,6 +94,11 @@ struct Document;
 
 static TEXT: LazyLock<String> = LazyLock::new(|| Document::openapi().to_json().unwrap_or_default());
 
+/// The document's text.
+pub fn text() -> &'static str {
+    &TEXT
+}
+
 /// This document. It needs no certificate.
 #[utoipa::path(
     get,

@@ -1,0 +1,198 @@
+//! Looking for events, and one event with what proves it.
+//!
+//! Invariant: a search is an address, so it can be kept, sent and opened again; every opening of it is
+//! in the log. No value is shown, since no record holds one.
+
+use std::sync::Arc;
+
+use actix_web::http::header::CONTENT_DISPOSITION;
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+
+use super::asked::{self, Asked};
+use super::chart::{self, Chart};
+use super::frame::Frame;
+use super::pages::{Page, get};
+use super::security::{EVENTS, READERS};
+use super::viewer::Viewer;
+use crate::app::call::{Call, Caller, Known, PersonCaller};
+use crate::app::records::{self, Search};
+use crate::app::search::{self, EventLine, Events, Facet, Look};
+use crate::audit::SignedRecord;
+use crate::base::{Code, Error, Result, Timestamp};
+use crate::catalogue::Form;
+use crate::policy::Action;
+use crate::web::api::to_its_end;
+use crate::web::server::Worker;
+
+/// Records on a page.
+const PAGE: usize = 50;
+/// Days that are looked at where nothing else is asked for.
+const DAYS: i64 = 30;
+const DAY: i64 = 86_400;
+
+/// The rows of the table.
+pub static PAGES: &[Page] = &[
+    get(EVENTS, READERS, || web::to(find)),
+    get("/console/security/events/{index}", READERS, || web::to(show)),
+    get("/console/security/events/{index}/proof", READERS, || web::to(proof)),
+];
+
+#[derive(Template)]
+#[template(path = "events.html")]
+struct FoundEvents<'a> {
+    frame: &'a Frame,
+    asked: Asked,
+    found: Events,
+    chart: Option<Chart>,
+    presets: Vec<Preset>,
+    forms: [Form; 6],
+    problem: Option<Error>,
+}
+
+/// A time that is often asked for.
+struct Preset {
+    key: &'static str,
+    href: String,
+    here: bool,
+}
+
+/// A link of a facet.
+struct Choice {
+    value: String,
+    records: u64,
+    href: String,
+    here: bool,
+}
+
+impl FoundEvents<'_> {
+    fn choices(&self, facet: &Facet) -> Vec<Choice> {
+        let here = |value: &str| facet.chosen.as_deref() == Some(value);
+        let choice = |(value, records): &(String, u64)| Choice {
+            href: self.asked.with(facet.name, if here(value) { "" } else { value }).at(EVENTS),
+            here: here(value),
+            value: value.clone(),
+            records: *records,
+        };
+        facet.values.iter().map(choice).collect()
+    }
+
+    fn next(&self) -> Option<String> {
+        self.found.next.map(|before| self.asked.with("before", &before.to_string()).at(EVENTS))
+    }
+}
+
+async fn find(viewer: Viewer, worker: Worker, req: HttpRequest) -> Result<HttpResponse> {
+    let Viewer { call, frame } = viewer;
+    let frame = &*frame;
+    let now = worker.gateway.now();
+    let sent = Asked::of(&req);
+    let asked = if sent.has_any(&["from", "until"]) { sent } else { within(&sent, now, DAYS) };
+    let (look, held, call) = (look(&asked), worker.clone(), person(call));
+    let found = to_its_end(async move { search::events(&held.gateway, &call, look).await }).await;
+    let (found, problem) = match found {
+        Ok(found) => (found, None),
+        // What was typed is shown again with its fault.
+        Err(error) if error.code == Code::InvalidRequest => (nothing(), Some(error)),
+        Err(other) => return Err(other),
+    };
+    let presets = [("day", 1), ("week", 7), ("month", 30), ("year", 365)].map(|(key, days)| {
+        let preset = within(&asked, now, days);
+        Preset { key, here: preset.value("from") == asked.value("from"), href: preset.at(EVENTS) }
+    });
+    frame.page(&FoundEvents {
+        frame,
+        chart: chart::draw(&found.bars, &asked, EVENTS, &frame.m),
+        found,
+        asked,
+        presets: presets.into(),
+        forms: Form::LADDER,
+        problem,
+    })
+}
+
+/// The same search over the last days, from the full hour on.
+fn within(asked: &Asked, now: Timestamp, days: i64) -> Asked {
+    let from = now.plus_seconds(-days * DAY - now.seconds().rem_euclid(3600));
+    asked.with("from", &asked::local(from)).with("until", "")
+}
+
+fn look(asked: &Asked) -> Result<Look> {
+    Ok(Look {
+        search: Search {
+            from: asked.moment("from")?,
+            until: asked.moment("until")?,
+            kind: asked.given("kind"),
+            department: asked.given("department"),
+            system: asked.given("system"),
+            dataset: asked.given("dataset"),
+            purpose: asked.given("purpose"),
+            outcome: asked.given("outcome"),
+            after: None,
+            limit: Some(PAGE),
+        },
+        operator: asked.given("operator"),
+        field: asked.given("field"),
+        form: asked.given("form"),
+        rule: asked.given("rule"),
+        before: asked.number("before")?,
+    })
+}
+
+fn nothing() -> Events {
+    Events {
+        events: Vec::new(),
+        next: None,
+        stopped: false,
+        lag: 0,
+        total: 0,
+        bars: Vec::new(),
+        facets: Vec::new(),
+        department: None,
+    }
+}
+
+fn person(call: Call<PersonCaller>) -> Call<Caller> {
+    Call { request_id: call.request_id, trace: call.trace, caller: Caller::Person(call.caller) }
+}
+
+#[derive(Template)]
+#[template(path = "event.html")]
+struct Event<'a> {
+    frame: &'a Frame,
+    event: EventLine,
+    record: SignedRecord,
+    path: Vec<String>,
+    may_stop: bool,
+}
+
+async fn show(viewer: Viewer, worker: Worker, index: web::Path<String>) -> Result<HttpResponse> {
+    let may_stop = viewer.call.caller.may(&worker.gateway.world().policy, Action::CallersSuspend);
+    let Viewer { call, frame } = viewer;
+    let frame = &*frame;
+    let record = read(call, &worker, &index).await?;
+    frame.page(&Event {
+        frame,
+        event: EventLine::of(&record.leaf),
+        path: record.proof.iter().map(ToString::to_string).collect(),
+        record,
+        may_stop,
+    })
+}
+
+/// The signed audit record as a file, for `sluice audit check-proof`.
+async fn proof(viewer: Viewer, worker: Worker, index: web::Path<String>) -> Result<HttpResponse> {
+    let record = read(viewer.call, &worker, &index).await?;
+    let name = format!("attachment; filename=\"record-{}.json\"", record.index);
+    let body = serde_json::to_vec(&record).map_err(|e| Error::new(Code::Internal).because(e))?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header((CONTENT_DISPOSITION, name))
+        .body(body))
+}
+
+async fn read(call: Call<PersonCaller>, worker: &Worker, index: &str) -> Result<SignedRecord> {
+    let index = index.parse().map_err(|_| Code::NotFound)?;
+    let (gateway, call) = (Arc::clone(&worker.gateway), person(call));
+    to_its_end(async move { records::record(&gateway, &call, index).await }).await
+}

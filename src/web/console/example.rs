@@ -1,0 +1,85 @@
+//! What somebody would learn of a made-up person: a field's value in a form, for who decides about it.
+//!
+//! Invariant: nothing here is anybody's. The values are made up, the key of the pseudonyms is nobody's,
+//! and the form is made by the same code that makes real answers.
+
+use serde_json::{Value, json};
+use time::Date;
+
+use crate::approval::terms::FieldTerms;
+use crate::base::Secret;
+use crate::base::ids::{DepartmentId, PurposeId};
+use crate::catalogue::{Dataset, Field, Form, Predicate};
+use crate::privacy::{self, Disclosure, PseudonymKey, Recipient};
+
+/// What is made up for whom: the same for every field of one application.
+pub struct Examples<'a> {
+    /// The dataset.
+    pub dataset: &'a Dataset,
+    /// The department that asks.
+    pub department: &'a DepartmentId,
+    /// What for.
+    pub purpose: &'a PurposeId,
+    /// Today: what ages are counted to.
+    pub today: Date,
+}
+
+impl Examples<'_> {
+    /// What would be answered for a field as it is asked for; none where no value comes to mind.
+    pub fn of(&self, field: &Field, asked: &FieldTerms) -> Option<String> {
+        self.shown(field, asked.form, asked.compare.first())
+    }
+
+    /// What would be answered for a field in a form.
+    pub fn shown(&self, field: &Field, form: Form, compare: Option<&Predicate>) -> Option<String> {
+        let value = field.example.clone()?;
+        let key = PseudonymKey::new(&Secret::new([0; 32]));
+        let recipient = Recipient { department: self.department, purpose: self.purpose };
+        let context = privacy::Context::new(self.dataset.id(), recipient, &key, self.today);
+        let predicate = compare.filter(|_| form == Form::Predicate);
+        let plan = [Disclosure { field, form, predicate }];
+        let record = json!({ field.name.as_str(): value });
+        let told = privacy::disclose(&plan, record.as_object()?, &context).ok()?;
+        told.get(field.name.as_str()).map(text)
+    }
+}
+
+/// A value as people read it.
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use std::path::Path;
+
+    use time::macros::date;
+
+    use super::*;
+    use crate::app::{apply, world};
+
+    #[test]
+    fn every_field_of_the_catalogue_has_an_example_in_every_form_it_may_take() {
+        let sources = apply::read_sources(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let checked = world::check(&sources).unwrap();
+        let department = DepartmentId::parse("housing").unwrap();
+        let mut without = Vec::new();
+        for dataset in checked.catalogue.datasets.values() {
+            for field in &dataset.fields {
+                for (form, terms) in &field.sharing.forms {
+                    let purpose = terms.purposes.first().unwrap_or(&dataset.entry.purposes[0]);
+                    let today = date!(2026 - 11 - 22);
+                    let examples = Examples { dataset, department: &department, purpose, today };
+                    if examples.shown(field, *form, terms.compare.first()).is_none() {
+                        without.push(format!("{}.{} as {form}", dataset.id(), field.name));
+                    }
+                }
+            }
+        }
+        assert_eq!(without, [""; 0]);
+    }
+}
