@@ -6,6 +6,7 @@ use askama::Template;
 use super::asked::Asked;
 use super::frame::Frame;
 use super::pages::{Page, Who, get};
+use super::places::Places;
 use super::viewer::Viewer;
 use crate::app::coordination::{self, Coordination, OpenLine};
 use crate::base::Result;
@@ -25,6 +26,7 @@ pub static PAGES: &[Page] = &[get(PATH, Who::May(&[Action::ApplicationsReadAll])
 #[template(path = "coordinator.html")]
 struct Coordinator<'a> {
     frame: &'a Frame,
+    places: Places,
     all: Coordination,
     /// The department that was chosen; none means all.
     chosen: Option<String>,
@@ -78,6 +80,7 @@ async fn show(viewer: Viewer, worker: Worker, req: HttpRequest) -> Result<HttpRe
     let frame = &*frame;
     frame.page(&Coordinator {
         frame,
+        places: Places::of(&worker.gateway, lang),
         scale: all.answers.iter().map(|line| line.ninth.max(line.law)).max().unwrap_or(1).max(1),
         overdue: all.open.iter().filter(|line| line.left < 0).count(),
         all,

@@ -13,6 +13,7 @@ use super::asked::{self, Asked};
 use super::chart::{self, Chart};
 use super::frame::Frame;
 use super::pages::{Page, get};
+use super::places::Places;
 use super::security::{EVENTS, READERS};
 use super::viewer::Viewer;
 use crate::app::call::{Call, Caller, Known, PersonCaller};
@@ -42,6 +43,7 @@ pub static PAGES: &[Page] = &[
 #[template(path = "events.html")]
 struct FoundEvents<'a> {
     frame: &'a Frame,
+    places: Places,
     asked: Asked,
     found: Events,
     chart: Option<Chart>,
@@ -59,7 +61,7 @@ struct Preset {
 
 /// A link of a facet.
 struct Choice {
-    value: String,
+    shown: String,
     records: u64,
     href: String,
     here: bool,
@@ -69,12 +71,24 @@ impl FoundEvents<'_> {
     fn choices(&self, facet: &Facet) -> Vec<Choice> {
         let here = |value: &str| facet.chosen.as_deref() == Some(value);
         let choice = |(value, records): &(String, u64)| Choice {
+            shown: self.shown(facet.name, value),
             href: self.asked.with(facet.name, if here(value) { "" } else { value }).at(EVENTS),
             here: here(value),
-            value: value.clone(),
             records: *records,
         };
         facet.values.iter().map(choice).collect()
+    }
+
+    /// A value of a facet, in words.
+    fn shown(&self, facet: &str, value: &str) -> String {
+        let m = &self.frame.m;
+        match facet {
+            "kind" => m.of("kind", value),
+            "department" => self.places.department(value),
+            "purpose" => self.places.purpose(value),
+            "outcome" => m.title(value).to_owned(),
+            _ => value.to_owned(),
+        }
     }
 
     fn next(&self) -> Option<String> {
@@ -102,6 +116,7 @@ async fn find(viewer: Viewer, worker: Worker, req: HttpRequest) -> Result<HttpRe
     });
     frame.page(&FoundEvents {
         frame,
+        places: Places::of(&worker.gateway, frame.m.lang()),
         chart: chart::draw(&found.bars, &asked, EVENTS, &frame.m),
         found,
         asked,
@@ -160,6 +175,7 @@ fn person(call: Call<PersonCaller>) -> Call<Caller> {
 #[template(path = "event.html")]
 struct Event<'a> {
     frame: &'a Frame,
+    places: Places,
     event: EventLine,
     record: SignedRecord,
     path: Vec<String>,
@@ -173,6 +189,7 @@ async fn show(viewer: Viewer, worker: Worker, index: web::Path<String>) -> Resul
     let record = read(call, &worker, &index).await?;
     frame.page(&Event {
         frame,
+        places: Places::of(&worker.gateway, frame.m.lang()),
         event: EventLine::of(&record.leaf),
         path: record.proof.iter().map(ToString::to_string).collect(),
         record,

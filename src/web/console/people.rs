@@ -11,6 +11,7 @@ use super::asked::Asked;
 use super::form::{Form, Posted};
 use super::frame::{Frame, go_on};
 use super::pages::{Page, Who, get, post};
+use super::places::Places;
 use super::viewer::Viewer;
 use crate::app::people::view::{PeoplePage, PersonMade, PersonView};
 use crate::app::people::{self, Search};
@@ -56,6 +57,7 @@ impl May {
 #[template(path = "people.html")]
 struct People<'a> {
     frame: &'a Frame,
+    places: Places,
     page: PeoplePage,
     departments: Vec<(String, String)>,
     chosen: String,
@@ -79,6 +81,7 @@ async fn listed(
     let Viewer { call, frame } = viewer;
     let frame = &*frame;
     let world = worker.gateway.world();
+    let places = Places::of(&worker.gateway, frame.m.lang());
     let may = May::of(&call.caller.account, &world.policy);
     let search = Search {
         department: DepartmentId::parse(asked.value("department")),
@@ -94,6 +97,7 @@ async fn listed(
     });
     let template = People {
         frame,
+        places,
         page,
         departments: departments.map(|d| (d.id.to_string(), title(d))).collect(),
         chosen: asked.value("department").to_owned(),
@@ -122,6 +126,7 @@ async fn make(viewer: Viewer, worker: Worker, posted: Posted) -> Result<HttpResp
 #[template(path = "account_of.html")]
 struct AccountPage<'a> {
     frame: &'a Frame,
+    places: Places,
     person: PersonView,
     one_time: Option<(String, String)>,
     given: Vec<Role>,
@@ -138,6 +143,7 @@ fn page(viewer: &Viewer, worker: &Worker, made: PersonMade) -> Result<HttpRespon
     let roles = || Role::ALL.into_iter().filter(|role| *role != Role::CitizenService);
     let template = AccountPage {
         frame,
+        places: Places::of(&worker.gateway, frame.m.lang()),
         given: roles().filter(holds).collect(),
         open: roles().filter(|role| !holds(role)).collect(),
         one_time: one_time_password.zip(usable_until),

@@ -13,6 +13,7 @@ use super::asked::Asked;
 use super::form::{Form, Posted};
 use super::frame::Frame;
 use super::pages::{Page, get, post};
+use super::places::Places;
 use super::viewer::Viewer;
 use crate::app::proposal::{self, Change, MAX_DAYS, Proposed, RuleFile};
 use crate::base::finding::Severity;
@@ -49,6 +50,7 @@ async fn list(viewer: Viewer, worker: Worker) -> Result<HttpResponse> {
 #[template(path = "rules_try.html")]
 struct Try<'a> {
     frame: &'a Frame,
+    places: Places,
     file: String,
     text: String,
     days: u32,
@@ -79,10 +81,11 @@ impl Try<'_> {
 async fn show(viewer: Viewer, worker: Worker, req: HttpRequest) -> Result<HttpResponse> {
     let Viewer { call, frame } = viewer;
     let file = Asked::of(&req).value("file").to_owned();
-    let wanted = file.clone();
+    let (wanted, held) = (file.clone(), worker.clone());
     let text = to_its_end(async move { proposal::file(&worker.gateway, &call, &wanted).await }).await?;
     let frame = &*frame;
-    frame.page(&Try { frame, file, text, days: DAYS, most: MAX_DAYS, proposed: None, fault: None })
+    let places = Places::of(&held.gateway, frame.m.lang());
+    frame.page(&Try { frame, places, file, text, days: DAYS, most: MAX_DAYS, proposed: None, fault: None })
 }
 
 async fn propose(viewer: Viewer, worker: Worker, posted: Posted) -> Result<HttpResponse> {
@@ -91,7 +94,7 @@ async fn propose(viewer: Viewer, worker: Worker, posted: Posted) -> Result<HttpR
     let value = |form: &Form, name: &str| form.value(name).to_owned();
     let (file, text) = (value(&form, "file"), value(&form, "text"));
     let days = form.value("days").parse().unwrap_or(0);
-    let (path, wording) = (file.clone(), text.clone());
+    let (path, wording, held) = (file.clone(), text.clone(), worker.clone());
     let story = async move { proposal::propose(&worker.gateway, &call, &path, wording, days).await };
     let (proposed, fault) = match to_its_end(story).await {
         Ok(proposed) => (Some(proposed), None),
@@ -100,5 +103,6 @@ async fn propose(viewer: Viewer, worker: Worker, posted: Posted) -> Result<HttpR
     };
     let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let frame = &*frame;
-    frame.page_with(status, &Try { frame, file, text, days, most: MAX_DAYS, proposed, fault })
+    let places = Places::of(&held.gateway, frame.m.lang());
+    frame.page_with(status, &Try { frame, places, file, text, days, most: MAX_DAYS, proposed, fault })
 }

@@ -9,6 +9,7 @@ use super::asked::{self, Asked};
 use super::chart::{self, Chart};
 use super::frame::Frame;
 use super::pages::{Page, Who, get};
+use super::places::Places;
 use super::viewer::Viewer;
 use crate::app::call::Known;
 use crate::app::overview::{self, Compared, Overview};
@@ -22,6 +23,9 @@ pub const PATH: &str = "/console/security";
 /// Where events are looked for.
 pub const EVENTS: &str = "/console/security/events";
 
+/// Records that the search index may be behind: it follows twice a second.
+const FEW: u64 = 10_000;
+
 /// Who may read events.
 pub const READERS: Who = Who::May(&[Action::AuditReadAll, Action::AuditReadOwn]);
 
@@ -32,6 +36,7 @@ pub static PAGES: &[Page] = &[get(PATH, Who::May(&[Action::OverviewRead]), || we
 #[template(path = "security.html")]
 struct Security<'a> {
     frame: &'a Frame,
+    places: Places,
     overview: Overview,
     figures: Vec<Figure>,
     chart: Option<Chart>,
@@ -68,6 +73,7 @@ async fn show(viewer: Viewer, worker: Worker) -> Result<HttpResponse> {
     let events = reads.then_some(today);
     frame.page(&Security {
         frame,
+        places: Places::of(&worker.gateway, frame.m.lang()),
         figures: figures(&overview, events.as_ref()),
         chart: chart::draw(&overview.days, &Asked::default().with("kind", "query"), EVENTS, &frame.m),
         health: health(frame, &worker, &overview),
@@ -100,7 +106,7 @@ fn health(frame: &Frame, worker: &Worker, overview: &Overview) -> Vec<Health> {
         line("copy", holds(ready.log_copied), m.t(word(ready.log_copied)).to_owned()),
         line(
             "index",
-            if ready.log_index_lag == 0 { "good" } else { "warn" },
+            if ready.log_index_lag < FEW { "good" } else { "warn" },
             m.fill("security.behind", m.number(ready.log_index_lag)),
         ),
     ];
