@@ -27,14 +27,14 @@ fn filled(path: &str) -> String {
 }
 
 /// The value of the token that a page's forms send.
-fn token(page: &Answer) -> String {
+pub fn token(page: &Answer) -> String {
     let text = page.text();
     let value = text.split("name=\"token\" value=\"").nth(1).unwrap_or_else(|| panic!("no token: {text}"));
     value.split('"').next().unwrap().to_owned()
 }
 
 /// Posts a form.
-async fn send(client: &Client, path: &str, inputs: &[(&str, &str)]) -> Answer {
+pub async fn send(client: &Client, path: &str, inputs: &[(&str, &str)]) -> Answer {
     let mut form = url::form_urlencoded::Serializer::new(String::new());
     form.extend_pairs(inputs);
     let client = client.clone().with_header("content-type", "application/x-www-form-urlencoded");

@@ -173,7 +173,7 @@ async fn page(
     let fields = match PurposeId::parse(purpose).filter(|purpose| dataset.entry.purposes.contains(purpose)) {
         Some(purpose) => {
             let today = worker.gateway.now().day();
-            rows(&Examples { dataset, department, purpose: &purpose, today }, &form, lang)
+            rows(&Examples { dataset, department, purpose: &purpose, today, m: frame.m }, &form, lang)
         }
         None => Vec::new(),
     };

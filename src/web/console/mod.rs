@@ -46,6 +46,7 @@ mod sign_in;
 mod terms;
 mod timeline;
 mod viewer;
+mod ways;
 mod why;
 
 pub(super) use problem::render as render_problem;

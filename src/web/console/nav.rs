@@ -57,6 +57,11 @@ pub fn links(account: &Account, policy: &Policy, path: &str) -> Vec<Link> {
     entries.map(|(href, key, _)| Link { href, key, here: is_within(path, href) }).collect()
 }
 
+/// Can applications wait for the account?
+pub fn decides(account: &Account) -> bool {
+    DECIDE.iter().any(|role| account.holds(*role))
+}
+
 /// May the account have what is for `who`?
 pub fn opens(who: Who, account: &Account, policy: &Policy) -> bool {
     match who {
