@@ -155,7 +155,7 @@ async fn an_application_is_written_decided_field_by_field_and_used_without_a_lin
     let stale =
         fill(&owner, &owner.get(&place).await, &format!("{place}/approve"), &[("/version", "2")]).await;
     assert_eq!(stale.status, 412);
-    assert!(stale.text().contains("Changed meanwhile"), "{}", stale.text());
+    assert!(stale.text().contains("Somebody changed it meanwhile"), "{}", stale.text());
     let page = give(&owner, &id, "approve", &[]).await;
     assert!(page.text().contains("What is offered"), "{}", page.text());
 

@@ -69,11 +69,9 @@ pub fn all(view: &ApplicationView, tried: Option<&str>, form: &Form) -> Vec<Deci
         .enumerate()
         .map(|(at, can)| Decision {
             shape: shape(&can.command),
-            open: tried.map_or(at == 0, |tried| tried == can.command),
-            grave: matches!(
-                can.command.as_str(),
-                "refuse" | "decline" | "revoke" | "withdraw" | "close" | "suspend"
-            ),
+            // Nothing that ends something lies open before it was chosen.
+            open: tried.map_or(at == 0 && !is_grave(&can.command), |tried| tried == can.command),
+            grave: is_grave(&can.command),
             id: can
                 .for_account
                 .as_ref()
@@ -84,6 +82,11 @@ pub fn all(view: &ApplicationView, tried: Option<&str>, form: &Form) -> Vec<Deci
             role: can.role.clone(),
         })
         .collect()
+}
+
+/// Does it end or stop something?
+fn is_grave(command: &str) -> bool {
+    matches!(command, "refuse" | "decline" | "revoke" | "withdraw" | "close" | "suspend")
 }
 
 fn shape(command: &str) -> Shape {
