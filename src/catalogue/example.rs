@@ -14,7 +14,7 @@ pub(super) fn of(property: &Json, identifier: Option<IdentifierKind>, schema: &V
     let listed = |member: &str| property.get(member).and_then(Json::as_array).into_iter().flatten().cloned();
     let mut values: Vec<Json> = listed("examples").chain(listed("enum")).collect();
     values.extend(identifier.map(|kind| json!(identifier_of(kind))));
-    values.extend([json!("1958-03-12"), json!("110105"), json!(words(title)), json!("A1"), json!(true)]);
+    values.extend([json!(words(title)), json!("1958-03-12"), json!("110105"), json!("A1"), json!(true)]);
     values.extend(number(property));
     values.into_iter().find(|value| !value.is_null() && schema.is_valid(value))
 }

@@ -19,6 +19,8 @@ mod bulkhead;
 mod canary;
 mod clock;
 mod console;
+mod console_officers;
+mod console_stories;
 mod demo;
 mod deploy;
 mod disk;

@@ -49,6 +49,8 @@ struct Application<'a> {
     events: Vec<Moment>,
     urgency: &'static str,
     form: Form,
+    /// The command that was tried just now; empty where none was.
+    tried: String,
     key: String,
 }
 
@@ -101,7 +103,8 @@ async fn page(
         &Application {
             frame,
             offer: view.offer.as_ref().map(|offer| shown(offer, &view.requester)).transpose()?,
-            decisions: decision::all(&view, tried),
+            decisions: decision::all(&view, tried, &form),
+            tried: tried.unwrap_or_default().to_owned(),
             reasons: decision::reasons(&world.workflow, lang),
             places_missing: decision::places_missing(&asked, frame.m),
             previous: previous.collect::<Result<_>>()?,

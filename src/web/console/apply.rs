@@ -173,7 +173,7 @@ async fn page(
     let fields = match PurposeId::parse(purpose).filter(|purpose| dataset.entry.purposes.contains(purpose)) {
         Some(purpose) => {
             let today = worker.gateway.now().day();
-            rows(&Examples { dataset, department, purpose: &purpose, today }, &form, lang)
+            rows(&Examples { dataset, department, purpose: &purpose, today, m: frame.m }, &form, lang)
         }
         None => Vec::new(),
     };
@@ -343,7 +343,7 @@ async fn check(viewer: Viewer, worker: Worker, posted: Posted) -> Result<HttpRes
             let form = form.with(&error, &body);
             let faults = form.faults().iter().map(|fault| {
                 let more = fault.expected.as_ref().map(|e| format!(" {e}")).unwrap_or_default();
-                (fault.name.clone(), format!("{}{more}", fault.code.detail(m.lang())))
+                (fault.name.clone(), format!("{}{more}", m.fault(&fault.code)))
             });
             Checked { faults: faults.collect(), foresight: Vec::new() }
         }

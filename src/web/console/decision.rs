@@ -12,16 +12,20 @@ use crate::base::Lang;
 
 /// A command that may be given now.
 pub struct Decision {
+    /// What the ids of its inputs begin with.
+    pub id: String,
     /// Its name.
     pub command: String,
+    /// What was typed, where it is the one that was tried.
+    pub form: Form,
     /// For whom, where by a role that was lent.
     pub for_account: Option<String>,
     /// The role that was lent.
     pub role: Option<String>,
     /// What its form asks for.
     pub shape: Shape,
-    /// Was it tried just now?
-    pub tried: bool,
+    /// Is its form open: the one that was tried just now, or else the first?
+    pub open: bool,
     /// Is it among those that end or stop something?
     pub grave: bool,
 }
@@ -59,21 +63,30 @@ pub struct Reason {
 
 /// Every command that the viewer may give, in the order of an application's life; a comment has its own
 /// place.
-pub fn all(view: &ApplicationView, tried: Option<&str>) -> Vec<Decision> {
+pub fn all(view: &ApplicationView, tried: Option<&str>, form: &Form) -> Vec<Decision> {
     let others = view.can.iter().filter(|can| can.command != "comment");
     others
-        .map(|can| Decision {
+        .enumerate()
+        .map(|(at, can)| Decision {
             shape: shape(&can.command),
-            tried: tried == Some(can.command.as_str()),
-            grave: matches!(
-                can.command.as_str(),
-                "refuse" | "decline" | "revoke" | "withdraw" | "close" | "suspend"
-            ),
+            // Nothing that ends something lies open before it was chosen.
+            open: tried.map_or(at == 0 && !is_grave(&can.command), |tried| tried == can.command),
+            grave: is_grave(&can.command),
+            id: can
+                .for_account
+                .as_ref()
+                .map_or_else(|| can.command.clone(), |lender| format!("{}-{lender}", can.command)),
+            form: if tried == Some(can.command.as_str()) { form.clone() } else { Form::default() },
             command: can.command.clone(),
             for_account: can.for_account.clone(),
             role: can.role.clone(),
         })
         .collect()
+}
+
+/// Does it end or stop something?
+fn is_grave(command: &str) -> bool {
+    matches!(command, "refuse" | "decline" | "revoke" | "withdraw" | "close" | "suspend")
 }
 
 fn shape(command: &str) -> Shape {

@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 use time::Date;
 
+use super::messages::Messages;
 use crate::approval::terms::FieldTerms;
 use crate::base::Secret;
 use crate::base::ids::{DepartmentId, PurposeId};
@@ -22,6 +23,8 @@ pub struct Examples<'a> {
     pub purpose: &'a PurposeId,
     /// Today: what ages are counted to.
     pub today: Date,
+    /// The words for yes and no.
+    pub m: Messages,
 }
 
 impl Examples<'_> {
@@ -40,7 +43,11 @@ impl Examples<'_> {
         let plan = [Disclosure { field, form, predicate }];
         let record = json!({ field.name.as_str(): value });
         let told = privacy::disclose(&plan, record.as_object()?, &context).ok()?;
-        told.get(field.name.as_str()).map(text)
+        told.get(field.name.as_str()).map(|value| match value {
+            Value::Bool(true) => self.m.t("base.yes").to_owned(),
+            Value::Bool(false) => self.m.t("base.no").to_owned(),
+            other => text(other),
+        })
     }
 }
 
@@ -73,7 +80,8 @@ mod tests {
                 for (form, terms) in &field.sharing.forms {
                     let purpose = terms.purposes.first().unwrap_or(&dataset.entry.purposes[0]);
                     let today = date!(2026 - 11 - 22);
-                    let examples = Examples { dataset, department: &department, purpose, today };
+                    let m = Messages::new(crate::base::Lang::En);
+                    let examples = Examples { dataset, department: &department, purpose, today, m };
                     if examples.shown(field, *form, terms.compare.first()).is_none() {
                         without.push(format!("{}.{} as {form}", dataset.id(), field.name));
                     }

@@ -2,13 +2,13 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use serde_json::{Value, json};
 
 use super::frame::Frame;
 use super::pages::{Page, Who, get};
 use super::places::{Places, day};
 use super::terms;
 use super::viewer::Viewer;
+use super::ways;
 use crate::app::applications::view::GrantView;
 use crate::app::applications::{self, GrantsPage};
 use crate::base::{Code, Result};
@@ -51,8 +51,8 @@ struct One<'a> {
     frame: &'a Frame,
     places: Places,
     granted: Granted,
-    body: String,
-    origin: String,
+    curl: String,
+    python: String,
     own: bool,
 }
 
@@ -87,16 +87,15 @@ async fn one(
     let frame = &*viewer.frame;
     let own = viewer.call.caller.account.department.as_str() == grant.requester;
     let granted = granted(grant, &worker, frame)?;
-    let member = worker
-        .gateway
-        .world()
-        .dataset(granted.shown.terms.dataset.as_str())
-        .map(|d| d.entry.subject.member.clone());
+    let world = worker.gateway.world();
+    let member = world.dataset(granted.shown.terms.dataset.as_str()).map(|d| d.entry.subject.member.clone());
+    let query = ways::Query::of(&granted.shown.terms, &member.unwrap_or_default());
+    let origin = format!("https://{}", req.connection_info().host());
     frame.page(&One {
         frame,
         places: Places::of(&worker.gateway, frame.m.lang()),
-        body: example(&granted.shown, &member.unwrap_or_else(|| "id_number".to_owned())),
-        origin: format!("https://{}", req.connection_info().host()),
+        curl: query.curl(&origin),
+        python: query.python(&origin),
         granted,
         own,
     })
@@ -108,24 +107,4 @@ fn granted(grant: GrantView, worker: &Worker, frame: &Frame) -> Result<Granted> 
     let soon = today.saturating_add(time::Duration::days(SOON));
     let ends_soon = grant.state == "active" && day(&grant.until).is_some_and(|until| until <= soon);
     Ok(Granted { shown: shown.ok_or(Code::Internal)?, ends_soon, grant })
-}
-
-/// A query of what the grant gives, about nobody who exists.
-fn example(shown: &terms::Shown, member: &str) -> String {
-    let terms = &shown.terms;
-    let fields = terms.fields.iter().map(|field| match field.compare.first() {
-        Some(compare) => json!({
-            "field": field.field, "form": field.form, "op": compare.op.as_str(), "value": compare.value,
-        }),
-        None => json!({ "field": field.field, "form": field.form }),
-    });
-    let fields: Vec<Value> = fields.collect();
-    let body = json!({
-        "purpose": terms.purpose,
-        "case": "QZ-2026-000123",
-        "operator": "hc-0231",
-        "subjects": [{ member: "11010519491231002X" }],
-        "fields": fields,
-    });
-    serde_json::to_string_pretty(&body).unwrap_or_default()
 }

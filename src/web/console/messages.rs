@@ -90,6 +90,21 @@ impl Messages {
         code_named(code).map_or("", |code| code.detail(self.0))
     }
 
+    /// What is wrong with an input, for whoever typed into it: the code's own text speaks to programs.
+    pub fn fault(&self, code: &Code) -> &'static str {
+        self.known(&format!("fault.{}", code.as_str())).unwrap_or_else(|| code.detail(self.0))
+    }
+
+    /// What is wrong with a whole form, in a few words.
+    pub fn wrong(&self, code: &Code) -> &'static str {
+        self.known(&format!("wrong.{}", code.as_str())).unwrap_or_else(|| code.title(self.0))
+    }
+
+    /// What to do about it.
+    pub fn mend(&self, code: &Code) -> &'static str {
+        self.known(&format!("mend.{}", code.as_str())).unwrap_or_else(|| code.detail(self.0))
+    }
+
     /// What an input is called, by its name: `member.terms-basis` for `/terms/basis`, with the number of
     /// the one that is meant where there are several.
     pub fn member(&self, name: &str) -> String {

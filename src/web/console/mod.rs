@@ -58,6 +58,7 @@ mod stopped;
 mod terms;
 mod timeline;
 mod viewer;
+mod ways;
 mod why;
 
 pub(super) use problem::render as render_problem;

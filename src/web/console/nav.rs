@@ -69,6 +69,11 @@ pub fn links(account: &Account, policy: &Policy, path: &str) -> Vec<Link> {
     entries.iter().map(|(href, key, _)| Link { href, key, here: here == Some(*href) }).collect()
 }
 
+/// Can applications wait for the account?
+pub fn decides(account: &Account) -> bool {
+    DECIDE.iter().any(|role| account.holds(*role))
+}
+
 /// May the account have what is for `who`?
 pub fn opens(who: Who, account: &Account, policy: &Policy) -> bool {
     match who {

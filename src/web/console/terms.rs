@@ -6,6 +6,7 @@ use time::Date;
 
 use super::example::{Examples, text};
 use super::form::number;
+use super::messages::Messages;
 use crate::app::world::World;
 use crate::approval::Terms;
 use crate::base::Lang;
@@ -67,6 +68,7 @@ impl Shown {
                 department: &department,
                 purpose: &terms.purpose,
                 today,
+                m: Messages::new(lang),
             });
             FieldShown {
                 field: asked.field.to_string(),

@@ -69,3 +69,16 @@ for (const form of document.querySelectorAll("form[data-check]")) {
     waiting = setTimeout(check, 400);
   });
 }
+
+// A reason brings the law that it mostly rests on, as long as nobody has written another.
+for (const select of document.querySelectorAll("select[data-fills]")) {
+  const area = document.getElementById(select.dataset.fills);
+  let brought = "";
+  const bring = () => {
+    if (area.value !== brought) return;
+    brought = select.selectedOptions[0]?.dataset.text ?? "";
+    area.value = brought;
+  };
+  select.addEventListener("change", bring);
+  bring();
+}

@@ -1,0 +1,177 @@
+//! The officers' pages over the wire: what is found, proven, stopped, tried and counted there.
+
+use sluice::audit::{SignedRecord, VerifyingKey};
+
+use crate::console::{send, token};
+use crate::support::TestGateway;
+use crate::support::client::{Client, PERSON, ask};
+
+async fn page(client: &Client, path: &str) -> String {
+    let answer = client.get(path).await;
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    answer.text()
+}
+
+async fn posted(client: &Client, path: &str, from: &str, inputs: &[(&str, &str)]) -> u16 {
+    let token = token(&client.get(from).await);
+    let inputs: Vec<(&str, &str)> =
+        [("token", token.as_str())].into_iter().chain(inputs.iter().copied()).collect();
+    send(client, path, &inputs).await.status
+}
+
+fn public_key(gw: &TestGateway) -> VerifyingKey {
+    VerifyingKey::parse(&std::fs::read_to_string(gw.path().join("keys/audit.vkey")).unwrap()).unwrap()
+}
+
+/// The text of the element with that id, as a browser would have it.
+fn element(page: &str, id: &str) -> String {
+    let behind = page.split(&format!("id=\"{id}\">")).nth(1).unwrap_or_else(|| panic!("no {id}: {page}"));
+    let text = behind.split('<').next().unwrap();
+    text.replace("&#34;", "\"").replace("&quot;", "\"").replace("&#38;", "&").replace("&amp;", "&")
+}
+
+#[tokio::test]
+async fn an_auditor_finds_an_event_and_what_the_page_shows_is_what_is_proven() {
+    let gw = TestGateway::start().await;
+    let asked =
+        gw.system("service.onestop").query("civil.subsistence", "housing-aid.review", &["status"]).await;
+    assert_eq!(asked.status, 200, "{}", asked.text());
+    let auditor = gw.person("eve", "audit", &["auditor"]).await;
+
+    let found =
+        page(&auditor, "/console/security/events?kind=query&system=service.onestop&field=status").await;
+    let links: Vec<&str> = found.matches("href=\"/console/security/events/").collect();
+    assert_eq!(links.len(), 1, "one event and no other: {found}");
+    let index = found.split("href=\"/console/security/events/").nth(1).unwrap().split('"').next().unwrap();
+    let none = page(&auditor, "/console/security/events?kind=query&form=mask").await;
+    assert!(none.contains("class=\"empty\""), "{none}");
+
+    // What a browser hashes is what stands in the page, and it is the record, proven.
+    let shown = page(&auditor, &format!("/console/security/events/{index}")).await;
+    let path = shown.split("<ol id=\"path\">").nth(1).unwrap().split("</ol>").next().unwrap();
+    let hashes: Vec<&str> =
+        path.split("<code class=\"id\">").skip(1).map(|h| h.split('<').next().unwrap()).collect();
+    let record = serde_json::json!({
+        "index": index.parse::<u64>().unwrap(), "leaf": element(&shown, "leaf"), "proof": hashes,
+        "checkpoint": element(&shown, "checkpoint"),
+    });
+    let record: SignedRecord = serde_json::from_value(record).unwrap();
+    let key = public_key(&gw);
+    record.check(&key).unwrap();
+
+    let file = auditor.get(&format!("/console/security/events/{index}/proof")).await;
+    let file: SignedRecord = serde_json::from_slice(&file.body).unwrap();
+    assert_eq!(file.leaf, record.leaf);
+}
+
+#[tokio::test]
+async fn a_stopped_system_is_refused_at_once_and_two_people_let_it_go_on() {
+    let gw = TestGateway::start().await;
+    let system = gw.system("service.onestop");
+    let ask = || async { system.query("civil.subsistence", "housing-aid.review", &["status"]).await };
+    assert_eq!(ask().await.status, 200);
+    let (one, two) = (
+        gw.person("one", "audit", &["security_admin"]).await,
+        gw.person("two", "audit", &["security_admin"]).await,
+    );
+    let at = "/console/security/stopped";
+    let stop = [("what", "system"), ("name", "service.onestop"), ("reason", "investigation")];
+    assert_eq!(posted(&one, "/console/security/stopped/suspend", at, &stop).await, 303);
+    let refused = ask().await;
+    assert_eq!(
+        (refused.status, refused.json()["code"].as_str()),
+        (403, Some("caller-suspended")),
+        "{}",
+        refused.text()
+    );
+    let resume = [("what", "system"), ("name", "service.onestop")];
+    assert_eq!(posted(&one, "/console/security/stopped/resume", at, &resume).await, 303);
+    assert_eq!(ask().await.status, 403, "one person is not enough");
+    assert_eq!(
+        posted(&one, "/console/security/stopped/resume", at, &resume).await,
+        403,
+        "nor the same one twice"
+    );
+    assert_eq!(posted(&two, "/console/security/stopped/resume", at, &resume).await, 303);
+    assert_eq!(ask().await.status, 200);
+
+    let stop = [("what", "operator"), ("name", "hc-0231"), ("reason", "suspected-misuse")];
+    assert_eq!(posted(&two, "/console/security/stopped/suspend", at, &stop).await, 303);
+    assert_eq!(ask().await.json()["code"].as_str(), Some("caller-suspended"));
+}
+
+#[tokio::test]
+async fn another_wording_is_tried_and_changes_nothing() {
+    let gw = TestGateway::start().await;
+    let system = gw.system("service.onestop");
+    let ask = || async { system.query("civil.subsistence", "housing-aid.review", &["status"]).await.status };
+    assert_eq!(ask().await, 200);
+    let admin = gw.person("sam", "audit", &["system_admin"]).await;
+    let file = "policies/rules/civil.subsistence.csv";
+    let at = format!("/console/admin/rules/try?file={file}");
+    let shown = admin.get(&at).await;
+    let token = token(&shown);
+    // Only what the wording says is left: the rule that gives housing aid the status is gone.
+    let text = "p, dep:service, civil.subsistence, status, livelihood.review, plain, allow, CS-011\n";
+    let inputs = [("token", token.as_str()), ("file", file), ("text", text), ("days", "7")];
+    let tried = send(&admin, "/console/admin/rules/try", &inputs).await;
+    assert_eq!(tried.status, 200, "{}", tried.text());
+    assert!(
+        tried.text().contains("class=\"loss\"") && tried.text().contains("service.onestop"),
+        "{}",
+        tried.text()
+    );
+    assert!(
+        tried.text().contains("1 of 1") || tried.text().contains("1 / 1"),
+        "what was asked is played back"
+    );
+    assert_eq!(ask().await, 200, "nothing took effect");
+    let broken = [("token", token.as_str()), ("file", file), ("text", "p, nonsense\n"), ("days", "7")];
+    let broken = send(&admin, "/console/admin/rules/try", &broken).await;
+    assert!(broken.text().contains(&format!("{file}:1")), "{}", broken.text());
+}
+
+#[tokio::test]
+async fn a_query_is_tried_out_on_data_that_is_nobodys() {
+    let gw = TestGateway::start().await;
+    let person = gw.person("ivy", "service", &["applicant"]).await;
+    let at = "/console/integrator/try?dataset=civil.subsistence";
+    let token = token(&person.get(at).await);
+    let body = ask("housing-aid.review", &[PERSON], serde_json::json!(["status"])).to_string();
+    let attempt = |system: &'static str, body: String| {
+        let (person, token) = (person.clone(), token.clone());
+        async move {
+            let inputs = [
+                ("token", token.as_str()),
+                ("dataset", "civil.subsistence"),
+                ("system", system),
+                ("body", &body),
+            ];
+            send(&person, "/console/integrator/try", &inputs).await
+        }
+    };
+    let tried = attempt("service.onestop", body.clone()).await;
+    assert_eq!(tried.status, 200, "{}", tried.text());
+    assert!(tried.text().contains("receiving"), "{}", tried.text());
+    assert_eq!(attempt("medical.settlement", body.clone()).await.status, 404, "another department's system");
+    let faulty = attempt("service.onestop", body.replace("\"status\"", "\"no_such\"")).await;
+    assert_eq!(faulty.status, 422, "{}", faulty.text());
+    assert!(faulty.text().contains("/fields/0"), "{}", faulty.text());
+}
+
+#[tokio::test]
+async fn a_part_of_the_log_is_taken_away_and_proves_itself() {
+    let gw = TestGateway::start().await;
+    let auditor = gw.person("eve", "audit", &["auditor"]).await;
+    let part = auditor.get("/console/security/export/part?first=0&count=5").await;
+    assert_eq!(part.status, 200, "{}", part.text());
+    let key = public_key(&gw);
+    let text = part.text();
+    let mut lines = text.lines();
+    let mut check = sluice::audit::export::ExportCheck::new(lines.next().unwrap(), &key);
+    lines.for_each(|line| check.line(line));
+    let report = check.finish();
+    assert!(report.damage.is_empty(), "{:?}", report.damage);
+    assert_eq!(auditor.get("/console/security/export/part?first=0&count=5000").await.status, 422);
+    assert_eq!(auditor.get("/console/security/export/part?first=99999999&count=5").await.status, 404);
+}
