@@ -3,8 +3,8 @@
 use sluice::audit::{SignedRecord, VerifyingKey};
 
 use crate::console::{send, token};
-use crate::support::TestGateway;
-use crate::support::client::{Client, PERSON, ask};
+use crate::support::client::{Client, ask};
+use crate::support::{PERSON, TestGateway};
 
 async fn page(client: &Client, path: &str) -> String {
     let answer = client.get(path).await;
