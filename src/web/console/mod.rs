@@ -46,6 +46,7 @@ mod sign_in;
 mod terms;
 mod timeline;
 mod viewer;
+mod visible;
 mod ways;
 mod why;
 
