@@ -36,7 +36,7 @@ use diesel::sqlite::SqliteConnection;
 use diesel::{Connection, ExpressionMethods, QueryDsl, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
-pub use accounts::{Change, Changed, NewAccount, Profile};
+pub use accounts::{Change, Changed, NewAccount, Profile, made_as};
 pub use acts::{Act, machine_user};
 pub use credentials::{Credentials, Rotation};
 pub use keys::{RegisteredKey, Registration};

@@ -1,5 +1,6 @@
 //! People at a gateway: accounts, and clients that are signed in.
 
+use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 use sluice::base::ids::{AccountId, DepartmentId, PersonId};
 use sluice::base::{Lang, Secret};
@@ -64,6 +65,13 @@ impl TestGateway {
     /// The state database of the gateway, beside it.
     pub fn state(&self) -> StateStore {
         StateStore::open(&self.path().join("data/state.db")).unwrap()
+    }
+
+    /// Writes into the state database, as somebody who has it and not the keys.
+    pub fn tamper(&self, sql: &str) {
+        let mut state = super::vault::open(&self.path().join("data/state.db"));
+        state.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+        state.batch_execute(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
     }
 
     /// `sluice admin create`.
