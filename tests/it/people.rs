@@ -405,16 +405,16 @@ async fn an_account_that_the_log_does_not_bear_out_does_nothing() {
 async fn what_was_taken_away_is_not_put_back_by_who_writes_the_database() {
     let mut gw = TestGateway::start().await;
     let security = gw.person("sec", "audit", &["security_admin"]).await;
-    let li = gw.enrol("li", "civil", &["applicant", "leader"]);
-    let wang = gw.enrol("wang", "civil", &["applicant"]);
+    let li = gw.enrolled("li", "civil", &["applicant", "leader"]);
+    let wang = gw.enrolled("wang", "civil", &["applicant"]);
     let by = json!({ "by": "certificate" });
     let leader = json!({ "role": "leader" });
     assert_eq!(security.post(&of("li", "withdraw-role"), &leader).await.status, 200);
     let key = security.get("/v1/people/wang").await.json()["certificates"][0].clone();
     let unbound = security.post(&of("wang", "unbind-certificate"), &json!({ "fingerprint": key })).await;
     assert_eq!(unbound.json()["certificates"], json!([]), "{}", unbound.text());
-    assert_eq!(li.post("/v1/session", &by).await.status, 200);
-    assert_eq!(wang.post("/v1/session", &by).await.problem(), "401 certificate-unknown");
+    assert_eq!(gw.client(&li).post("/v1/session", &by).await.status, 200);
+    assert_eq!(gw.client(&wang).post("/v1/session", &by).await.problem(), "401 certificate-unknown");
     // With the acts that tell of it, as an older copy of the database has them.
     gw.tamper(
         &format!(
@@ -425,15 +425,15 @@ async fn what_was_taken_away_is_not_put_back_by_who_writes_the_database() {
         .replace('"', "'"),
     );
     for _ in 0..2 {
-        assert_eq!(li.post("/v1/session", &by).await.problem(), "503 audit-unavailable");
-        assert_eq!(wang.post("/v1/session", &by).await.problem(), "503 audit-unavailable");
+        assert_eq!(gw.client(&li).post("/v1/session", &by).await.problem(), "503 audit-unavailable");
+        assert_eq!(gw.client(&wang).post("/v1/session", &by).await.problem(), "503 audit-unavailable");
+        let log = gw.log();
+        assert!(log.contains("no record of role-granted li leader after role-withdrawn li leader"), "{log}");
         gw.stop();
         gw.serve().unwrap();
     }
-    let log = gw.log();
-    assert!(log.contains("no record of role-granted li leader after role-withdrawn li leader"), "{log}");
     gw.tamper("DELETE FROM account_roles WHERE account = 'li' AND role = 'leader'");
-    assert_eq!(li.post("/v1/session", &by).await.status, 200);
+    assert_eq!(gw.client(&li).post("/v1/session", &by).await.status, 200);
 }
 
 #[tokio::test]

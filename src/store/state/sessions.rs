@@ -7,7 +7,8 @@
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::accounts::{self, Profile};
+use super::account::Profile;
+use super::accounts;
 use super::schema::sessions::{self as table, dsl};
 use super::{Rotation, StateError, StateStore};
 use crate::base::Timestamp;

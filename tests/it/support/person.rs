@@ -4,7 +4,7 @@ use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 use sluice::base::ids::{AccountId, DepartmentId, PersonId};
 use sluice::base::{Lang, Secret};
-use sluice::demo::certificates::Usage;
+use sluice::demo::certificates::{Issued, Usage};
 use sluice::identity::{Account, CodeSecret, Role};
 use sluice::store::state::{Change, Changed, NewAccount, StateStore};
 
@@ -37,6 +37,11 @@ impl TestGateway {
 
     /// The same, not signed in yet: a client with a certificate that is bound to the account.
     pub fn enrol(&self, account: &str, department: &str, roles: &[&str]) -> Client {
+        self.client(&self.enrolled(account, department, roles))
+    }
+
+    /// The same: the certificate itself, for who comes back after a restart.
+    pub fn enrolled(&self, account: &str, department: &str, roles: &[&str]) -> Issued {
         let state = self.state();
         let (person, id) = account.split_once('/').unwrap_or((account, account));
         let id = AccountId::parse(id).unwrap();
@@ -59,7 +64,7 @@ impl TestGateway {
             let changed = state.change_account(&id, &change, "uid 0", now()).unwrap();
             assert_eq!(changed, Some(Changed::Yes), "{change:?}");
         }
-        self.client(&issued)
+        issued
     }
 
     /// The state database of the gateway, beside it.
