@@ -115,10 +115,10 @@ impl Gateway {
     pub async fn take_up_changes(&self) -> Result<(), NotTaken> {
         let mut last = self.seen.lock().await;
         let Some(mut read) = self.changed_since(*last).await? else { return Ok(()) };
-        self.recall().await?;
         let mut tries = TRIES;
         let new = loop {
             self.record_acts().await?;
+            self.recall().await?;
             let (new, doubts) = self.confirmed(&read, *last < 0).await?;
             // What the log has otherwise may have changed since it was read.
             if !doubts.is_empty()
@@ -174,7 +174,7 @@ impl Gateway {
     async fn confirmed(&self, read: &Read, first: bool) -> Result<(World, Vec<String>), NotTaken> {
         let old = self.world();
         let Read { mut keys, grants, version, .. } = read.clone();
-        let mut doubts = self.confirm_keys(&mut keys)?;
+        let mut doubts = self.confirm_keys(&mut keys);
         let rekeyed = old.rekeyed(&keys).with_grants(grants.clone());
         let mut new = match version {
             None => rekeyed,
@@ -201,7 +201,7 @@ impl Gateway {
         if first {
             self.confirm_version(&new)?;
         }
-        let distrusted = self.not_borne_out(&new)?;
+        let distrusted = self.not_borne_out(&new);
         doubts.extend(distrusted.iter().map(|id| format!("how the grant {id} stands")));
         if *new.standing.distrusted() != distrusted {
             let standing = new.standing.distrusting(distrusted);
@@ -231,7 +231,6 @@ impl Gateway {
             for act in acts {
                 let seq = act.seq;
                 let receipt = self.record(draft(&act)).await?;
-                self.note(&act);
                 let state = self.state.clone();
                 blocking(move || Ok(state.act_recorded(seq, receipt.index)?)).await?;
             }

@@ -3,15 +3,13 @@
 //! Whoever can write the state database could put back what was taken away, and take away the act
 //! that tells of it. The log keeps both, so what counts is its newest record of the matter.
 //!
-//! Invariant: this is read from the log when the gateway starts, and follows every act that the
-//! gateway records; nothing in it comes from the state database. There is one entry for each account,
-//! role, key, grant and delegation that there ever was, so it is bounded by those.
+//! Invariant: this is read from the log, all of it when the gateway starts and from then on what is new
+//! there, whoever has recorded it; nothing in it comes from the state database. There is one entry for
+//! each account, role, key, grant and delegation that there ever was, so it is bounded by those.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
-
-use crate::store::state::Act;
 
 /// What two acts must have in common for the one to undo the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,19 +53,32 @@ pub(super) struct Deed {
 
 /// The newest deed in each matter.
 #[derive(Debug, Default)]
-pub(super) struct Deeds(HashMap<(Matter, Box<str>), Deed>);
+pub(super) struct Deeds {
+    newest: HashMap<(Matter, Box<str>), Deed>,
+    /// The records of the log that were read: all before this one.
+    read: u64,
+}
 
 impl Deeds {
-    /// Takes in the next record of an act.
-    pub fn take(&mut self, deed: Deed) {
-        if let Some(about) = about(&deed) {
-            self.0.insert(about, deed);
+    /// The records of the log that were read: all before this one.
+    pub fn read(&self) -> u64 {
+        self.read
+    }
+
+    /// Takes in the deeds of the records from `from` to before `to`, in their order; false, and nothing
+    /// is taken in, when somebody else has read on meanwhile.
+    pub fn take_in(&mut self, from: u64, deeds: Vec<Deed>, to: u64) -> bool {
+        if self.read != from {
+            return false;
         }
+        self.newest.extend(deeds.into_iter().filter_map(|deed| Some((about(&deed)?, deed))));
+        self.read = to;
+        true
     }
 
     /// The newest deed in the matter of `name`.
     pub fn newest(&self, matter: Matter, name: &str) -> Option<&Deed> {
-        self.0.get(&(matter, name.into()))
+        self.newest.get(&(matter, name.into()))
     }
 
     /// Is this the newest word on its matter?
@@ -81,7 +92,7 @@ impl Deeds {
             detail: detail.into(),
             done_by: Box::default(),
         };
-        let newest = about(&claim).and_then(|about| self.0.get(&about));
+        let newest = about(&claim).and_then(|about| self.newest.get(&about));
         match newest {
             Some(newest) if newest.says(action, object, detail) => Ok(()),
             Some(Deed { action: other, object: of, detail: so, .. }) => {
@@ -96,17 +107,6 @@ impl Deed {
     /// Does it say that?
     pub fn says(&self, action: &str, object: &str, detail: &str) -> bool {
         *self.action == *action && *self.object == *object && *self.detail == *detail
-    }
-}
-
-impl From<&Act> for Deed {
-    fn from(act: &Act) -> Self {
-        Self {
-            action: act.kind.as_str().into(),
-            object: act.object.as_str().into(),
-            detail: act.detail.as_str().into(),
-            done_by: act.actor.as_str().into(),
-        }
     }
 }
 
@@ -135,11 +135,13 @@ mod tests {
     use super::*;
 
     fn deeds(told: &[(&str, &str, &str)]) -> Deeds {
-        let mut deeds = Deeds::default();
-        for (action, object, detail) in told {
+        let deed = |(action, object, detail): &(&str, &str, &str)| {
             let [action, object, detail] = [action, object, detail].map(|part| Box::from(*part));
-            deeds.take(Deed { action, object, detail, done_by: "sys".into() });
-        }
+            Deed { action, object, detail, done_by: "sys".into() }
+        };
+        let mut deeds = Deeds::default();
+        assert!(deeds.take_in(0, told.iter().map(deed).collect(), 100));
+        assert!(!deeds.take_in(0, told.iter().take(1).map(deed).collect(), 50), "that was read before");
         deeds
     }
 
