@@ -14,6 +14,7 @@ mod charge;
 mod confirm;
 pub mod console;
 pub mod datasets;
+mod deeds;
 pub mod delegations;
 pub mod emergency;
 pub mod erase;
