@@ -10,8 +10,12 @@
 //! - All unknown sources together have 20 attempts on an account, and one more each minute: so a
 //!   thousand networks are worth no more than one. A known device is not held to that, and a
 //!   certificate is not an attempt at all.
+//! - One network has 100 attempts over all accounts, and one more each half minute: so who tries one
+//!   password on everybody gets through few. Successes do not count, and a known device is not held
+//!   to that either.
 //!
-//! Invariant: an attempt counts as failed from its beginning, so that many at one time are not one;
+//! Invariant: an attempt counts as failed from its beginning, so that many at one time are not one,
+//! and until it is known to have succeeded, or not to have been looked at;
 //! and what is kept is bounded, without a name that was typed: names are hashed.
 
 use std::collections::HashMap;
@@ -32,8 +36,12 @@ const FORGOTTEN: i64 = 3600;
 /// one more.
 const STRANGERS: i64 = 20;
 const ONE_MORE: i64 = 60;
-/// The most that is kept. The oldest goes first; filling it takes longer than the longest wait,
-/// since every attempt costs a hash.
+/// The same for one network over all accounts: enough for an office that starts work behind one
+/// address, with every tenth mistyping.
+const OF_NETWORK: i64 = 100;
+const ONE_MORE_OF_NETWORK: i64 = 30;
+/// The most that is kept. The oldest go first; filling it takes longer than the longest wait, since
+/// every attempt costs a hash.
 const KEPT: usize = 65_536;
 
 /// Where an attempt comes from.
@@ -63,8 +71,9 @@ impl Source {
 #[derive(Debug, Default)]
 pub struct Attempts(Mutex<HashMap<Key, Tries>>);
 
-/// The SHA-256 of the account's name as it was typed; and the source, none for all strangers.
-type Key = ([u8; 32], Option<Source>);
+/// The SHA-256 of the account's name as it was typed, none for all accounts; and the source, none for
+/// all strangers.
+type Key = (Option<[u8; 32]>, Option<Source>);
 
 #[derive(Debug, Clone, Copy)]
 struct Tries {
@@ -80,33 +89,59 @@ impl Attempts {
     /// The seconds to wait: then it was not taken note of and must not be made.
     pub fn begin(&self, account: &str, source: Source, now: Timestamp) -> Result<(), u32> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let account = name(account);
+        let account = Some(name(account));
         let own = kept.get(&(account, Some(source))).copied().filter(|tries| !tries.forgotten(now));
         if let Some(wait) = own.and_then(|tries| tries.wait(now)) {
             return Err(wait);
         }
-        if matches!(source, Source::Network(_)) {
-            let strangers = kept.get(&(account, None)).map_or(0, |tries| tries.left_over(now));
-            if i64::from(strangers) >= STRANGERS {
-                return Err(u32::try_from(ONE_MORE).unwrap_or(u32::MAX));
-            }
-            put(&mut kept, (account, None), Tries { count: strangers + 1, last: now });
+        let budgets = budgets(account, source);
+        let used = |(key, _, one_more): &Budget| kept.get(key).map_or(0, |t| t.left_over(*one_more, now));
+        if let Some((_, _, one_more)) = budgets.iter().find(|b| i64::from(used(b)) >= b.1) {
+            return Err(u32::try_from(*one_more).unwrap_or(u32::MAX));
+        }
+        let counts: Vec<(Key, u32)> = budgets.iter().map(|b| (b.0, used(b) + 1)).collect();
+        for (key, count) in counts {
+            put(&mut kept, key, Tries { count, last: now });
         }
         let count = own.map_or(0, |tries| tries.count).saturating_add(1);
         put(&mut kept, (account, Some(source)), Tries { count, last: now });
         Ok(())
     }
 
-    /// The attempt succeeded: the source begins anew.
+    /// The attempt succeeded: the source begins anew on that account.
     pub fn succeeded(&self, account: &str, source: Source) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let account = name(account);
+        let account = Some(name(account));
         kept.remove(&(account, Some(source)));
-        if let Some(strangers) =
-            kept.get_mut(&(account, None)).filter(|_| matches!(source, Source::Network(_)))
-        {
-            strangers.count = strangers.count.saturating_sub(1);
-        }
+        budgets(account, source).iter().for_each(|(key, ..)| give_back(&mut kept, key));
+    }
+
+    /// The attempt was not looked at, because the gateway could not: it does not count.
+    pub fn not_made(&self, account: &str, source: Source) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let account = Some(name(account));
+        give_back(&mut kept, &(account, Some(source)));
+        budgets(account, source).iter().for_each(|(key, ..)| give_back(&mut kept, key));
+    }
+}
+
+/// Attempts that many share: of which key, how many, and the seconds after which there is one more.
+type Budget = (Key, i64, i64);
+
+/// What an attempt is taken from beside its own count.
+fn budgets(account: Option<[u8; 32]>, source: Source) -> Vec<Budget> {
+    match source {
+        Source::Network(_) => vec![
+            ((account, None), STRANGERS, ONE_MORE),
+            ((None, Some(source)), OF_NETWORK, ONE_MORE_OF_NETWORK),
+        ],
+        Source::Device(_) | Source::Session(_) => Vec::new(),
+    }
+}
+
+fn give_back(kept: &mut HashMap<Key, Tries>, key: &Key) {
+    if let Some(tries) = kept.get_mut(key) {
+        tries.count = tries.count.saturating_sub(1);
     }
 }
 
@@ -125,8 +160,8 @@ impl Tries {
     }
 
     /// The attempts used up, less those that time has given back.
-    fn left_over(&self, now: Timestamp) -> u32 {
-        let back = (now.seconds() - self.last.seconds()).max(0) / ONE_MORE;
+    fn left_over(&self, one_more: i64, now: Timestamp) -> u32 {
+        let back = (now.seconds() - self.last.seconds()).max(0) / one_more;
         self.count.saturating_sub(u32::try_from(back).unwrap_or(u32::MAX))
     }
 }
@@ -134,10 +169,13 @@ impl Tries {
 fn put(kept: &mut HashMap<Key, Tries>, key: Key, tries: Tries) {
     if kept.len() >= KEPT && !kept.contains_key(&key) {
         kept.retain(|_, old| !old.forgotten(tries.last));
-        if kept.len() >= KEPT
-            && let Some(oldest) = kept.iter().min_by_key(|(_, old)| old.last).map(|(key, _)| *key)
-        {
-            kept.remove(&oldest);
+        // An eighth at a time: to look for the oldest of all at every attempt would take longer than
+        // the attempt.
+        if kept.len() >= KEPT {
+            let mut times: Vec<_> = kept.values().map(|old| old.last).collect();
+            let (_, eighth, _) = times.select_nth_unstable(KEPT / 8);
+            let eighth = *eighth;
+            kept.retain(|_, old| old.last > eighth);
         }
     }
     kept.insert(key, tries);
@@ -201,6 +239,35 @@ mod tests {
     }
 
     #[test]
+    fn one_network_does_not_try_everybody_and_locks_no_other_and_no_known_device_out() {
+        let attempts = Attempts::default();
+        let names = || (0..300).map(|n| n.to_string());
+        let made = names().filter(|name| attempts.begin(name, network(1), NOW).is_ok()).count();
+        assert_eq!(made, 100);
+        assert_eq!(attempts.begin("x", network(1), NOW), Err(30));
+        assert_eq!(attempts.begin("x", network(2), NOW), Ok(()));
+        assert_eq!(attempts.begin("x", Source::Device([1; 16]), NOW), Ok(()));
+        assert_eq!(attempts.begin("y", network(1), NOW.plus_seconds(30)), Ok(()));
+        assert_eq!(attempts.begin("z", network(1), NOW.plus_seconds(30)), Err(30));
+        // An office in which everybody signs in is no such thing.
+        for name in names() {
+            assert_eq!(attempts.begin(&name, network(3), NOW), Ok(()));
+            attempts.succeeded(&name, network(3));
+        }
+    }
+
+    #[test]
+    fn what_was_not_looked_at_does_not_count() {
+        let attempts = Attempts::default();
+        for _ in 0..300 {
+            assert_eq!(attempts.begin("a", network(1), NOW), Ok(()));
+            attempts.not_made("a", network(1));
+        }
+        let made = (0..50).filter(|_| attempts.begin("a", network(1), NOW).is_ok()).count();
+        assert_eq!(made, 4);
+    }
+
+    #[test]
     fn many_at_one_time_are_not_one() {
         let attempts = Attempts::default();
         let at_once = (0..50).filter(|_| attempts.begin("a", network(1), NOW).is_ok()).count();
@@ -210,8 +277,10 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded() {
         let attempts = Attempts::default();
+        // Each from a network of its own: no budget stops it.
         for n in 0..u32::try_from(KEPT).unwrap_or_default() / 2 + 10 {
-            attempts.begin(&n.to_string(), network(1), NOW.plus_seconds(i64::from(n % 2))).ok();
+            let network = Source::network(IpAddr::from((n << 8).to_be_bytes()));
+            attempts.begin(&n.to_string(), network, NOW.plus_seconds(i64::from(n % 2))).ok();
         }
         assert!(attempts.0.lock().is_ok_and(|kept| kept.len() <= KEPT));
     }

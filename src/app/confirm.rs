@@ -5,76 +5,107 @@
 //! takes effect.
 //!
 //! Invariant: a version or key that is in force stands in the log, with the digest it has now; so do
-//! the roles and certificates of a person who asks for something; and a grant that is in force, or
-//! that was stopped, stands so by the log's newest record of it.
+//! the person, department, roles and certificates of an account that asks for something, and what is
+//! lent to it; and a grant that is in force, or that was stopped, stands so. In each of these the
+//! newest record counts, never that there once was one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
 
-use serde::Deserialize;
-
-use super::apply::NotTaken;
+use super::apply::{ADMINISTRATION, NotTaken};
+use super::deeds::{Deed, Deeds, Matter};
 use super::gateway::Gateway;
 use super::world::World;
-use crate::base::ids::{AccountId, RuleId};
-use crate::store::audit::Reader;
-use crate::store::state::grants::{GrantState, StandingGrant};
-use crate::store::state::{Profile, RegisteredKey, StateStore};
-
-/// What the log must have a record of.
-struct Claim {
-    kind: &'static str,
-    object: String,
-    detail: String,
-}
-
-/// The members of such a record.
-#[derive(Deserialize)]
-struct Recorded {
-    action: String,
-    object: String,
-    detail: String,
-}
+use crate::base::ids::RuleId;
+use crate::store::audit::{ReadError, Reader};
+use crate::store::state::delegations::Loan;
+use crate::store::state::grants::GrantState;
+use crate::store::state::{Profile, RegisteredKey, made_as};
 
 impl Gateway {
-    /// Finds in the log whatever `new` has that `known` has not; all of it when there is none.
-    /// Gives `new` back, without the grants that the log does not bear out: each only permits, so
-    /// leaving one out is safe, and holds up nothing else.
+    /// Reads from the log what was done since it was read the last time, by whatever gateway.
     ///
     /// # Errors
-    /// What else the log does not have, or has otherwise.
-    pub(super) async fn confirm(
-        &self,
-        new: World,
-        keys: &[RegisteredKey],
-        known: Option<&World>,
-    ) -> Result<World, NotTaken> {
-        let mut claims = Vec::new();
-        if known.is_none_or(|known| known.seq != new.seq) {
-            claims.push(claim("catalogue-applied", new.catalogue_version, &new.catalogue_digest));
-            claims.push(claim("policy-applied", new.policy_version, &new.policy_digest));
-        }
-        let is_known = |key: &RegisteredKey| {
-            let owner = known.and_then(|known| known.registry.by_key(&key.fingerprint));
-            owner.is_some_and(|owner| owner.id == key.system)
-        };
-        let fresh = keys.iter().filter(|key| !is_known(key));
-        claims.extend(fresh.map(|key| claim("key-registered", &key.system, key.fingerprint)));
-        let grants = doubtful(&new, known);
-        if claims.is_empty() && grants.is_empty() {
-            return Ok(new);
-        }
-        let state = self.state.clone();
-        let outcome = self.log.read(move |log| {
-            let held = claims.into_iter().try_for_each(|claim| stands(&state, log, claim));
-            Ok(held.and_then(|()| not_borne_out(&state, log, grants)))
-        });
-        let distrusted = outcome.await.map_err(|e| NotTaken::Unconfirmed(e.to_string()))??;
-        Ok(match *new.standing.distrusted() == distrusted {
-            true => new,
-            false => {
-                let standing = new.standing.distrusting(distrusted);
-                new.with_standing(standing)
+    /// When the log cannot be read.
+    pub(super) async fn recall(&self) -> Result<(), NotTaken> {
+        loop {
+            let from = self.deeds(Deeds::read);
+            let read = self.log.read(move |log| since(log, from)).await;
+            if self.take_in(from, read)? {
+                return Ok(());
             }
+        }
+    }
+
+    /// The same, on a thread where blocking is allowed.
+    fn recall_here(&self) -> Result<(), NotTaken> {
+        loop {
+            let from = self.deeds(Deeds::read);
+            if self.take_in(from, since(self.log.reader(), from))? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn take_in(&self, from: u64, read: Result<(Vec<Deed>, u64), ReadError>) -> Result<bool, NotTaken> {
+        let (deeds, to) = read.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?;
+        Ok(self.deeds.write().unwrap_or_else(PoisonError::into_inner).take_in(from, deeds, to))
+    }
+
+    /// Looks something up in what was done.
+    /// The systems and operators that are stopped, by the log.
+    pub(super) fn stopped_by_the_log(&self) -> Vec<String> {
+        self.deeds(|deeds| deeds.stopped().map(str::to_owned).collect())
+    }
+
+    fn deeds<T>(&self, look: impl FnOnce(&Deeds) -> T) -> T {
+        look(&self.deeds.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Finds in the log that the version of a world is the newest that was applied.
+    ///
+    /// # Errors
+    /// What the log does not have, or has otherwise.
+    pub(super) fn confirm_version(&self, world: &World) -> Result<(), NotTaken> {
+        let (catalogue, policy) = (world.catalogue_version.to_string(), world.policy_version.to_string());
+        let held = self.deeds(|log| {
+            log.bear_out("catalogue-applied", &catalogue, &world.catalogue_digest)?;
+            log.bear_out("policy-applied", &policy, &world.policy_digest)
+        });
+        held.map_err(NotTaken::Unconfirmed)
+    }
+
+    /// Sorts out the keys that the log does not bear out: a key only permits, so leaving one out is
+    /// safe, and holds up nothing else. Gives why, for each of those.
+    pub(super) fn confirm_keys(&self, keys: &mut Vec<RegisteredKey>) -> Vec<String> {
+        let mut left_out = Vec::new();
+        self.deeds(|log| {
+            keys.retain(|key| {
+                let fingerprint = key.fingerprint.to_string();
+                let held = log.bear_out("key-registered", key.system.as_str(), &fingerprint);
+                left_out.extend(held.as_ref().err().cloned());
+                held.is_ok()
+            });
+        });
+        left_out
+    }
+
+    /// The grants of which the log's newest record says something else than their row; one of the
+    /// files without a row is among them when the log says that somebody stopped it.
+    pub(super) fn not_borne_out(&self, world: &World) -> BTreeSet<RuleId> {
+        self.deeds(|log| {
+            let rows = world.standing.rows();
+            let of_rows =
+                rows.filter(|row| log.bear_out(row.state.act(), row.id.as_str(), &row.digest).is_err());
+            let of_rows: BTreeSet<RuleId> = of_rows.map(|row| row.id.clone()).collect();
+            // As it is written, if nothing says that somebody stopped it.
+            let stopped = |id: &RuleId| {
+                let newest = log.newest(Matter::Grant, id.as_str());
+                newest.is_some_and(|deed| *deed.action != *GrantState::Active.act())
+            };
+            let authored = world.policy.authored().iter().map(|grant| &grant.id);
+            let rowless = authored.filter(|id| world.standing.row(id).is_none() && stopped(id));
+            rowless.cloned().chain(of_rows).collect()
         })
     }
 
@@ -82,113 +113,67 @@ impl Gateway {
     ///
     /// # Errors
     /// What the log does not have, or has otherwise.
-    pub(super) async fn confirm_account(&self, profile: &Profile) -> Result<(), NotTaken> {
-        let (state, profile) = (self.state.clone(), profile.clone());
-        let outcome = self.log.read(move |log| Ok(account_stands(&state, log, &profile)));
-        outcome.await.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?
+    pub(super) fn confirm_account(&self, profile: &Profile) -> Result<(), NotTaken> {
+        self.deeds(|log| account_stands(log, profile)).map_err(NotTaken::Unconfirmed)
+    }
+
+    /// Finds in the log that a role was lent, and not taken back since. Blocks.
+    ///
+    /// # Errors
+    /// What the log does not have, or has otherwise.
+    pub(super) fn confirm_loan(&self, loan: &Loan, lender: &Profile) -> Result<(), NotTaken> {
+        if self.deeds(|log| loan_stands(log, loan, lender)).is_ok() {
+            return Ok(());
+        }
+        // Another gateway may have recorded it.
+        self.recall_here()?;
+        self.deeds(|log| loan_stands(log, loan, lender)).map_err(NotTaken::Unconfirmed)
     }
 }
 
-/// An account is what the log says: made, not stopped since, with roles and certificates that were
-/// given and not taken away since.
-fn account_stands(state: &StateStore, log: &Reader, profile: &Profile) -> Result<(), NotTaken> {
+/// What was done by the records from `from` on, and the first one that there is not.
+fn since(log: &Reader, from: u64) -> Result<(Vec<Deed>, u64), ReadError> {
+    let mut deeds = Vec::new();
+    // A record that does not parse is the verifier's affair.
+    let to =
+        log.each_without_dataset(ADMINISTRATION, from, |leaf| deeds.extend(serde_json::from_str(leaf)))?;
+    Ok((deeds, to))
+}
+
+fn loan_stands(log: &Deeds, loan: &Loan, lender: &Profile) -> Result<(), String> {
+    let number = loan.id.to_string();
+    log.bear_out("delegation-given", &number, &loan.given_as())?;
+    let given = log.newest(Matter::Delegation, &number);
+    if given.is_none_or(|deed| *deed.done_by != *loan.from.as_str()) {
+        return Err(format!("delegation {number} was not given by {}", loan.from));
+    }
+    account_stands(log, lender)
+}
+
+/// An account is what the log says: made, not stopped since, with roles, certificates and a code
+/// generator that were given and not taken away since.
+fn account_stands(log: &Deeds, profile: &Profile) -> Result<(), String> {
     let account = &profile.account;
-    stands(state, log, claim("account-made", &account.id, &account.department))?;
-    not_undone(state, "account-enabled", "account-disabled", &account.id, "")?;
+    let id = account.id.as_str();
+    log.bear_out("account-made", id, &made_as(account))?;
+    let stopped = log.newest(Matter::Activity, id).is_some_and(|deed| &*deed.action == "account-disabled");
+    if stopped && account.active {
+        return Err(format!("account-disabled {id} is the newest"));
+    }
     for role in &account.roles {
-        stands(state, log, claim("role-granted", &account.id, role.as_str()))?;
-        not_undone(state, "role-granted", "role-withdrawn", &account.id, role.as_str())?;
+        log.bear_out("role-granted", id, role.as_str())?;
     }
     for key in &profile.keys {
-        stands(state, log, claim("certificate-bound", &account.id, key))?;
+        log.bear_out("certificate-bound", id, &key.to_string())?;
     }
     if let Some(outside) = &profile.outside {
-        stands(state, log, claim("oidc-bound", &account.id, outside.digest()))?;
+        log.bear_out("oidc-bound", id, &outside.digest())?;
     }
-    Ok(())
-}
-
-fn not_undone(
-    state: &StateStore,
-    done: &str,
-    undone: &str,
-    account: &AccountId,
-    detail: &str,
-) -> Result<(), NotTaken> {
-    let last = |kind| state.act_index(kind, account.as_str(), detail);
-    if last(undone)? > last(done)? {
-        return Err(NotTaken::Unconfirmed(format!("{undone} {account} {detail} is the newest")));
-    }
-    Ok(())
-}
-
-/// The grants to look up: those that changed, or were not borne out the last time. One of the files
-/// without a row is looked up once for each version: somebody may have taken the row away. Of any
-/// other, no row is no permission.
-fn doubtful(new: &World, known: Option<&World>) -> BTreeMap<RuleId, Option<StandingGrant>> {
-    let authored = new.policy.authored();
-    let mut ids: BTreeSet<&RuleId> = match known {
-        Some(known) => new.standing.changed_since(&known.standing).collect(),
-        None => new.standing.rows().map(|row| &row.id).collect(),
-    };
-    ids.extend(new.standing.distrusted());
-    ids.retain(|id| new.standing.row(id).is_some() || authored.iter().any(|grant| grant.id == **id));
-    if known.is_none_or(|known| known.seq != new.seq) {
-        ids.extend(authored.iter().map(|grant| &grant.id));
-    }
-    ids.into_iter().map(|id| (id.clone(), new.standing.row(id).cloned())).collect()
-}
-
-/// Those of `grants` of which the log's newest record says something else than their row.
-fn not_borne_out(
-    state: &StateStore,
-    log: &Reader,
-    grants: BTreeMap<RuleId, Option<StandingGrant>>,
-) -> Result<BTreeSet<RuleId>, NotTaken> {
-    let mut distrusted = BTreeSet::new();
-    for (id, row) in grants {
-        let (row_now, act) = state.grant_and_act(&id)?;
-        let borne_out = match (&row, act) {
-            (Some(row), Some(act)) if act.kind == row.state.act() && act.detail == row.digest => in_log(
-                log,
-                act.index,
-                &Claim { kind: row.state.act(), object: id.to_string(), detail: act.detail },
-            )?,
-            // As it is written, if nothing says that somebody stopped it.
-            (None, act) => act.is_none_or(|act| act.kind == GrantState::Active.act()),
-            (Some(_), _) => false,
-        };
-        // What changed since it was read is taken up next.
-        if !borne_out && row_now == row {
-            tracing::error!(grant = %id, "the log does not bear out how a grant stands: it is not given");
+    // One that was set up and is gone would let a password alone in.
+    match log.newest(Matter::Generator, id) {
+        Some(deed) if (&*deed.action == "code-changed") != profile.has_code => {
+            Err(format!("{} {id} is the newest", deed.action))
         }
-        if !borne_out {
-            distrusted.insert(id);
-        }
+        _ => Ok(()),
     }
-    Ok(distrusted)
-}
-
-fn claim(kind: &'static str, object: impl ToString, detail: impl ToString) -> Claim {
-    Claim { kind, object: object.to_string(), detail: detail.to_string() }
-}
-
-fn stands(state: &StateStore, log: &Reader, claim: Claim) -> Result<(), NotTaken> {
-    let index = state.act_index(claim.kind, &claim.object, &claim.detail)?;
-    match in_log(log, index, &claim)? {
-        true => Ok(()),
-        false => Err(NotTaken::Unconfirmed(format!(
-            "no record of {} {} {}",
-            claim.kind, claim.object, claim.detail
-        ))),
-    }
-}
-
-/// Does the log's record `index` say so?
-fn in_log(log: &Reader, index: Option<u64>, claim: &Claim) -> Result<bool, NotTaken> {
-    let record = index.map(|index| log.record(index)).transpose();
-    let record = record.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?.flatten();
-    let recorded = record.and_then(|record| serde_json::from_str::<Recorded>(&record.leaf).ok());
-    Ok(recorded
-        .is_some_and(|r| r.action == claim.kind && r.object == claim.object && r.detail == claim.detail))
 }

@@ -3,13 +3,14 @@
 //! Invariant: it is made whole or not at all; a gateway that exists has a log that starts clean,
 //! a world that holds together, and keys.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use arc_swap::ArcSwap;
 use ring::rand::SystemRandom;
 
 use super::admission::Places;
 use super::anchors::Anchors;
+use super::deeds::Deeds;
 use super::refusals::Refusals;
 use super::session::Entry;
 use super::world::World;
@@ -36,6 +37,8 @@ pub struct Gateway {
     pub(super) refusals: Refusals,
     pub(super) places: Places,
     pub(super) entry: Entry,
+    /// What the log says was done by administrators.
+    pub(super) deeds: RwLock<Deeds>,
     /// The revision whose changes are in force; held while changes are taken up, so that no act is
     /// recorded twice. -1: nothing was seen yet.
     pub(super) seen: tokio::sync::Mutex<i64>,
@@ -88,6 +91,7 @@ impl Gateway {
             refusals: Refusals::new(parts.limits.refusals_per_minute),
             places: Places::new(parts.limits.concurrent_queries.get()),
             entry: parts.entry,
+            deeds: RwLock::default(),
             seen: tokio::sync::Mutex::new(-1),
             answering: tokio::sync::RwLock::default(),
             metrics: parts.metrics,

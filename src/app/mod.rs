@@ -15,6 +15,7 @@ mod confirm;
 pub mod console;
 pub mod coordination;
 pub mod datasets;
+mod deeds;
 pub mod delegations;
 pub mod emergency;
 pub mod erase;

@@ -22,9 +22,15 @@ pub const REASONS: [&str; 4] = ["suspected-misuse", "unusual-volume", "key-compr
 pub struct Suspended(BTreeSet<(Stopped, String)>);
 
 impl Suspended {
-    /// Of everybody who is stopped.
-    pub fn of(suspensions: &[Suspension]) -> Self {
-        Self(suspensions.iter().map(|s| (s.what, s.name.clone())).collect())
+    /// Of everybody who is stopped: by the state, or by the newest act that the log has of it, which
+    /// names it as `system:housing.aid`. Somebody may have taken an act away from the state.
+    pub fn of(suspensions: &[Suspension], by_the_log: &[String]) -> Self {
+        let of_log = by_the_log.iter().filter_map(|object| {
+            let (what, name) = object.split_once(':')?;
+            let what = Stopped::ALL.into_iter().find(|known| known.as_str() == what)?;
+            Some((what, name.to_owned()))
+        });
+        Self(suspensions.iter().map(|s| (s.what, s.name.clone())).chain(of_log).collect())
     }
 
     /// Is it stopped?
@@ -156,10 +162,12 @@ mod tests {
             resuming: None,
         };
         let suspended =
-            Suspended::of(&[one(Stopped::System, "housing.aid"), one(Stopped::Operator, "zhang")]);
+            Suspended::of(&[one(Stopped::System, "housing.aid"), one(Stopped::Operator, "zhang")], &[]);
         assert_eq!(suspended.check("housing.aid", None), Err(Code::CallerSuspended));
         assert_eq!(suspended.check("medical.aid", Some("zhang")), Err(Code::CallerSuspended));
         assert_eq!(suspended.check("medical.aid", Some("housing.aid")), Ok(()));
         assert_eq!(suspended.check("zhang", None), Ok(()));
+        let kept = Suspended::of(&[], &["system:housing.aid".to_owned(), "else".to_owned()]);
+        assert_eq!(kept.check("housing.aid", None), Err(Code::CallerSuspended), "the log has it still");
     }
 }

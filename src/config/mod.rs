@@ -23,7 +23,7 @@ use serde::Deserialize;
 pub use adapter::AdapterConfig;
 pub use anchors::{AnchorsSection, TimestampSection, WitnessEntry};
 pub use gateway::{AuditSection, GatewaySection, LimitsSection};
-pub use log::{LogFormat, LogSection};
+pub use log::{LogFormat, LogSection, TracesSection};
 pub use notices::NoticesSection;
 pub use oidc::OidcSection;
 pub use private::read_private;
@@ -55,6 +55,8 @@ pub struct Config {
     /// Its log of itself.
     #[serde(default)]
     pub log: LogSection,
+    /// Where its traces go.
+    pub traces: Option<TracesSection>,
     /// How long it goes on without anybody outside who vouches for its log.
     #[serde(default)]
     pub anchors: AnchorsSection,
@@ -100,6 +102,9 @@ impl Config {
         let stamps = self.timestamp.iter_mut().flat_map(|t| [Some(&mut t.ca_file), t.tls_ca_file.as_mut()]);
         for path in self.witness.iter_mut().map(|w| &mut w.ca_file).chain(stamps.flatten()) {
             *path = dir.join(&*path);
+        }
+        if let Some(ca) = self.traces.as_mut().and_then(|traces| traces.ca_file.as_mut()) {
+            *ca = dir.join(&*ca);
         }
         if let Some(notices) = &mut self.notices {
             notices.resolve(dir);

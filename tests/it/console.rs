@@ -196,6 +196,36 @@ async fn somebody_signs_in_with_password_and_code_reads_a_page_and_signs_out() {
 }
 
 #[tokio::test]
+async fn a_certificate_signs_in_and_sessions_elsewhere_can_be_ended() {
+    let gw = TestGateway::start().await;
+    let certificate = gw.enrol("c.head", "civil", &["section_head"]);
+    let mut sessions = Vec::new();
+    for _ in 0..2 {
+        let page = gw.nobody().get("/console/sign-in?back=/console/inbox").await;
+        let seed = format!("__Host-sluice-seed={}", page.cookie("__Host-sluice-seed").unwrap());
+        let inputs = [("token", &*token(&page)), ("/by", "certificate"), ("back", "/console/inbox")];
+        let begun =
+            send(&certificate.clone().with_header("cookie", &seed), "/console/sign-in", &inputs).await;
+        assert_eq!(begun.header("location"), Some("/console/inbox"), "{}", begun.text());
+        sessions.push(gw.nobody().with_cookies(&begun));
+    }
+    let [here, there] = sessions.try_into().unwrap_or_else(|_| panic!("two"));
+    let account = here.get("/console/account").await;
+    let other = account.text().split("/console/account/sessions/").nth(1).unwrap()[..16].to_owned();
+    assert_eq!(there.get("/console/inbox").await.status, 200);
+    let ended =
+        send(&here, &format!("/console/account/sessions/{other}/end"), &[("token", &token(&account))]).await;
+    assert_eq!(ended.status, 303, "{}", ended.text());
+    assert_eq!(there.get("/console/inbox").await.status, 303, "signed out there");
+    let note = ended.cookie("__Host-sluice-said").unwrap().to_owned();
+    let cookies = here.headers().iter().find(|(name, _)| name == "cookie").unwrap().1.clone();
+    let here = here.with_header("cookie", &format!("{cookies}; __Host-sluice-said={note}"));
+    let again = here.get("/console/account").await;
+    assert!(again.text().contains("That session has ended."), "{}", again.text());
+    assert!(again.set_cookie("__Host-sluice-said").unwrap().contains("Max-Age=0"), "said once");
+}
+
+#[tokio::test]
 async fn language_and_theme_are_chosen_and_kept_by_the_browser() {
     let gw = TestGateway::start().await;
     let page = gw.nobody().with_header("accept-language", "zh").get("/console/sign-in").await;

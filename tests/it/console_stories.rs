@@ -122,6 +122,10 @@ async fn an_application_is_written_decided_field_by_field_and_used_without_a_lin
         "{page}"
     );
     assert!(!page.contains("<script>alert") && !page.contains("<img"), "{page}");
+    assert!(
+        page.contains("⟨U+202E⟩倒") && !page.contains('\u{202e}'),
+        "nothing turns the text around it: {page}"
+    );
     assert!(page.contains("&#60; 3000") | page.contains("&lt; 3000"), "the comparison: {page}");
 
     give(&lead, &id, "consent", &[]).await;

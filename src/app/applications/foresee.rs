@@ -35,7 +35,7 @@ pub async fn foresee(
         }
         let body::Draft { terms, acting, .. } = body::draft(&body)?;
         let account = Arc::clone(&caller.account);
-        let gathered = Gathered::for_person(&held.state, &world, &account, About::New(None), now)?;
+        let gathered = Gathered::for_person(&held, &world, &account, About::New(None), now)?;
         let catalogue = visible(&world, &Caller::Person(caller), &terms.dataset);
         let facts = Facts { catalogue: &catalogue, ..gathered.facts(&world, now) };
         let by = By::Person { account: &account, acting: &acting };

@@ -11,6 +11,7 @@ use super::{SignedIn, new_token};
 use crate::app::attempts::Source;
 use crate::app::call::{Call, PersonCaller};
 use crate::app::gateway::Gateway;
+use crate::app::sealing::SessionRow;
 use crate::app::subject;
 use crate::app::trail::Trail;
 use crate::base::ids::decode_hex;
@@ -167,11 +168,19 @@ async fn confirm(
 /// Has the person give the password in force once more.
 async fn known_again(gateway: &Gateway, call: &Call<PersonCaller>, password: Secret<String>) -> Result<()> {
     let attempt = attempt(gateway, call)?;
-    let kept = credentials(gateway, call).await?.password;
-    if !gateway.entry.hashing.verify(password, kept, true).await? {
-        return Err(Error::at(Code::InvalidRequest, "/password", Code::NotAllowedValue));
+    let looked_at = async {
+        let kept = credentials(gateway, call).await?.password;
+        gateway.entry.hashing.verify(password, kept, true).await
+    };
+    let (looked_at, account) = (looked_at.await, call.caller.account.id.as_str());
+    match looked_at {
+        Ok(true) => gateway.entry.attempts.succeeded(account, attempt),
+        Ok(false) => return Err(Error::at(Code::InvalidRequest, "/password", Code::NotAllowedValue)),
+        Err(error) => {
+            gateway.entry.attempts.not_made(account, attempt);
+            return Err(error);
+        }
     }
-    gateway.entry.attempts.succeeded(call.caller.account.id.as_str(), attempt);
     Ok(())
 }
 
@@ -195,10 +204,18 @@ async fn rotate(
     change: impl FnOnce(&StateStore, Rotation<'_>, Timestamp) -> Result<bool, StateError> + Send + 'static,
 ) -> Result<Secret<String>> {
     let (token, kept) = new_token(gateway)?;
-    let (caller, now) = (call.caller.clone(), gateway.now());
+    let (caller, lasting, now) = (call.caller.clone(), gateway.entry.lasting, gateway.now());
+    let own = gateway.with_state(move |state| {
+        let own = state.sessions_of(&caller.account.id, lasting, now)?;
+        Ok(own.into_iter().find(|session| *session.id == *caller.session))
+    });
+    let session = own.await?.ok_or(Code::SignInRequired)?;
+    let shown = gateway.sealed_in(&session)?;
+    let next = SessionRow { token: &kept, ..SessionRow::of(&session) };
+    let seal = gateway.entry.key.seal_session(&next, shown.as_ref(), &gateway.rng).ok_or(Code::NotReady)?;
     let changed = gateway.with_state(move |state| {
-        let rotation = Rotation { account: &caller.account.id, session: &caller.session, token: &kept };
-        change(state, rotation, now)
+        let (account, token) = (&session.profile.account.id, &*kept);
+        change(state, Rotation { account, session: &session.id, token, seal: &seal }, now)
     });
     if changed.await? { Ok(token) } else { Err(Code::SignInRequired.into()) }
 }

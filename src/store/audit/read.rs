@@ -18,6 +18,7 @@ use super::rows::{self, TileReader};
 use super::schema::{entry, key, number, opening_id, opening_of, progress, record, subject};
 use super::sqlite::{self, Readers, SqliteError};
 use crate::audit::export::Line as SignedLine;
+use crate::audit::facets::Facets;
 use crate::audit::proof::{self, ProofError};
 use crate::audit::{Hash, SignedRecord, SubjectKey, Tile, Token};
 use crate::base::Timestamp;
@@ -214,6 +215,47 @@ impl Reader {
         let limit = limit.clamp(1, MAX_PAGE);
         let (found, lag) = self.look_up(PATIENCE, |index| query.limit(limit as i64 + 1).load(index))?;
         self.page(found, limit, lag)
+    }
+
+    /// Hands over every record of a kind that concerns no dataset, from index `from` on and in the order
+    /// of the log: those that the index has by way of the index, which is not waited for, and what
+    /// comes behind them from the log itself. For who must have them all, also when the index is far
+    /// behind. Gives the first index that there is not yet.
+    pub fn each_without_dataset(
+        &self,
+        kind: &str,
+        from: u64,
+        mut take: impl FnMut(&str),
+    ) -> Result<u64, ReadError> {
+        let size = self.shared.now().size;
+        let (found, seen) = match self.index.load_full() {
+            None => (Vec::new(), 0),
+            Some(index) => index.get()?.transaction(|index| {
+                let seen: Option<i64> =
+                    progress::table.find(0).select(progress::size).first(index).optional()?;
+                let seen = seen.map_or(0, number).min(size);
+                let between = entry::idx.ge(key(from)).and(entry::idx.lt(key(seen)));
+                let of_kind = entry::dataset.eq("").and(entry::kind.eq(kind)).and(between);
+                let found = entry::table.filter(of_kind).select(entry::idx).order(entry::idx);
+                Ok::<_, diesel::result::Error>((found.load::<i64>(index)?, seen))
+            })?,
+        };
+        for some in found.chunks(MAX_PAGE) {
+            let page = self.page(some.to_vec(), MAX_PAGE, 0)?;
+            page.records.iter().for_each(|record| take(&record.leaf));
+        }
+        let mut next = seen.max(from);
+        while next < size {
+            let to = size.min(next + MAX_PAGE as u64);
+            for (index, leaf) in rows::leaves(&mut *self.log()?, next, to)? {
+                let record = stored(index, leaf)?;
+                if Facets::of(record.leaf.as_bytes()).kind == kind {
+                    take(&record.leaf);
+                }
+            }
+            next = to;
+        }
+        Ok(size)
     }
 
     /// The record of a request.

@@ -56,21 +56,6 @@ impl StateStore {
         Ok(pending.count().get_result::<i64>(&mut self.connection()?)? > 0)
     }
 
-    /// The record in the log of the newest act of that kind, object and detail.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn act_index(&self, kind: &str, object: &str, detail: &str) -> Result<Option<u64>, StateError> {
-        let found = dsl::acts
-            .filter(dsl::kind.eq(kind).and(dsl::object.eq(object)).and(dsl::detail.eq(detail)))
-            .filter(dsl::log_index.is_not_null())
-            .order(dsl::seq.desc())
-            .select(dsl::log_index.assume_not_null())
-            .first::<i64>(&mut self.connection()?)
-            .optional()?;
-        found.map(|index| u64::try_from(index).map_err(StateError::new)).transpose()
-    }
-
     /// Notes that act `seq` is the log's record `index`.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! Invariant: a change and the act that tells of it are one transaction; whoever sees the one
 //! sees the other. No value or identifier of a subject is ever stored here.
 
+mod account;
 mod accounts;
 mod acts;
 pub mod applications;
@@ -37,7 +38,7 @@ use diesel::sqlite::SqliteConnection;
 use diesel::{Connection, ExpressionMethods, QueryDsl, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
-pub use accounts::{Change, Changed, NewAccount, Profile};
+pub use account::{Change, Changed, NewAccount, Profile, made_as};
 pub use acts::{Act, machine_user};
 pub use credentials::{Credentials, Rotation};
 pub use keys::{RegisteredKey, Registration};

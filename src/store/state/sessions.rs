@@ -1,14 +1,16 @@
 //! Where people are signed in.
 //!
 //! Invariant: a token is kept as its SHA-256 only; and a session is found with the account as it is
-//! at that moment, so whatever was taken from the account is taken from its sessions.
+//! at that moment, so whatever was taken from the account is taken from its sessions. A row alone
+//! signs nobody in: it carries a seal, which whoever looks it up must open.
 
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 
-use super::accounts::{self, Profile};
+use super::account::Profile;
+use super::accounts;
 use super::schema::sessions::{self as table, dsl};
-use super::{StateError, StateStore};
+use super::{Rotation, StateError, StateStore};
 use crate::base::Timestamp;
 use crate::base::ids::AccountId;
 
@@ -41,6 +43,10 @@ impl Means {
 pub struct Session {
     /// What the log and its holder call it: not what signs in.
     pub id: String,
+    /// SHA-256 of its token, in hex.
+    pub token: String,
+    /// What shows that the gateway made the row.
+    pub seal: String,
     /// Whose it is.
     pub profile: Profile,
     /// What was signed in with.
@@ -58,6 +64,8 @@ pub struct NewSession<'a> {
     pub id: &'a str,
     /// SHA-256 of its token, in hex.
     pub token: &'a str,
+    /// What shows that the gateway made it.
+    pub seal: &'a str,
     /// Whose.
     pub account: &'a AccountId,
     /// What was signed in with.
@@ -103,6 +111,7 @@ impl StateStore {
             let row = (
                 dsl::id.eq(new.id),
                 dsl::token.eq(new.token),
+                dsl::seal.eq(new.seal),
                 dsl::account.eq(new.account.as_str()),
                 dsl::means.eq(new.means.as_str()),
                 dsl::since.eq(now.micros()),
@@ -178,13 +187,13 @@ impl StateStore {
     }
 }
 
-type Row = (String, String, String, i64, i64);
-const COLUMNS: (dsl::id, dsl::account, dsl::means, dsl::since, dsl::used) =
-    (dsl::id, dsl::account, dsl::means, dsl::since, dsl::used);
+type Row = (String, String, String, String, String, i64, i64);
+type Columns = (dsl::id, dsl::token, dsl::seal, dsl::account, dsl::means, dsl::since, dsl::used);
+const COLUMNS: Columns = (dsl::id, dsl::token, dsl::seal, dsl::account, dsl::means, dsl::since, dsl::used);
 
 fn read(
     connection: &mut SqliteConnection,
-    (id, account, means, since, used): Row,
+    (id, token, seal, account, means, since, used): Row,
 ) -> Result<Option<Session>, StateError> {
     let means = Means::ALL.into_iter().find(|known| known.as_str() == means);
     let Some((account, means)) = AccountId::parse(&account).zip(means) else {
@@ -192,7 +201,7 @@ fn read(
     };
     let profile = accounts::profile(connection, &account)?;
     let (since, used) = (Timestamp::from_micros(since), Timestamp::from_micros(used));
-    Ok(profile.map(|profile| Session { id, profile, means, since, used }))
+    Ok(profile.map(|profile| Session { id, token, seal, profile, means, since, used }))
 }
 
 /// Marks a code's step as used; false when it was, or the account may not act. Two who send one
@@ -221,17 +230,13 @@ pub(super) fn end_all(connection: &mut SqliteConnection, account: &AccountId) ->
 
 /// Gives a session another token and ends the account's others: part of the
 /// transaction that changes what it signs in with. False, and nothing is changed, when it is over.
-pub(super) fn rotate(
-    connection: &mut SqliteConnection,
-    account: &AccountId,
-    id: &str,
-    token: &str,
-) -> Result<bool, StateError> {
-    let of_account = dsl::sessions.filter(dsl::account.eq(account.as_str()));
-    let own = of_account.filter(dsl::id.eq(id));
-    if diesel::update(own).set(dsl::token.eq(token)).execute(connection)? == 0 {
+pub(super) fn rotate(connection: &mut SqliteConnection, rotation: Rotation<'_>) -> Result<bool, StateError> {
+    let of_account = dsl::sessions.filter(dsl::account.eq(rotation.account.as_str()));
+    let own = of_account.filter(dsl::id.eq(rotation.session));
+    let next = (dsl::token.eq(rotation.token), dsl::seal.eq(rotation.seal));
+    if diesel::update(own).set(next).execute(connection)? == 0 {
         return Ok(false);
     }
-    diesel::delete(of_account.filter(dsl::id.ne(id))).execute(connection)?;
+    diesel::delete(of_account.filter(dsl::id.ne(rotation.session))).execute(connection)?;
     Ok(true)
 }

@@ -48,6 +48,8 @@ struct Application<'a> {
     previous: Vec<Earlier>,
     events: Vec<Moment>,
     urgency: &'static str,
+    /// May the viewer's role be lent to a colleague?
+    lends: bool,
     form: Form,
     /// The command that was tried just now; empty where none was.
     tried: String,
@@ -110,6 +112,7 @@ async fn page(
             previous: previous.collect::<Result<_>>()?,
             events: timeline::moments(events, &places, frame.m),
             urgency: urgency(view.waiting.as_ref().map(|waiting| waiting.working_days_left)),
+            lends: frame.links.iter().any(|link| link.href == "/console/delegations"),
             key: console::new_key(&worker.gateway)?,
             a: &view,
             asked,

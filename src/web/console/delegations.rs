@@ -10,6 +10,8 @@ use super::frame::{Frame, go_on};
 use super::pages::{Page, Who, get, post};
 use super::places::day;
 use super::viewer::Viewer;
+use crate::app::applications::Asked;
+use crate::app::console;
 use crate::app::delegations::{self, DelegationList};
 use crate::base::{Code, Result, Timestamp};
 use crate::policy::Action;
@@ -33,6 +35,7 @@ struct Delegations<'a> {
     list: DelegationList,
     roles: Vec<&'static str>,
     form: Form,
+    key: String,
 }
 
 async fn show(viewer: Viewer, worker: Worker) -> Result<HttpResponse> {
@@ -46,7 +49,8 @@ async fn page(viewer: &Viewer, worker: &Worker, status: StatusCode, form: Form) 
     let list = to_its_end(async move { delegations::list(&held.gateway, &call).await }).await?;
     let roles = viewer.call.caller.account.roles.iter().map(|role| role.as_str()).collect();
     let frame = &*viewer.frame;
-    frame.page_with(status, &Delegations { frame, list, roles, form })
+    frame
+        .page_with(status, &Delegations { frame, list, roles, form, key: console::new_key(&worker.gateway)? })
 }
 
 async fn give(viewer: Viewer, worker: Worker, posted: Posted) -> Result<HttpResponse> {
@@ -61,8 +65,9 @@ async fn give(viewer: Viewer, worker: Worker, posted: Posted) -> Result<HttpResp
         "/until" => until.clone(),
         _ => None,
     });
-    let (call, held, sent) = (viewer.call.clone(), worker.clone(), body.bytes());
-    match to_its_end(async move { delegations::give(&held.gateway, &call, Ok(sent)).await }).await {
+    let (call, held) = (viewer.call.clone(), worker.clone());
+    let asked = Asked { body: Ok(body.bytes()), key: form.key(), if_match: None };
+    match to_its_end(async move { delegations::give(&held.gateway, &call, asked).await }).await {
         Ok(_) => go_on(PATH, Some("lent")),
         Err(error) if matches!(error.code, Code::InvalidRequest | Code::WrongState) => {
             page(&viewer, &worker, StatusCode::UNPROCESSABLE_ENTITY, form.with(&error, &body)).await

@@ -15,6 +15,7 @@ use ring::hmac;
 
 use super::messages::Messages;
 use super::nav::{self, Link};
+use super::visible::visible;
 use super::{assets, cookies};
 use crate::app::console::{self, Versions};
 use crate::base::ids::hex;
@@ -68,7 +69,7 @@ impl Frame {
         let department = department.map(|d| d.title.lang(frame.m.lang()).to_owned());
         let badge = Badge {
             account: account.id.to_string(),
-            name: account.name.clone(),
+            name: visible(&account.name),
             department: department.unwrap_or_else(|| account.department.to_string()),
             roles: account.roles.iter().map(|role| role.as_str()).collect(),
         };

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use include_dir::{Dir, include_dir};
 
 use super::moment::Moment;
+use super::visible::visible;
 use crate::base::{Code, Lang};
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/web/console/messages");
@@ -117,6 +118,11 @@ impl Messages {
             Some(number) => format!("{called} ({})", number + 1),
             None => called.to_owned(),
         }
+    }
+
+    /// A text of somebody's, with what cannot be seen made visible.
+    pub fn visible(&self, text: &str) -> String {
+        visible(text)
     }
 
     /// How many working days are left, or how many it is late.

@@ -58,6 +58,7 @@ mod stopped;
 mod terms;
 mod timeline;
 mod viewer;
+mod visible;
 mod ways;
 mod why;
 

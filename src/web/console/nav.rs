@@ -85,3 +85,51 @@ pub fn opens(who: Who, account: &Account, policy: &Policy) -> bool {
 fn is_within(path: &str, href: &str) -> bool {
     path == href || (href != super::ROOT && path.strip_prefix(href).is_some_and(|rest| rest.starts_with('/')))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::app::{apply, world};
+    use crate::base::Lang;
+    use crate::base::ids::{AccountId, DepartmentId, PersonId};
+    use crate::policy::Action;
+
+    fn account(role: Role) -> Account {
+        Account {
+            id: AccountId::parse("civil.zhang").unwrap(),
+            person: PersonId::parse("P-1").unwrap(),
+            name: "张".into(),
+            department: DepartmentId::parse("civil").unwrap(),
+            roles: vec![role],
+            email: None,
+            lang: Lang::Zh,
+            active: true,
+        }
+    }
+
+    #[test]
+    fn a_page_is_open_to_who_may_do_what_its_row_names_and_links_lead_nowhere_else() {
+        let sources = apply::read_sources(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let policy = world::check(&sources).unwrap().policy;
+        let log = Who::May(&[Action::AuditReadAll, Action::PeopleRoles]);
+        for (role, may) in [(Role::Auditor, true), (Role::SecurityAdmin, true), (Role::Applicant, false)] {
+            assert_eq!(opens(log, &account(role), &policy), may, "{role:?}");
+        }
+        let gone = Account { active: false, ..account(Role::Auditor) };
+        assert!(!opens(log, &gone, &policy));
+        assert!(!opens(Who::May(&[]), &account(Role::Auditor), &policy));
+        for role in Role::ALL {
+            let account = account(role);
+            for link in links(&account, &policy, "/console/applications/A-2026-000001") {
+                let page = pages::all().find(|page| page.path == link.href).unwrap();
+                assert!(opens(page.who, &account, &policy), "{role:?} {}", link.href);
+                assert_eq!(link.here, link.href == "/console/applications", "{}", link.href);
+            }
+        }
+        let entries = ENTRIES.iter().map(|(href, ..)| href);
+        assert!(entries.clone().all(|href| pages::all().any(|page| page.path == *href)), "{entries:?}");
+    }
+}

@@ -13,6 +13,7 @@ use super::frame::{Frame, go_on};
 use super::pages::{Page, Who, get, post};
 use super::places::Places;
 use super::viewer::Viewer;
+use crate::app::applications::Asked as Order;
 use crate::app::people::view::{PeoplePage, PersonMade, PersonView};
 use crate::app::people::{self, Search};
 use crate::base::ids::{AccountId, DepartmentId};
@@ -57,6 +58,7 @@ impl May {
 #[template(path = "people.html")]
 struct People<'a> {
     frame: &'a Frame,
+    key: String,
     places: Places,
     page: PeoplePage,
     departments: Vec<(String, String)>,
@@ -97,6 +99,7 @@ async fn listed(
     });
     let template = People {
         frame,
+        key: frame.request_id.clone(),
         places,
         page,
         departments: departments.map(|d| (d.id.to_string(), title(d))).collect(),
@@ -111,8 +114,9 @@ async fn listed(
 async fn make(viewer: Viewer, worker: Worker, posted: Posted) -> Result<HttpResponse> {
     let form = posted.read(&viewer.frame).await?;
     let body = form.body(|_, _| None);
-    let (call, sent, held) = (viewer.call.clone(), body.bytes(), worker.clone());
-    match to_its_end(async move { people::make(&held.gateway, &call, Ok(sent)).await }).await {
+    let asked = Order { body: Ok(body.bytes()), key: form.key(), if_match: None };
+    let (call, held) = (viewer.call.clone(), worker.clone());
+    match to_its_end(async move { people::make(&held.gateway, &call, asked).await }).await {
         Ok(made) => page(&viewer, &worker, made),
         Err(error) if matches!(error.code, Code::InvalidRequest | Code::AccountTaken) => {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
@@ -168,9 +172,9 @@ async fn command(
 ) -> Result<HttpResponse> {
     let form = posted.read(&viewer.frame).await?;
     let (account, command) = path.into_inner();
-    let sent = form.body(|_, _| None).bytes();
+    let asked = Order { body: Ok(form.body(|_, _| None).bytes()), key: form.key(), if_match: None };
     let (call, held, of) = (viewer.call.clone(), worker.clone(), account.clone());
-    let story = async move { people::command(&held.gateway, &call, &of, &command, Ok(sent)).await };
+    let story = async move { people::command(&held.gateway, &call, &of, &command, asked).await };
     let made: PersonMade = to_its_end(story).await?;
     match made.one_time_password {
         Some(_) => page(&viewer, &worker, made),

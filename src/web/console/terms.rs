@@ -7,6 +7,7 @@ use time::Date;
 use super::example::{Examples, text};
 use super::form::number;
 use super::messages::Messages;
+use super::visible::visible;
 use crate::app::world::World;
 use crate::approval::Terms;
 use crate::base::Lang;
@@ -15,7 +16,7 @@ use crate::catalogue::{Field, Form, FormTerms, Predicate};
 
 /// Terms, ready to be shown.
 pub struct Shown {
-    /// They themselves.
+    /// They themselves, their texts as people may read them.
     pub terms: Terms,
     /// Their fields.
     pub fields: Vec<FieldShown>,
@@ -58,7 +59,10 @@ pub struct Lesser {
 impl Shown {
     /// Of terms as the interface has them; none where they cannot be read.
     pub fn of(value: &Value, requester: &str, world: &World, today: Date, lang: Lang) -> Option<Self> {
-        let terms: Terms = serde_json::from_value(value.clone()).ok()?;
+        let mut terms: Terms = serde_json::from_value(value.clone()).ok()?;
+        let texts = [&mut terms.basis, &mut terms.scenario, &mut terms.scope].into_iter();
+        let reasons = terms.fields.iter_mut().map(|field| &mut field.reason);
+        texts.chain(reasons).chain(&mut terms.toxic_reason).for_each(|text| *text = visible(text));
         let department = DepartmentId::parse(requester)?;
         let dataset = world.catalogue.datasets.get(&terms.dataset);
         let fields = terms.fields.iter().map(|asked| {

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::messages::Messages;
 use super::places::Places;
+use super::visible::visible;
 use crate::app::applications::view::{ActorView, EventView};
 
 /// The most that is shown: the newest.
@@ -82,11 +83,11 @@ fn moment(event: EventView, places: &Places, m: Messages) -> Moment {
     }
     Moment {
         what: m.of("event", &event.event),
-        said: text("note").or_else(|| text("text")),
+        said: text("note").or_else(|| text("text")).map(|said| visible(&said)),
         record: event.record,
         at: event.at,
         who: who(event.by, places, m),
-        more,
+        more: more.iter().map(|more| visible(more)).collect(),
     }
 }
 

@@ -1,0 +1,195 @@
+//! What the log says was done by administrators, matter by matter: the newest word on each.
+//!
+//! Whoever can write the state database could put back what was taken away, and take away the act
+//! that tells of it. The log keeps both, so what counts is its newest record of the matter.
+//!
+//! Invariant: this is read from the log, all of it when the gateway starts and from then on what is new
+//! there, whoever has recorded it; nothing in it comes from the state database. There is one entry for
+//! each account, role, key, grant and delegation that there ever was, so it is bounded by those.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+/// What two acts must have in common for the one to undo the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Matter {
+    /// An account: whose it is.
+    Account,
+    /// Whether an account may act.
+    Activity,
+    /// Whether an account has a role.
+    Role,
+    /// Whose certificate's key it is.
+    Certificate,
+    /// Who an account is at the identity provider.
+    Outside,
+    /// Whether an account has a code generator.
+    Generator,
+    /// How a grant stands.
+    Grant,
+    /// Which system's key it is.
+    Key,
+    /// What is lent.
+    Delegation,
+    /// Whether a system or an operator is stopped.
+    Suspension,
+    /// The catalogue in force.
+    Catalogue,
+    /// The policies in force.
+    Policy,
+}
+
+/// An act, as the log has it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Deed {
+    /// What was done.
+    pub action: Box<str>,
+    /// To what.
+    pub object: Box<str>,
+    /// Particulars.
+    pub detail: Box<str>,
+    /// By whom.
+    pub done_by: Box<str>,
+}
+
+/// The newest deed in each matter.
+#[derive(Debug, Default)]
+pub(super) struct Deeds {
+    newest: HashMap<(Matter, Box<str>), Deed>,
+    /// The records of the log that were read: all before this one.
+    read: u64,
+}
+
+impl Deeds {
+    /// The records of the log that were read: all before this one.
+    pub fn read(&self) -> u64 {
+        self.read
+    }
+
+    /// Takes in the deeds of the records from `from` to before `to`, in their order; false, and nothing
+    /// is taken in, when somebody else has read on meanwhile.
+    pub fn take_in(&mut self, from: u64, deeds: Vec<Deed>, to: u64) -> bool {
+        if self.read != from {
+            return false;
+        }
+        self.newest.extend(deeds.into_iter().filter_map(|deed| Some((about(&deed)?, deed))));
+        self.read = to;
+        true
+    }
+
+    /// The newest deed in the matter of `name`.
+    pub fn newest(&self, matter: Matter, name: &str) -> Option<&Deed> {
+        self.newest.get(&(matter, name.into()))
+    }
+
+    /// The systems and operators that are stopped, as the acts name them.
+    pub fn stopped(&self) -> impl Iterator<Item = &str> {
+        let newest = self.newest.iter().filter(|((matter, _), _)| *matter == Matter::Suspension);
+        newest.filter(|(_, deed)| &*deed.action != "caller-resumed").map(|((_, object), _)| &**object)
+    }
+
+    /// Is this the newest word on its matter?
+    ///
+    /// # Errors
+    /// What is, for the operator's log.
+    pub fn bear_out(&self, action: &str, object: &str, detail: &str) -> Result<(), String> {
+        let claim = Deed {
+            action: action.into(),
+            object: object.into(),
+            detail: detail.into(),
+            done_by: Box::default(),
+        };
+        let newest = about(&claim).and_then(|about| self.newest.get(&about));
+        match newest {
+            Some(newest) if newest.says(action, object, detail) => Ok(()),
+            Some(Deed { action: other, object: of, detail: so, .. }) => {
+                Err(format!("no record of {action} {object} {detail} after {other} {of} {so}"))
+            }
+            None => Err(format!("no record of {action} {object} {detail}")),
+        }
+    }
+}
+
+impl Deed {
+    /// Does it say that?
+    pub fn says(&self, action: &str, object: &str, detail: &str) -> bool {
+        *self.action == *action && *self.object == *object && *self.detail == *detail
+    }
+}
+
+/// The matter that a deed is about, and its name there; none for what nothing rests on.
+fn about(deed: &Deed) -> Option<(Matter, Box<str>)> {
+    let Deed { action, object, detail, .. } = deed;
+    Some(match &**action {
+        "account-made" => (Matter::Account, object.clone()),
+        "account-enabled" | "account-disabled" => (Matter::Activity, object.clone()),
+        "role-granted" | "role-withdrawn" => (Matter::Role, format!("{object} {detail}").into()),
+        "certificate-bound" | "certificate-unbound" => (Matter::Certificate, detail.clone()),
+        "oidc-bound" => (Matter::Outside, object.clone()),
+        "code-changed" | "code-reset" => (Matter::Generator, object.clone()),
+        "grant-active" | "grant-suspended" | "grant-ended" => (Matter::Grant, object.clone()),
+        "key-registered" | "key-revoked" => (Matter::Key, detail.clone()),
+        "delegation-given" | "delegation-ended" => (Matter::Delegation, object.clone()),
+        "caller-suspended" | "caller-resume-asked" | "caller-resumed" => (Matter::Suspension, object.clone()),
+        "catalogue-applied" => (Matter::Catalogue, Box::default()),
+        "policy-applied" => (Matter::Policy, Box::default()),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn deeds(told: &[(&str, &str, &str)]) -> Deeds {
+        let deed = |(action, object, detail): &(&str, &str, &str)| {
+            let [action, object, detail] = [action, object, detail].map(|part| Box::from(*part));
+            Deed { action, object, detail, done_by: "sys".into() }
+        };
+        let mut deeds = Deeds::default();
+        assert!(deeds.take_in(0, told.iter().map(deed).collect(), 100));
+        assert!(!deeds.take_in(0, told.iter().take(1).map(deed).collect(), 50), "that was read before");
+        deeds
+    }
+
+    #[test]
+    fn what_was_undone_is_not_borne_out_however_often_it_was_done_before() {
+        let deeds = deeds(&[
+            ("role-granted", "li", "leader"),
+            ("role-granted", "li", "applicant"),
+            ("role-withdrawn", "li", "leader"),
+            ("key-registered", "housing.aid", "aa"),
+            ("key-revoked", "housing.aid", "aa"),
+            ("catalogue-applied", "1", "c1"),
+            ("catalogue-applied", "2", "c2"),
+            ("grant-active", "G-1", "d"),
+        ]);
+        let is = |action, object, detail| deeds.bear_out(action, object, detail).is_ok();
+        assert!(is("role-granted", "li", "applicant") && is("grant-active", "G-1", "d"));
+        assert!(is("catalogue-applied", "2", "c2"));
+        for (action, object, detail) in [
+            ("role-granted", "li", "leader"),
+            ("role-granted", "wang", "applicant"),
+            ("key-registered", "housing.aid", "aa"),
+            ("catalogue-applied", "1", "c1"),
+            ("grant-active", "G-1", "e"),
+            ("grant-suspended", "G-1", "d"),
+        ] {
+            assert!(!is(action, object, detail), "{action} {object} {detail}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_whose_it_was_last() {
+        let deeds = deeds(&[
+            ("certificate-bound", "li", "aa"),
+            ("certificate-unbound", "li", "aa"),
+            ("certificate-bound", "wang", "aa"),
+        ]);
+        assert!(deeds.bear_out("certificate-bound", "wang", "aa").is_ok());
+        let why = deeds.bear_out("certificate-bound", "li", "aa").unwrap_err();
+        assert_eq!(why, "no record of certificate-bound li aa after certificate-bound wang aa");
+    }
+}
