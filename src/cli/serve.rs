@@ -14,13 +14,14 @@ use crate::app::anchors::Anchors;
 use crate::app::apply::{self, NotApplied};
 use crate::app::gateway::Parts;
 use crate::app::keys::Keys;
+use crate::app::lease::Lease;
 use crate::app::notices::{self, Postman};
 use crate::app::session::Entry;
 use crate::app::session::oidc::Abroad;
 use crate::app::world::World;
 use crate::app::{Adapters, Gateway};
 use crate::base::{Clock, Finding, Findings, SystemClock};
-use crate::config::{Config, Supervisor};
+use crate::config::{Config, DatabaseSection, Supervisor};
 use crate::jobs;
 use crate::oidc::IdentityProvider;
 use crate::store::anchors::{self, AnchorStore};
@@ -121,7 +122,7 @@ fn build(
         clock: Arc::clone(&clock),
     })
     .map_err(text)?;
-    let state = StateStore::open(&config.gateway.data_dir.join("state.db")).map_err(text)?;
+    let state = StateStore::of(config).map_err(text)?;
     if state.newest_version().map_err(text)?.is_none() {
         first_version(&state, config, clock.as_ref())?;
     }
@@ -147,6 +148,7 @@ fn build(
         pseudonyms: keys.pseudonyms,
         counting: keys.counting,
         entry,
+        lease: Lease::new(config.database.as_ref().map(DatabaseSection::stale_after)),
         limits: config.limits.clone(),
         metrics,
     }))

@@ -15,6 +15,8 @@ pub mod mail;
 pub mod office;
 pub mod outside;
 pub mod person;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod process;
 pub mod provider;
 mod random;
