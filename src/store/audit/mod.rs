@@ -45,7 +45,7 @@ use self::index::Indexer;
 use self::progress::Shared;
 pub use self::read::{Consistency, Filter, Page, ReadError, Reader, StoredRecord};
 pub use self::second_place::slots as checkpoints_in_copy;
-pub use self::sqlite::SqliteError;
+pub use self::sqlite::DatabaseError;
 pub use self::start::OpenError;
 pub use self::stored::Database;
 pub(super) use self::upkeep::open_read_only;
@@ -338,7 +338,7 @@ pub enum EraseError {
     Lingering,
     /// The same, for another reason.
     #[error("deleted bytes may be in the WAL: {0}")]
-    Wal(SqliteError),
+    Wal(DatabaseError),
 }
 
 impl Inner {

@@ -16,7 +16,7 @@ use diesel::r2d2::{ConnectionManager, PooledConnection};
 use super::progress::Shared;
 use super::rows::{self, TileReader};
 use super::schema::{entry, key, number, opening_id, opening_of, progress, record, subject};
-use super::sqlite::{self, Readers, SqliteError};
+use super::sqlite::{self, Readers, DatabaseError};
 use crate::audit::proof::{self, ProofError};
 use crate::audit::{Hash, SignedRecord, SubjectKey, Tile, Token};
 use crate::base::Timestamp;
@@ -119,7 +119,7 @@ impl Reader {
         index: Arc<ArcSwapOption<Readers>>,
         subjects: Arc<SubjectKey>,
         shared: Arc<Shared>,
-    ) -> Result<Self, SqliteError> {
+    ) -> Result<Self, DatabaseError> {
         Ok(Self { log: sqlite::readers(log)?, index, subjects, shared })
     }
 

@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 
 pub(in crate::store) use super::sqlite::open_read_only;
-use super::sqlite::{self, SqliteError};
+use super::sqlite::{self, DatabaseError};
 use super::start::OpenError;
 use super::writer::Writer;
 use super::{DATABASE, Options, Shared, start};
@@ -35,7 +35,7 @@ pub fn hold(data_dir: &Path) -> Result<Held, OpenError> {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn schema(data_dir: &Path) -> Result<Schema, SqliteError> {
+pub fn schema(data_dir: &Path) -> Result<Schema, DatabaseError> {
     let path = data_dir.join(DATABASE);
     if !path.is_file() {
         return Ok(Schema::None);
@@ -54,7 +54,7 @@ pub fn schema(data_dir: &Path) -> Result<Schema, SqliteError> {
 ///
 /// # Errors
 /// When it is newer or cannot be written.
-pub fn migrate(data_dir: &Path, _held: &Held) -> Result<(), SqliteError> {
+pub fn migrate(data_dir: &Path, _held: &Held) -> Result<(), DatabaseError> {
     sqlite::settle(&mut sqlite::open_log(&data_dir.join(DATABASE))?);
     Ok(())
 }
@@ -70,7 +70,7 @@ pub fn copy(data_dir: &Path, to: &Path) -> Result<(), OpenError> {
     }
     match upkeep::copy(&mut open_read_only(&path)?, to) {
         Ok(()) => Ok(()),
-        Err(CopyError::Database(error)) => Err(SqliteError::from(error).into()),
+        Err(CopyError::Database(error)) => Err(DatabaseError::from(error).into()),
         Err(CopyError::File(source)) => Err(OpenError::Io { path: to.into(), source }),
     }
 }

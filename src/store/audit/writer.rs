@@ -16,7 +16,7 @@ use super::progress::Shared;
 use super::rows::{self, Batch};
 use super::schema::opening_id;
 use super::second_place::SecondPlace;
-use super::sqlite::{self, SqliteError};
+use super::sqlite::{self, DatabaseError};
 use crate::audit::commit::Sealed;
 use crate::audit::record::{self, LeafHead, kind};
 use crate::audit::tree::tile_bytes;
@@ -62,7 +62,7 @@ pub struct Writer {
 #[derive(Debug, thiserror::Error)]
 enum CommitError {
     #[error(transparent)]
-    Sqlite(#[from] SqliteError),
+    Sqlite(#[from] DatabaseError),
     #[error("database: {0}")]
     Db(#[from] diesel::result::Error),
     #[error("the log's end in the database does not hold together: {0}")]
