@@ -6,6 +6,7 @@
 
 pub mod anchors;
 pub mod audit;
+pub mod db;
 pub mod state;
 pub mod upkeep;
 pub mod witness;
