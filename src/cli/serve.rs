@@ -113,6 +113,7 @@ fn build(
     // The log first: it holds the lock that keeps a second gateway out of this folder.
     let log = AuditLog::open(Options {
         data_dir: config.gateway.data_dir.clone(),
+        server: None,
         checkpoint_copy: config.audit.checkpoint_copy_file.clone(),
         signing_key: keys.signing,
         previous_key: keys.previous,

@@ -148,6 +148,15 @@ impl ManageConnection for Reading {
     }
 }
 
+/// Leaves the log as one file, where it is one.
+pub(super) fn settle(db: &mut Db) {
+    match db {
+        Db::Sqlite(conn) => sqlite::settle(conn),
+        #[cfg(feature = "postgres")]
+        Db::Postgres(_) => {}
+    }
+}
+
 /// Begins a reading of many statements that all see the log as it is now. It is ended by
 /// [`end_reading`], or with the connection.
 pub(super) fn begin_reading(db: &mut Db) -> Result<(), DatabaseError> {

@@ -10,7 +10,9 @@
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::{Error as DbError, QueryResult};
 use diesel::sql_types::{Array, BigInt, Binary, Bool};
 
@@ -23,7 +25,7 @@ use crate::audit::{Hash, Tile, Tree};
 use crate::store::db::Server;
 
 /// Of every session: the log's tables are in a schema of their own.
-const SCHEMA: &str = "SET search_path TO audit;";
+const SCHEMA: &str = "SET search_path TO sluice_log;";
 
 /// Of a session that writes. The head is waited for longer than a gateway that stopped may hold
 /// it; a commit is as durable as the server can make it, on its standby too if it has one.
@@ -40,18 +42,6 @@ pub(super) const RESOLVE: Duration = Duration::from_secs(8);
 
 /// How long between two tries.
 pub(super) const STEP: Duration = Duration::from_millis(100);
-
-/// Writes a batch, in one statement and so in one trip to the server. The head is compared again,
-/// though it is locked: what does not fit is not written.
-const WRITE: &str = "
-    WITH records AS (
-        INSERT INTO record (idx, leaf)
-        SELECT $1 + n - 1, leaf FROM unnest($2) WITH ORDINALITY AS new (leaf, n)),
-    openings AS (INSERT INTO opening (id, sealed) SELECT * FROM unnest($3, $4)),
-    erased AS (DELETE FROM opening WHERE id = ANY ($5)),
-    tiles AS (INSERT INTO tile (id, hashes) SELECT * FROM unnest($6, $7)),
-    kept AS (INSERT INTO checkpoint (size, note) SELECT $8, $9 WHERE $10)
-    UPDATE head SET size = $8, note = $9, edge = $11 WHERE id = 0 AND size = $1";
 
 /// The log's end as it is stored: one row, so of one moment.
 #[derive(Debug)]
@@ -91,26 +81,80 @@ pub(super) fn let_go(conn: &mut PgConnection) -> QueryResult<()> {
 
 /// Writes a batch in the transaction that holds the head. `tree` is the tree with the batch in it.
 pub(super) fn write(conn: &mut PgConnection, batch: &Batch, tree: &Tree) -> QueryResult<()> {
-    let full: Vec<_> = batch.tiles.iter().filter(|(tile, _)| u64::from(tile.width) == WIDTH).collect();
-    let places: Vec<i64> = full.iter().map(|(tile, _)| tile_id(tile.level, tile.index)).collect();
-    let hashes: Vec<&[u8]> = full.iter().map(|(_, hashes)| hashes.as_slice()).collect();
-    let (opened, sealed): (Vec<i64>, Vec<&[u8]>) =
-        batch.openings.iter().map(|(id, sealed)| (*id, sealed.as_slice())).unzip();
-    let edge: Vec<u8> = tree.partial().flat_map(|(_, hashes)| tile_bytes(hashes)).collect();
-    let changed = diesel::sql_query(WRITE)
-        .bind::<BigInt, _>(key(batch.before))
-        .bind::<Array<Binary>, _>(&batch.leaves)
-        .bind::<Array<BigInt>, _>(opened)
-        .bind::<Array<Binary>, _>(sealed)
-        .bind::<Array<BigInt>, _>(&batch.erased)
-        .bind::<Array<BigInt>, _>(places)
-        .bind::<Array<Binary>, _>(hashes)
-        .bind::<BigInt, _>(key(tree.size()))
-        .bind::<Binary, _>(batch.note.as_bytes())
-        .bind::<Bool, _>(batch.keep)
-        .bind::<Binary, _>(edge)
-        .execute(conn)?;
-    if changed == 1 { Ok(()) } else { Err(DbError::RollbackTransaction) }
+    let full = batch.tiles.iter().filter(|(tile, _)| u64::from(tile.width) == WIDTH);
+    let (places, hashes) = full.map(|(tile, hashes)| (tile_id(tile.level, tile.index), hashes.as_slice())).unzip();
+    let (opened, sealed) = batch.openings.iter().map(|(id, sealed)| (*id, sealed.as_slice())).unzip();
+    let append = Append {
+        before: key(batch.before),
+        size: key(tree.size()),
+        leaves: &batch.leaves,
+        opened,
+        sealed,
+        erased: &batch.erased,
+        places,
+        hashes,
+        note: batch.note.as_bytes(),
+        keep: batch.keep,
+        edge: tree.partial().flat_map(|(_, hashes)| tile_bytes(hashes)).collect(),
+    };
+    // The head is locked, and compared again all the same.
+    if append.execute(conn)? == 1 { Ok(()) } else { Err(DbError::RollbackTransaction) }
+}
+
+/// The writing of a batch: one statement, prepared once, and so one trip to the server.
+struct Append<'a> {
+    before: i64,
+    size: i64,
+    leaves: &'a Vec<Vec<u8>>,
+    opened: Vec<i64>,
+    sealed: Vec<&'a [u8]>,
+    erased: &'a Vec<i64>,
+    places: Vec<i64>,
+    hashes: Vec<&'a [u8]>,
+    note: &'a [u8],
+    keep: bool,
+    edge: Vec<u8>,
+}
+
+impl QueryId for Append<'_> {
+    type QueryId = Append<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl RunQueryDsl<PgConnection> for Append<'_> {}
+
+impl QueryFragment<Pg> for Append<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("WITH records AS (INSERT INTO record (idx, leaf) SELECT ");
+        out.push_bind_param::<BigInt, _>(&self.before)?;
+        out.push_sql(" + n - 1, leaf FROM unnest(");
+        out.push_bind_param::<Array<Binary>, _>(self.leaves)?;
+        out.push_sql(") WITH ORDINALITY AS new (leaf, n)), ");
+        out.push_sql("openings AS (INSERT INTO opening (id, sealed) SELECT * FROM unnest(");
+        out.push_bind_param::<Array<BigInt>, _>(&self.opened)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Binary>, _>(&self.sealed)?;
+        out.push_sql(")), erased AS (DELETE FROM opening WHERE id = ANY (");
+        out.push_bind_param::<Array<BigInt>, _>(self.erased)?;
+        out.push_sql(")), tiles AS (INSERT INTO tile (id, hashes) SELECT * FROM unnest(");
+        out.push_bind_param::<Array<BigInt>, _>(&self.places)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Binary>, _>(&self.hashes)?;
+        out.push_sql(")), kept AS (INSERT INTO checkpoint (size, note) SELECT ");
+        out.push_bind_param::<BigInt, _>(&self.size)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Binary, _>(&self.note)?;
+        out.push_sql(" WHERE ");
+        out.push_bind_param::<Bool, _>(&self.keep)?;
+        out.push_sql(") UPDATE head SET size = ");
+        out.push_bind_param::<BigInt, _>(&self.size)?;
+        out.push_sql(", note = ");
+        out.push_bind_param::<Binary, _>(&self.note)?;
+        out.push_sql(", edge = ");
+        out.push_bind_param::<Binary, _>(&self.edge)?;
+        out.push_sql(" WHERE id = 0 AND size = ");
+        out.push_bind_param::<BigInt, _>(&self.before)
+    }
 }
 
 /// Commits. An error leaves open whether it did.
@@ -132,14 +176,18 @@ pub(super) fn head(conn: &mut PgConnection) -> QueryResult<Head> {
 
 /// A tile's bytes.
 pub(super) fn tile(conn: &mut PgConnection, of: Tile) -> QueryResult<Option<Vec<u8>>> {
-    let mut stored = || tile::table.find(tile_id(of.level, of.index)).select(tile::hashes).first(conn).optional();
-    if let Some(full) = stored()? {
+    if let Some(full) = full_tile(conn, of)? {
         return Ok(Some(full));
     }
     if let Some(growing) = head(conn)?.tile(of.level, of.index) {
         return Ok(Some(growing));
     }
     // Between the two looks it may have become full.
+    full_tile(conn, of)
+}
+
+/// The bytes of a tile that is full.
+pub(super) fn full_tile(conn: &mut PgConnection, of: Tile) -> QueryResult<Option<Vec<u8>>> {
     tile::table.find(tile_id(of.level, of.index)).select(tile::hashes).first(conn).optional()
 }
 
@@ -150,7 +198,7 @@ impl Head {
     }
 
     /// The bytes of a tile of the edge.
-    fn tile(&self, level: u8, index: u64) -> Option<Vec<u8>> {
+    pub(super) fn tile(&self, level: u8, index: u64) -> Option<Vec<u8>> {
         let mut rest = self.edge.as_slice();
         let mut found = None;
         for at in 0..=MAX_LEVEL {

@@ -90,6 +90,12 @@ pub fn leaf(db: &mut Db, index: u64) -> QueryResult<Option<Vec<u8>>> {
     on!(db, conn => record::table.find(key(index)).select(record::leaf).first(conn).optional())
 }
 
+/// The last of `size` records on a server.
+#[cfg(feature = "postgres")]
+pub fn last_leaf(conn: &mut diesel::PgConnection, size: u64) -> QueryResult<Option<Vec<u8>>> {
+    record::table.find(key(size.saturating_sub(1))).select(record::leaf).first(conn).optional()
+}
+
 /// The records with `from <= index < to`, ascending.
 pub fn leaves(db: &mut Db, from: u64, to: u64) -> QueryResult<Vec<(u64, Vec<u8>)>> {
     let between = record::idx.ge(key(from)).and(record::idx.lt(key(to)));

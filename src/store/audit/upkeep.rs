@@ -9,10 +9,10 @@ use std::io;
 use std::path::Path;
 
 pub(in crate::store) use super::sqlite::open_read_only;
-use super::sqlite::{self, DatabaseError};
+use super::engine::{DatabaseError, Home, settle};
 use super::start::OpenError;
 use super::writer::Writer;
-use super::{DATABASE, Options, Shared, start};
+use super::{DATABASE, Options, Shared, sqlite, start};
 use crate::audit::Object;
 use crate::audit::record::{Draft, kind};
 use crate::store::upkeep::{self, CopyError, Schema};
@@ -96,7 +96,8 @@ pub fn begin_after(options: Options, past: &Past, _held: &Held) -> Result<(), Op
         return Err(OpenError::Io { path: database, source: io::ErrorKind::AlreadyExists.into() });
     }
     let now = options.clock.now();
-    let found = start::check(&database, &options.checkpoint_copy, &options.signing_key, None, now)?;
+    let home = Home::of(&options.data_dir, None)?;
+    let found = start::check(&home, &options.checkpoint_copy, &options.signing_key, None, now)?;
     let mut continues = Object::new();
     continues.text("checkpoint", &past.checkpoint).number("held", past.held);
     let mut log = Object::new();
@@ -105,16 +106,16 @@ pub fn begin_after(options: Options, past: &Past, _held: &Held) -> Result<(), Op
     draft.members().object("log", &log);
     let shared = std::sync::Arc::new(Shared::new(options.signing_key.public().name()));
     let mut writer = Writer {
-        database,
-        key: options.signing_key,
+        home,
+        key: std::sync::Arc::new(options.signing_key),
         clock: options.clock,
         copy: found.copy,
         shared,
-        end: Some((found.conn, found.state)),
+        end: Some((found.db, found.state)),
     };
-    writer.own(draft, &[]).map_err(OpenError::Write)?;
-    if let Some((conn, _)) = &mut writer.end {
-        sqlite::settle(conn);
+    writer.own(draft, &[]).map_err(|why| OpenError::Write(why.to_string()))?;
+    if let Some((db, _)) = &mut writer.end {
+        settle(db);
     }
     Ok(())
 }
