@@ -45,7 +45,8 @@ impl DatabaseSection {
     }
 
     pub(super) fn resolve(&mut self, dir: &Path) {
-        let files = [&mut self.password_file, &mut self.ca, &mut self.client_certificate, &mut self.client_key];
+        let files =
+            [&mut self.password_file, &mut self.ca, &mut self.client_certificate, &mut self.client_key];
         for path in files.into_iter().flatten() {
             *path = dir.join(&*path);
         }
@@ -56,7 +57,10 @@ impl DatabaseSection {
         let mut findings = Findings::default();
         let mut wrong = |what: &str, fix: &str| findings.push(Finding::error("database", file, 0, what, fix));
         if !cfg!(feature = "postgres") {
-            wrong("[database] needs PostgreSQL, which this program was built without", "build it with `--features postgres`");
+            wrong(
+                "[database] needs PostgreSQL, which this program was built without",
+                "build it with `--features postgres`",
+            );
         }
         if self.ca.is_none() && !self.url.hosts.iter().all(|(host, _)| host.is_this_machine()) {
             wrong("[database] names another machine, but no `ca`", "name the CA of the server's certificate");
@@ -65,7 +69,10 @@ impl DatabaseSection {
             wrong("[database] has one of `client_certificate` and `client_key`", "name both, or neither");
         }
         if self.stale_after() < SHORTEST {
-            wrong("`stale_after_ms` of [database] is below 250", "leave room for a few looks at the database");
+            wrong(
+                "`stale_after_ms` of [database] is below 250",
+                "leave room for a few looks at the database",
+            );
         }
         findings
     }

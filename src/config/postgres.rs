@@ -109,11 +109,15 @@ mod tests {
     fn a_url_names_user_servers_and_database() {
         let hosts = |url: &str| PostgresUrl::parse(url).unwrap().hosts;
         let network = |name: &str, port| (Host::Network(name.into()), port);
-        let two = PostgresUrl::parse("postgres://sluice_gateway@db1.example:5433,db2.example/sluice").unwrap();
+        let two =
+            PostgresUrl::parse("postgres://sluice_gateway@db1.example:5433,db2.example/sluice").unwrap();
         assert_eq!((two.user.as_str(), two.database.as_str()), ("sluice_gateway", "sluice"));
         assert_eq!(two.hosts, [network("db1.example", 5433), network("db2.example", 5432)]);
         assert_eq!(hosts("postgresql://u@[::1]:7/d"), [network("::1", 7)]);
-        assert_eq!(hosts("postgres://u@%2Frun%2Fpostgresql/d"), [(Host::Socket("/run/postgresql".into()), 5432)]);
+        assert_eq!(
+            hosts("postgres://u@%2Frun%2Fpostgresql/d"),
+            [(Host::Socket("/run/postgresql".into()), 5432)]
+        );
     }
 
     #[test]

@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use sluice::audit::verify::{Stored, verify};
 use sluice::audit::VerifyingKey;
+use sluice::audit::verify::{Stored, verify};
 use sluice::base::{Clock, SystemClock};
 use sluice::demo::certificates::{Issued, Usage};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -21,7 +22,7 @@ use crate::support::client::{Client, ask};
 use crate::support::ledger::{Promise, held};
 use crate::support::load::PATH;
 use crate::support::proxy::Network;
-use crate::support::replicas::Replicas;
+use crate::support::replicas::{Replicas, world};
 use crate::support::{PERSON, Random, until};
 
 /// How often something goes wrong.
@@ -47,27 +48,28 @@ struct Line {
 /// The answers to some clients that ask the same.
 type Ledger = Arc<Mutex<Vec<Line>>>;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn three_gateways_lose_nothing_and_behave_as_one() {
     let rounds = std::env::var("REPLICA_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     let began = Instant::now();
-    let mut replicas = Replicas::start(|gw| {
+    let world = world();
+    let mut replicas = Replicas::start(&world, |gw| {
         gw.edit("policies/grants.toml", "per_day = 5000", &format!("per_day = {QUOTA}"));
     })
     .await;
     let stop = Arc::new(AtomicBool::new(false));
     let (open, bounded) = (Ledger::default(), Ledger::default());
-    let onestop = replicas.client(&replicas.gw.issued["service.onestop"].clone());
+    let onestop = replicas.client(&replicas.gw.issued["service.onestop"]);
     let mut clients = Vec::new();
     for _ in 0..4 {
-        clients.push(asks(onestop.clone(), "status", &open, &stop));
+        clients.push(asks(&world, onestop.clone(), "status", &open, &stop));
     }
-    clients.push(asks(onestop, "name", &bounded, &stop));
+    clients.push(asks(&world, onestop, "name", &bounded, &stop));
 
     let mut random = Random::new(0x5EED);
     let mut revoked = Vec::new();
     for round in 0..rounds {
-        revoked.push(go_wrong(&mut replicas, round, &mut random).await);
+        revoked.push(go_wrong(&world, &mut replicas, round, &mut random).await);
         replicas.all_ready().await;
         let before = answered(&open);
         until("the clients are answered again", async || (answered(&open) > before + 50).then_some(())).await;
@@ -87,12 +89,13 @@ struct Revoked {
 }
 
 /// One thing goes wrong, and a key is revoked in the midst of it.
-async fn go_wrong(replicas: &mut Replicas, round: u64, random: &mut Random) -> Revoked {
+async fn go_wrong(world: &Handle, replicas: &mut Replicas, round: u64, random: &mut Random) -> Revoked {
     let now = SystemClock.now();
     let key = replicas.gw.authority.issue("housing.aid", &[], Usage::Client, now).unwrap();
     replicas.register("housing.aid", &key);
     let (ledger, stop) = (Ledger::default(), Arc::new(AtomicBool::new(false)));
-    let clients: Vec<_> = (0..2).map(|_| asks(replicas.client(&key), "status", &ledger, &stop)).collect();
+    let clients: Vec<_> =
+        (0..2).map(|_| asks(world, replicas.client(&key), "status", &ledger, &stop)).collect();
     until("the new key is taken", async || (answered(&ledger) > 10).then_some(())).await;
 
     let hit = usize::try_from(random.below(3)).unwrap();
@@ -146,10 +149,16 @@ async fn revoke_within(replicas: &Replicas, key: &Issued, time: Duration) -> Ins
 }
 
 /// A client that asks again and again, on a connection that it keeps while it is answered there.
-fn asks(client: Client, field: &'static str, ledger: &Ledger, stop: &Arc<AtomicBool>) -> JoinHandle<()> {
+fn asks(
+    world: &Handle,
+    client: Client,
+    field: &'static str,
+    ledger: &Ledger,
+    stop: &Arc<AtomicBool>,
+) -> JoinHandle<()> {
     let (ledger, stop) = (Arc::clone(ledger), Arc::clone(stop));
     let body = ask("housing-aid.review", &[PERSON], json!([field])).to_string();
-    tokio::spawn(async move {
+    world.spawn(async move {
         while !stop.load(Ordering::SeqCst) {
             let Ok(Ok(mut connection)) = timeout(Duration::from_secs(2), client.connect()).await else {
                 sleep(Duration::from_millis(20)).await;
@@ -157,7 +166,9 @@ fn asks(client: Client, field: &'static str, ledger: &Ledger, stop: &Arc<AtomicB
             };
             while !stop.load(Ordering::SeqCst) {
                 let sent = Instant::now();
-                let Ok(answer) = connection.send("POST", PATH, &[], Some(body.as_bytes())).await else { break };
+                let Ok(answer) = connection.send("POST", PATH, &[], Some(body.as_bytes())).await else {
+                    break;
+                };
                 let promise = (answer.status == 200).then(|| Promise::of(&answer));
                 let line = Line { sent, came: Instant::now(), status: answer.status, promise };
                 let refused = line.promise.is_none();
@@ -189,9 +200,14 @@ fn check(replicas: &Replicas, ledgers: &[&Ledger], revoked: &[Revoked], bounded:
     let mut after = 0;
     for Revoked { acknowledged, ledger } in revoked {
         let in_force = *acknowledged + IN_FORCE;
-        for (_, line) in lines.iter().filter(|(of, line)| Arc::ptr_eq(of, ledger) && line.sent > *acknowledged) {
+        for (_, line) in
+            lines.iter().filter(|(of, line)| Arc::ptr_eq(of, ledger) && line.sent > *acknowledged)
+        {
             after += 1;
-            assert!(line.status != 200 || line.sent < in_force, "asked after its key was revoked, and answered");
+            assert!(
+                line.status != 200 || line.sent < in_force,
+                "asked after its key was revoked, and answered"
+            );
         }
         let late = lines.iter().filter(|(of, line)| {
             Arc::ptr_eq(of, ledger) && line.status == 200 && line.came > in_force + LATE

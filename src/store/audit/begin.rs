@@ -43,8 +43,7 @@ impl Begin<'_> {
     }
 
     fn once(&self) -> Result<Writer, Begun> {
-        let mut found =
-            start::check(self.home, self.copy, self.key, self.previous, self.clock.now())?;
+        let mut found = start::check(self.home, self.copy, self.key, self.previous, self.clock.now())?;
         // Should a kill have come between an erasure and the emptying of the WAL.
         engine::settle(&mut found.db);
         self.shared.publish(found.state.tree.size(), found.note.into(), true);

@@ -15,10 +15,10 @@ use arc_swap::ArcSwapOption;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
+use super::engine::{DatabaseError, Home};
 use super::progress::Shared;
 use super::rows;
 use super::schema::{entry, key, number, opening_id, progress, subject};
-use super::engine::{DatabaseError, Home};
 use super::sqlite::{self, Readers};
 use crate::audit::facets::Facets;
 use crate::audit::record::kind;
@@ -87,13 +87,7 @@ impl Indexer {
     }
 
     /// Files the records with `from <= index < to`.
-    fn chunk(
-        &self,
-        log: &mut Db,
-        index: &mut SqliteConnection,
-        from: u64,
-        to: u64,
-    ) -> QueryResult<()> {
+    fn chunk(&self, log: &mut Db, index: &mut SqliteConnection, from: u64, to: u64) -> QueryResult<()> {
         let leaves = rows::leaves(log, from, to)?;
         let openings = rows::openings(log, from, to)?;
         let mut erased = false;

@@ -66,11 +66,8 @@ pub(super) fn open_read_only(server: &Server) -> Result<PgConnection, DatabaseEr
 /// Begins a transaction that holds the head until it ends. Gives size and newest checkpoint.
 pub(super) fn lock_head(conn: &mut PgConnection) -> QueryResult<(u64, String)> {
     conn.batch_execute("BEGIN")?;
-    let row: (i64, Vec<u8>) = edge_head::table
-        .find(0)
-        .select((edge_head::size, edge_head::note))
-        .for_update()
-        .first(conn)?;
+    let row: (i64, Vec<u8>) =
+        edge_head::table.find(0).select((edge_head::size, edge_head::note)).for_update().first(conn)?;
     Ok((number(row.0), String::from_utf8_lossy(&row.1).into_owned()))
 }
 
@@ -82,7 +79,8 @@ pub(super) fn let_go(conn: &mut PgConnection) -> QueryResult<()> {
 /// Writes a batch in the transaction that holds the head. `tree` is the tree with the batch in it.
 pub(super) fn write(conn: &mut PgConnection, batch: &Batch, tree: &Tree) -> QueryResult<()> {
     let full = batch.tiles.iter().filter(|(tile, _)| u64::from(tile.width) == WIDTH);
-    let (places, hashes) = full.map(|(tile, hashes)| (tile_id(tile.level, tile.index), hashes.as_slice())).unzip();
+    let (places, hashes) =
+        full.map(|(tile, hashes)| (tile_id(tile.level, tile.index), hashes.as_slice())).unzip();
     let (opened, sealed) = batch.openings.iter().map(|(id, sealed)| (*id, sealed.as_slice())).unzip();
     let append = Append {
         before: key(batch.before),
@@ -167,10 +165,8 @@ pub(super) fn commit(conn: &mut PgConnection) -> QueryResult<()> {
 
 /// The log's end.
 pub(super) fn head(conn: &mut PgConnection) -> QueryResult<Head> {
-    let row: (i64, Vec<u8>, Vec<u8>) = edge_head::table
-        .find(0)
-        .select((edge_head::size, edge_head::note, edge_head::edge))
-        .first(conn)?;
+    let row: (i64, Vec<u8>, Vec<u8>) =
+        edge_head::table.find(0).select((edge_head::size, edge_head::note, edge_head::edge)).first(conn)?;
     Ok(Head { size: number(row.0), note: String::from_utf8_lossy(&row.1).into_owned(), edge: row.2 })
 }
 

@@ -12,12 +12,12 @@ use arc_swap::ArcSwapOption;
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, PooledConnection};
 
-use super::progress::{Progress, Shared};
-use super::rows::{self, TileReader};
-use super::sqlite;
-use super::schema::{entry, key, number, opening_id, opening_of, progress, record, subject};
 use super::engine::{DatabaseError, Home, Pooled, Readers, on};
 use super::follow::Head;
+use super::progress::{Progress, Shared};
+use super::rows::{self, TileReader};
+use super::schema::{entry, key, number, opening_id, opening_of, progress, record, subject};
+use super::sqlite;
 use crate::audit::proof::{self, ProofError};
 use crate::audit::{Hash, SignedRecord, SubjectKey, Tile, Token};
 use crate::base::Timestamp;
@@ -117,7 +117,7 @@ type Indexed = PooledConnection<ConnectionManager<SqliteConnection>>;
 
 impl Reader {
     /// Reads from both databases; connects when first asked. The indexer says where the index is.
-    pub fn new(
+    pub(super) fn new(
         log: &Home,
         head: Option<Arc<Head>>,
         index: Arc<ArcSwapOption<sqlite::Readers>>,

@@ -82,7 +82,9 @@ pub fn newest(db: &mut Db) -> QueryResult<Option<(u64, String)>> {
     let row: Option<(i64, Vec<u8>)> =
         on!(db, conn => head::table.find(0).select((head::size, head::note)).first(conn).optional())?;
     // A server's log that was never written has a head without a checkpoint.
-    Ok(row.filter(|(size, note)| *size != 0 || !note.is_empty()).map(|(size, note)| (number(size), String::from_utf8_lossy(&note).into_owned())))
+    Ok(row
+        .filter(|(size, note)| *size != 0 || !note.is_empty())
+        .map(|(size, note)| (number(size), String::from_utf8_lossy(&note).into_owned())))
 }
 
 /// A record's bytes.

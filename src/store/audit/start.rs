@@ -5,9 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::engine::{DatabaseError, Home, begin_reading, end_reading};
 use super::rows::{self, TileReader};
 use super::second_place::SecondPlace;
-use super::engine::{DatabaseError, Home, begin_reading, end_reading};
 use super::writer::{SMALL_STEP, State, last_time};
 use crate::audit::note::NoteError;
 use crate::audit::record::kind;

@@ -9,11 +9,11 @@ use std::path::Path;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
+use super::engine::{DatabaseError, Home, begin_reading, on};
 use super::rows::{self, TileReader};
 use super::schema::{
     checkpoint, head, key, number, opening, opening_id, opening_of, record, tile, tile_id, tile_of,
 };
-use super::engine::{DatabaseError, Home, begin_reading, on};
 use super::{DATABASE, OpenError, sqlite};
 use crate::audit::proof::{Paths, ProofError};
 use crate::audit::tile::MAX_LEVEL;
@@ -137,8 +137,7 @@ impl Stored for Database {
             checkpoint::table.filter(outside).select(checkpoint::size).limit(MAX_STRAYS).load(conn)
         })?;
         places.extend(checkpoints.into_iter().map(Place::Checkpoint));
-        let heads: i64 =
-            on!(db, conn => head::table.filter(head::id.ne(0)).count().get_result(conn))?;
+        let heads: i64 = on!(db, conn => head::table.filter(head::id.ne(0)).count().get_result(conn))?;
         places.extend((heads > 0).then_some(Place::Head));
 
         // Tiles: whatever lies between the last one of a level and the first one of the next.

@@ -30,8 +30,10 @@ impl Writer {
         let tree = &known.tree;
         let unchanged = match size {
             0 => note.is_empty() && tree.size() == 0,
-            _ => size == tree.size()
-                && note.starts_with(&Checkpoint::text(&self.shared.origin, size, &tree.root())),
+            _ => {
+                size == tree.size()
+                    && note.starts_with(&Checkpoint::text(&self.shared.origin, size, &tree.root()))
+            }
         };
         if unchanged { Ok(None) } else { self.read_end(conn).map(Some) }
     }
@@ -49,7 +51,8 @@ impl Writer {
             return Err(CommitError::End("it is behind a checkpoint that was given out"));
         }
         if known.size > 0 {
-            let known = Checkpoint::open(&known.note, self.key.public()).map_err(|_| CommitError::Signature)?;
+            let known =
+                Checkpoint::open(&known.note, self.key.public()).map_err(|_| CommitError::Signature)?;
             if root_at(conn, &head, known.size)? != Some(known.root) {
                 return Err(CommitError::End("it does not go on from a checkpoint that was given out"));
             }
@@ -69,7 +72,9 @@ impl Writer {
             match self.look_up(size, root) {
                 Ok((conn, true)) => return Ok(conn),
                 Ok((_, false)) => return Err(why.into()),
-                Err(error) if began.elapsed() > RESOLVE => return Err(CommitError::Unclear(error.to_string())),
+                Err(error) if began.elapsed() > RESOLVE => {
+                    return Err(CommitError::Unclear(error.to_string()));
+                }
                 Err(error) => tracing::debug!(audit.error = %error, "not yet"),
             }
             std::thread::sleep(STEP);

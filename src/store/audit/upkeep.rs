@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-pub(in crate::store) use super::sqlite::open_read_only;
 use super::engine::{DatabaseError, Home, settle};
+pub(in crate::store) use super::sqlite::open_read_only;
 use super::start::OpenError;
 use super::writer::Writer;
 use super::{DATABASE, Options, Shared, sqlite, start};

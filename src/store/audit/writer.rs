@@ -11,10 +11,10 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::AppendError;
-use super::progress::Shared;
 use super::engine::{DatabaseError, Home, settle};
 #[cfg(feature = "postgres")]
 use super::postgres;
+use super::progress::Shared;
 use super::rows::{self, Batch};
 use super::schema::opening_id;
 use super::second_place::SecondPlace;

@@ -70,7 +70,9 @@ impl Postgres {
         command.arg("-D").arg(self.dir.path().join("data")).arg("-k").arg(self.socket());
         let listen = if self.port == 0 { "" } else { "127.0.0.1" };
         command.args(["-h", listen, "-p", &self.number().to_string(), "-c", "autovacuum_naptime=5"]);
-        self.settings.iter().for_each(|setting| drop(command.args(["-c", setting])));
+        for setting in &self.settings {
+            command.args(["-c", setting]);
+        }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         self.process = Some(child);
         let began = Instant::now();
@@ -84,7 +86,8 @@ impl Postgres {
     pub fn stop(&mut self, signal: &str) {
         if let Some(mut process) = self.process.take() {
             // By way of setpriv it is the same process.
-            let killed = Command::new("kill").args([&format!("-{signal}"), &process.id().to_string()]).status();
+            let killed =
+                Command::new("kill").args([&format!("-{signal}"), &process.id().to_string()]).status();
             assert!(killed.unwrap().success());
             process.wait().unwrap();
         }
@@ -92,8 +95,9 @@ impl Postgres {
 
     /// Makes a standby the server that takes writes.
     pub fn promote(&self) {
-        let status = program("pg_ctl").arg("promote").arg("-D").arg(self.dir.path().join("data"));
-        assert!(status.stdout(Stdio::null()).status().unwrap().success(), "{}", self.log());
+        let mut promote = program("pg_ctl");
+        promote.arg("promote").arg("-D").arg(self.dir.path().join("data")).stdout(Stdio::null());
+        assert!(promote.status().unwrap().success(), "{}", self.log());
     }
 
     /// What the server said.

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use sluice::demo::certificates::Issued;
+use tokio::runtime::Handle;
 
 use super::client::Client;
 use super::gateway::{Process, ops, program};
@@ -45,13 +46,16 @@ pub struct Replica {
 
 impl Replicas {
     /// Three gateways that serve. `change` may change what they share first.
-    pub async fn start(change: impl FnOnce(&mut TestGateway)) -> Self {
-        let mut gw = TestGateway::prepare().await;
+    /// Provider and clients live in a world of their own, which goes on while this one waits for
+    /// processes.
+    pub async fn start(world: &Handle, change: impl FnOnce(&mut TestGateway)) -> Self {
+        let mut gw = world.spawn(TestGateway::prepare()).await.unwrap();
         change(&mut gw);
         let mut primary = Postgres::prepare(0, &[]);
         primary.run();
         primary.execute("postgres", &format!("CREATE DATABASE {DATABASE}"));
-        primary.execute(DATABASE, include_str!("../../../deploy/postgres/roles.sql"));
+        let roles = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/postgres/roles.sql");
+        primary.execute(DATABASE, &std::fs::read_to_string(roles).unwrap());
         // From its start a commit is one on both.
         let mut standby = primary.standby(0, STANDBY, &[]);
         standby.run();
@@ -65,8 +69,7 @@ impl Replicas {
         replicas.write_office();
         replicas.migrate();
         for name in ["service.onestop", "housing.aid", "audit.office"] {
-            let issued = replicas.gw.issued[name].clone();
-            replicas.register(name, &issued);
+            replicas.register(name, &replicas.gw.issued[name]);
         }
         replicas.gateways.iter_mut().for_each(Replica::serve);
         replicas.balance();
@@ -158,7 +161,8 @@ impl Replicas {
     /// Operators sit beside the servers: nothing comes between.
     fn write_office(&self) {
         let sockets = [0, 1].map(|place| socket(self.servers[place].as_ref().unwrap()));
-        let office = config(&self.gw, "office", free_port(), &sockets.each_ref().map(|to| hosts_by_socket(to)));
+        let office =
+            config(&self.gw, "office", free_port(), &sockets.each_ref().map(|to| hosts_by_socket(to)));
         std::fs::write(self.gw.path().join("office.toml"), office).unwrap();
     }
 
@@ -183,13 +187,25 @@ impl Replicas {
         let mut command = Command::new("nginx");
         command.arg("-p").arg(self.gw.path()).arg("-c").arg(&path).args(["-e", "nginx.log"]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        self.balancer = Some(child.expect("nginx with its stream module: apt-get install nginx libnginx-mod-stream"));
+        self.balancer =
+            Some(child.expect("nginx with its stream module: apt-get install nginx libnginx-mod-stream"));
         let began = Instant::now();
         while TcpStream::connect(self.address).is_err() {
             assert!(began.elapsed() < PATIENCE, "nginx does not listen");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+/// A thread in which provider and clients live.
+pub fn world() -> Handle {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        sender.send(runtime.handle().clone()).unwrap();
+        runtime.block_on(std::future::pending::<()>());
+    });
+    receiver.recv().unwrap()
 }
 
 impl Drop for Replicas {

@@ -32,14 +32,14 @@ const NOON: Timestamp = Timestamp::from_micros(1_795_334_400_000_000);
 /// Tells each of the stories on each engine.
 macro_rules! on_both {
     ($($story:ident),+ $(,)?) => {
-        mod sqlite {
+        mod on_sqlite {
             $(#[tokio::test]
             async fn $story() {
                 super::$story(super::Site::new()).await;
             })+
         }
         #[cfg(feature = "postgres")]
-        mod postgres {
+        mod on_postgres {
             $(#[tokio::test]
             async fn $story() {
                 super::$story(super::Site::on_server()).await;

@@ -194,9 +194,8 @@ async fn the_clock_of_another_gateway_is_no_step_of_this_ones() {
         fill(&early, 1).await;
         fill(&log, 2).await;
     }
-    let time = |index| {
-        LeafHead::parse(log.reader().record(index).unwrap().unwrap().leaf.as_bytes()).unwrap().time
-    };
+    let time =
+        |index| LeafHead::parse(log.reader().record(index).unwrap().unwrap().leaf.as_bytes()).unwrap().time;
     let times: Vec<_> = (0..log.stats().size).map(time).collect();
     assert!(times.is_sorted(), "{times:?}");
     let steps = Filter { kind: Some(kind::CLOCK.into()), ..Filter::default() };
@@ -303,7 +302,9 @@ async fn every_harm_on_a_server_is_named_with_its_place() {
             "altered: head: the newest checkpoint: the size noted beside it is not the one that was signed",
         ),
     ] {
-        place.tamper(&format!("DROP TABLE IF EXISTS kept; CREATE TABLE kept AS SELECT * FROM record WHERE idx = 17; {harm}"));
+        place.tamper(&format!(
+            "DROP TABLE IF EXISTS kept; CREATE TABLE kept AS SELECT * FROM record WHERE idx = 17; {harm}"
+        ));
         let damage = place.damage();
         assert!(damage.iter().any(|found| found == named), "{harm}\n{damage:#?}");
         place.tamper(mend);
