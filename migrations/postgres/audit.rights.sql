@@ -3,6 +3,7 @@
 
 REVOKE ALL ON ALL TABLES IN SCHEMA sluice_log FROM PUBLIC, sluice_gateway;
 GRANT USAGE ON SCHEMA sluice_log TO sluice_gateway;
+GRANT SELECT ON __diesel_schema_migrations TO sluice_gateway;
 GRANT SELECT, INSERT ON record, tile, checkpoint TO sluice_gateway;
 GRANT SELECT, INSERT, DELETE ON opening TO sluice_gateway;
 GRANT SELECT ON head TO sluice_gateway;

@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 
 use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
 
-#[cfg(feature = "postgres")]
-use super::postgres;
 use super::{DATABASE, sqlite};
+#[cfg(feature = "postgres")]
+use super::{migrate, postgres};
 use crate::store::db::{Db, Server};
+#[cfg(feature = "postgres")]
+use crate::store::upkeep::Schema;
 
 /// Connections of one pool of readers.
 pub(super) const READERS: u32 = 8;
@@ -54,10 +56,16 @@ pub enum DatabaseError {
         /// Of this program.
         known: i64,
     },
+    /// The tables on the server are not what this program needs.
+    #[error("{0}")]
+    Schema(String),
     /// The program cannot speak to such a server.
     #[error("this program was built without PostgreSQL: build it with `--features postgres`")]
     NoPostgres,
 }
+
+#[cfg(feature = "postgres")]
+const BRING: &str = "run `sluice migrate` as the role that owns it";
 
 /// Where a log's database is.
 #[derive(Debug, Clone)]
@@ -84,6 +92,27 @@ impl Home {
     /// Do other gateways write this log as well?
     pub(super) fn is_shared(&self) -> bool {
         !matches!(self, Self::File(_))
+    }
+
+    /// Refuses a server whose tables this program cannot work with as they are: another role brings
+    /// them there. A file is brought there when it is opened.
+    pub(super) fn require_current(&self) -> Result<(), DatabaseError> {
+        match self {
+            Self::File(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Self::Server(server) => {
+                let standing = migrate::standing(server)?;
+                match &standing {
+                    Schema::Current(_) => Ok(()),
+                    Schema::None => Err(DatabaseError::Schema(format!("it has no tables yet: {BRING}"))),
+                    Schema::Behind { found, known } | Schema::Newer { found, known } => {
+                        Err(DatabaseError::Schema(format!(
+                            "it has schema {found}, and this program needs {known}: {BRING}, of the newer program"
+                        )))
+                    }
+                }
+            }
+        }
     }
 
     /// Connects to write. A file that is not there is made.

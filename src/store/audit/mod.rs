@@ -16,7 +16,7 @@
 //! | `stored` | the log as the verifier reads it |
 //! | `second_place` | the copy of the newest checkpoint |
 //! | `engine`, `sqlite`, `postgres` | where it is, and what is special to each engine |
-//! | `upkeep` | what operators do to it beside a gateway |
+//! | `upkeep`, `migrate` | what operators do to it beside a gateway |
 //!
 //! Invariant: [`AuditLog::append`] answers `Ok` only for a record that is on disk and covered by
 //! a signed checkpoint that is on disk too.
@@ -25,6 +25,8 @@ mod begin;
 mod engine;
 mod follow;
 mod index;
+#[cfg(feature = "postgres")]
+mod migrate;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod progress;
@@ -169,6 +171,7 @@ impl AuditLog {
             .map_err(|source| OpenError::Io { path: options.data_dir.clone(), source })?;
         let lock = lock(&options.data_dir)?;
         let home = Home::of(&options.data_dir, options.server.as_ref())?;
+        home.require_current()?;
         let shared = Arc::new(Shared::new(options.signing_key.public().name()));
         let subjects = Arc::new(options.subject_key);
         let head = Head { key: options.signing_key.public().clone(), shared: shared.clone() };

@@ -15,6 +15,7 @@ use super::writer::Writer;
 use super::{DATABASE, Options, Shared, sqlite, start};
 use crate::audit::Object;
 use crate::audit::record::{Draft, kind};
+use crate::store::db::Server;
 use crate::store::upkeep::{self, CopyError, Schema};
 
 /// A data directory taken for this process alone, until it is dropped.
@@ -57,6 +58,30 @@ pub fn schema(data_dir: &Path) -> Result<Schema, DatabaseError> {
 pub fn migrate(data_dir: &Path, _held: &Held) -> Result<(), DatabaseError> {
     sqlite::settle(&mut sqlite::open_log(&data_dir.join(DATABASE))?);
     Ok(())
+}
+
+/// How the schema of the log on a server stands to this program's. Changes nothing.
+///
+/// # Errors
+/// When the server is not reached.
+pub fn schema_on(server: &Server) -> Result<Schema, DatabaseError> {
+    #[cfg(feature = "postgres")]
+    return super::migrate::standing(server);
+    #[cfg(not(feature = "postgres"))]
+    Home::of(Path::new(""), Some(server)).map(|_| Schema::None)
+}
+
+/// Brings the log on a server to this program's schema, as the role that owns it, and gives the
+/// gateway's role its rights there.
+///
+/// # Errors
+/// When it is newer, the schema `sluice_log` or the gateway's role is not there yet, or a
+/// migration fails; a migration is done whole or not at all.
+pub fn migrate_on(owner: &Server) -> Result<(), DatabaseError> {
+    #[cfg(feature = "postgres")]
+    return super::migrate::migrate(owner);
+    #[cfg(not(feature = "postgres"))]
+    Home::of(Path::new(""), Some(owner)).map(drop)
 }
 
 /// Copies the log in `data_dir`, which may be in use, to the file `to`.

@@ -4,23 +4,17 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::config::DatabaseSection;
-use crate::store::testing::Postgres;
+use crate::store::testing::{ADMIN, Postgres};
 use crate::store::testing_proxy::{Network, Proxy};
-
-const TABLES: &str = include_str!("../../../../migrations/postgres/audit/0001_log/up.sql");
-const RIGHTS: &str = include_str!("../../../../migrations/postgres/audit.rights.sql");
+use crate::store::upkeep::Schema;
 
 impl Site {
     /// A log on a server of its own, under the gateway's role.
     pub(super) fn on_server() -> Self {
         let postgres = Postgres::start();
-        postgres.execute(
-            "postgres",
-            &format!(
-                "CREATE ROLE sluice_gateway LOGIN; CREATE SCHEMA sluice_log; SET search_path TO sluice_log; \
-                 {TABLES}{RIGHTS}"
-            ),
-        );
+        let roles = "CREATE ROLE sluice_gateway LOGIN; CREATE SCHEMA sluice_log";
+        postgres.execute("postgres", roles);
+        upkeep::migrate_on(&server(&postgres.configured(ADMIN, "postgres"))).unwrap();
         let server = server(&postgres.configured("sluice_gateway", "postgres"));
         Self { postgres: Some(Arc::new(postgres)), server: Some(server), ..Self::new() }
     }
@@ -54,6 +48,18 @@ impl Site {
 fn server(url: &str) -> Server {
     let section: DatabaseSection = toml::from_str(&format!("url = '{url}'")).unwrap();
     Server::new(&section).unwrap()
+}
+
+#[tokio::test]
+async fn a_server_without_the_tables_is_refused_with_what_to_do() {
+    let place = Site::on_server();
+    let server = place.server.as_ref().unwrap();
+    assert_eq!(upkeep::schema_on(server).unwrap(), Schema::Current("1".into()));
+    upkeep::migrate_on(&super::server::server(&place.postgres().configured(ADMIN, "postgres"))).unwrap();
+    place.tamper("INSERT INTO __diesel_schema_migrations VALUES ('0099')");
+    assert!(place.refusal().to_string().contains("it has schema 99"), "{}", place.refusal());
+    place.tamper("DROP TABLE __diesel_schema_migrations");
+    assert!(place.refusal().to_string().contains("run `sluice migrate`"), "{}", place.refusal());
 }
 
 /// The indexes of receipts, in order.
