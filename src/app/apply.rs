@@ -5,12 +5,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::gateway::Gateway;
 use super::world::{self, World};
 use crate::audit::record::Draft;
 use crate::base::{Clock, Code, Error, Finding, Findings, Sources};
-use crate::store::state::{Act, Applied, StateError, StateStore};
+use crate::store::state::{Act, Applied, StateError, StateStore, Watch};
 
 /// Folders below the catalogue's folder that are read.
 const FOLDERS: [&str; 3] = ["schemas", "policies", "policies/rules"];
@@ -101,6 +102,7 @@ impl Gateway {
     pub async fn take_up_changes(&self) -> Result<(), NotTaken> {
         let mut last = self.seen.lock().await;
         let seen = *last;
+        let began = Instant::now();
         let (state, old) = (self.state.clone(), self.world());
         // The revision is read first: a change after that moment is found by the next call.
         let read = blocking(move || {
@@ -121,7 +123,10 @@ impl Gateway {
             });
             Ok(Some((revision, new.with_grants(grants), keys)))
         });
-        let Some((revision, new, keys)) = read.await? else { return Ok(()) };
+        let Some((revision, new, keys)) = read.await? else {
+            self.lease.renew(began);
+            return Ok(());
+        };
         self.record_acts().await?;
         let known = (seen >= 0).then(|| self.world());
         let new = self.confirm(new, &keys, known.as_deref()).await?;
@@ -138,7 +143,16 @@ impl Gateway {
         self.world.store(Arc::new(new));
         drop(alone);
         *last = revision;
+        self.lease.renew(began);
         Ok(())
+    }
+
+    /// Tells when it is time to take up changes.
+    ///
+    /// # Errors
+    /// When nobody can be set to listen for them.
+    pub fn watch(&self) -> Result<Watch, StateError> {
+        self.state.watch()
     }
 
     /// Has a change that a use case has stored recorded and in force: to be awaited before it
@@ -151,20 +165,14 @@ impl Gateway {
         taken.map_err(|e| Error::new(Code::AuditUnavailable).retry_after(1).because(e))
     }
 
-    /// Records the administrative acts that the log does not have yet.
+    /// Records the administrative acts that the log does not have yet: each is in one gateway's
+    /// hands at a time, so that it is recorded once.
     async fn record_acts(&self) -> Result<(), NotTaken> {
         loop {
             let state = self.state.clone();
-            let acts = blocking(move || Ok(state.pending_acts(100)?)).await?;
-            if acts.is_empty() {
-                return Ok(());
-            }
-            for act in acts {
-                let seq = act.seq;
-                let receipt = self.record(draft(&act)).await?;
-                let state = self.state.clone();
-                blocking(move || Ok(state.act_recorded(seq, receipt.index)?)).await?;
-            }
+            let Some(taken) = blocking(move || Ok(state.take_act()?)).await? else { return Ok(()) };
+            let recorded = self.record(draft(taken.act())).await;
+            blocking(move || Ok(taken.recorded(recorded?.index)?)).await?;
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Invariant: asking is cheap, and tells numbers and versions only.
 
+use std::time::Instant;
+
 use serde::Serialize;
 
 use super::gateway::Gateway;
@@ -21,6 +23,9 @@ pub struct Readiness {
     pub log_index_lag: u64,
     /// The newest checkpoint reached the second place.
     pub log_copied: bool,
+    /// What is in force was compared with the database too long ago for queries to be answered:
+    /// another gateway may have changed it.
+    pub stale: bool,
     /// Seconds since somebody outside vouched for the log, where anybody is asked to; and whether
     /// that is too long ago for queries to be answered.
     #[serde(flatten)]
@@ -53,14 +58,16 @@ impl Gateway {
         let (database, log) = looked.await.unwrap_or_default();
         let (world, stats) = (self.world(), self.log.stats());
         let log = log && stats.writes;
+        let stale = self.lease.is_stale(Instant::now());
         let anchor = self.anchors.as_ref().map(|anchors| anchors.age(self.now()));
         Readiness {
-            ready: database && log && !anchor.is_some_and(|age| age.stopped),
+            ready: database && log && !stale && !anchor.is_some_and(|age| age.stopped),
             database,
             log,
             log_records: stats.size,
             log_index_lag: stats.lag,
             log_copied: stats.copied,
+            stale,
             anchor: anchor.map(|age| AnchorReadiness {
                 anchor_age_seconds: age.seconds,
                 anchor_overdue: age.overdue,

@@ -5,10 +5,9 @@
 //! each other. Who may change what is not decided here.
 
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
 
 use super::schema::{account_keys, account_roles, accounts};
-use super::{StateError, StateStore, acts, bump, emergency, sessions};
+use super::{Db, StateError, StateStore, acts, bump, emergency, sessions};
 use crate::base::ids::{AccountId, DepartmentId, Fingerprint, PersonId};
 use crate::base::{Lang, Secret, Timestamp};
 use crate::identity::{Account, Outside, Role, role};
@@ -254,7 +253,7 @@ fn told(change: &Change) -> (&'static str, String) {
     }
 }
 
-fn make(connection: &mut SqliteConnection, before: &Profile, change: &Change) -> Result<Changed, StateError> {
+fn make(connection: &mut Db, before: &Profile, change: &Change) -> Result<Changed, StateError> {
     let account = &before.account;
     let row = accounts::table.find(account.id.as_str());
     match change {
@@ -303,7 +302,7 @@ fn make(connection: &mut SqliteConnection, before: &Profile, change: &Change) ->
 }
 
 fn bind(
-    connection: &mut SqliteConnection,
+    connection: &mut Db,
     before: &Profile,
     key: Fingerprint,
 ) -> Result<Changed, StateError> {
@@ -329,7 +328,7 @@ fn bind(
 /// Once and for all: what was bound and taken away could be put back by whoever can write here, and
 /// the log would bear it out.
 fn bind_outside(
-    connection: &mut SqliteConnection,
+    connection: &mut Db,
     before: &Profile,
     outside: &Outside,
 ) -> Result<Changed, StateError> {
@@ -352,21 +351,21 @@ fn bind_outside(
 
 /// The account that is bound to this subject.
 pub(super) fn outside_holder(
-    connection: &mut SqliteConnection,
+    connection: &mut Db,
     outside: &Outside,
 ) -> Result<Option<String>, StateError> {
     let there = accounts::oidc_issuer.eq(outside.issuer()).and(accounts::oidc_subject.eq(outside.subject()));
     Ok(accounts::table.filter(there).select(accounts::id).first(connection).optional()?)
 }
 
-fn give(connection: &mut SqliteConnection, id: &AccountId, role: Role) -> Result<(), StateError> {
+fn give(connection: &mut Db, id: &AccountId, role: Role) -> Result<(), StateError> {
     let row = (account_roles::account.eq(id.as_str()), account_roles::role.eq(role.as_str()));
     diesel::insert_into(account_roles::table).values(row).execute(connection)?;
     Ok(())
 }
 
 /// The roles of all accounts of a person, disabled ones too: they can be enabled.
-fn roles_of_person(connection: &mut SqliteConnection, person: &PersonId) -> Result<Vec<Role>, StateError> {
+fn roles_of_person(connection: &mut Db, person: &PersonId) -> Result<Vec<Role>, StateError> {
     let of_person = accounts::table.filter(accounts::person.eq(person.as_str())).select(accounts::id);
     let names = account_roles::table.filter(account_roles::account.eq_any(of_person));
     parsed(names.select(account_roles::role).load(connection)?)
@@ -379,7 +378,7 @@ fn parsed(names: Vec<String>) -> Result<Vec<Role>, StateError> {
 
 /// The account of that id, as this transaction sees it.
 pub(super) fn profile(
-    connection: &mut SqliteConnection,
+    connection: &mut Db,
     id: &AccountId,
 ) -> Result<Option<Profile>, StateError> {
     let row = accounts::table.find(id.as_str()).select((

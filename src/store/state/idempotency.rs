@@ -5,10 +5,9 @@
 //! an account has at most [`MAX_KEYS`] of them, of which the oldest go first.
 
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
 
 use super::schema::idempotency_keys::{self, dsl};
-use super::{StateError, StateStore};
+use super::{Db, StateError, StateStore};
 use crate::base::Timestamp;
 use crate::base::ids::AccountId;
 
@@ -51,7 +50,7 @@ impl StateStore {
 }
 
 pub(super) fn find(
-    connection: &mut SqliteConnection,
+    connection: &mut Db,
     key: &Key,
     now: Timestamp,
 ) -> Result<Answered, StateError> {
@@ -70,7 +69,7 @@ pub(super) fn find(
 
 /// Keeps an answer: part of the transaction that does what it answers.
 pub(super) fn put(
-    connection: &mut SqliteConnection,
+    connection: &mut Db,
     key: &Key,
     answer: &str,
     now: Timestamp,
@@ -84,7 +83,9 @@ pub(super) fn put(
         dsl::answer.eq(answer),
         dsl::at.eq(now.micros()),
     );
-    diesel::replace_into(idempotency_keys::table).values(row).execute(connection)?;
+    // One that was used before the 24 hours makes room.
+    diesel::delete(dsl::idempotency_keys.find((key.account.as_str(), &key.key))).execute(connection)?;
+    diesel::insert_into(idempotency_keys::table).values(row).execute(connection)?;
     // The newest beyond the bound, if there is one, and all that are older go.
     let surplus = dsl::idempotency_keys
         .filter(dsl::account.eq(key.account.as_str()))

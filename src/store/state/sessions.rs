@@ -4,11 +4,10 @@
 //! at that moment, so whatever was taken from the account is taken from its sessions.
 
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
 
 use super::accounts::{self, Profile};
 use super::schema::sessions::{self as table, dsl};
-use super::{StateError, StateStore};
+use super::{Db, StateError, StateStore};
 use crate::base::Timestamp;
 use crate::base::ids::AccountId;
 
@@ -183,7 +182,7 @@ const COLUMNS: (dsl::id, dsl::account, dsl::means, dsl::since, dsl::used) =
     (dsl::id, dsl::account, dsl::means, dsl::since, dsl::used);
 
 fn read(
-    connection: &mut SqliteConnection,
+    connection: &mut Db,
     (id, account, means, since, used): Row,
 ) -> Result<Option<Session>, StateError> {
     let means = Means::ALL.into_iter().find(|known| known.as_str() == means);
@@ -198,7 +197,7 @@ fn read(
 /// Marks a code's step as used; false when it was, or the account may not act. Two who send one
 /// code at one time queue up here, and one of them gets in.
 fn use_step(
-    connection: &mut SqliteConnection,
+    connection: &mut Db,
     account: &AccountId,
     step: Option<i64>,
 ) -> Result<bool, StateError> {
@@ -214,7 +213,7 @@ fn use_step(
 }
 
 /// Ends every session of an account: part of the transaction that changes it.
-pub(super) fn end_all(connection: &mut SqliteConnection, account: &AccountId) -> Result<(), StateError> {
+pub(super) fn end_all(connection: &mut Db, account: &AccountId) -> Result<(), StateError> {
     diesel::delete(dsl::sessions.filter(dsl::account.eq(account.as_str()))).execute(connection)?;
     Ok(())
 }
@@ -222,7 +221,7 @@ pub(super) fn end_all(connection: &mut SqliteConnection, account: &AccountId) ->
 /// Gives a session another token and ends the account's others: part of the
 /// transaction that changes what it signs in with. False, and nothing is changed, when it is over.
 pub(super) fn rotate(
-    connection: &mut SqliteConnection,
+    connection: &mut Db,
     account: &AccountId,
     id: &str,
     token: &str,

@@ -25,6 +25,7 @@ use super::tls::Tls;
 use super::tls::pki::{Identity, Pki, client};
 use crate::app::gateway::Parts;
 use crate::app::keys::{self, Keys};
+use crate::app::lease::Lease;
 use crate::app::session::Entry;
 use crate::app::world::World;
 use crate::app::{Adapters, Gateway, apply};
@@ -145,6 +146,7 @@ fn gateway(pki: &Pki, housing: &Identity, limits: &LimitsSection, metrics: &Arc<
     let quotas = Quotas::start(&state).unwrap();
     let entry = Entry::new(keys.credentials, &SessionsSection::default()).unwrap();
     let (anchors, pseudonyms, counting) = (None, keys.pseudonyms, keys.counting);
+    let lease = Lease::new(None);
     Gateway::new(Parts {
         clock,
         log,
@@ -155,6 +157,7 @@ fn gateway(pki: &Pki, housing: &Identity, limits: &LimitsSection, metrics: &Arc<
         pseudonyms,
         counting,
         entry,
+        lease,
         limits,
         metrics,
     })

@@ -4,17 +4,20 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::config::DatabaseSection;
-use crate::store::testing::{ADMIN, Postgres};
+use crate::store::testing::Postgres;
 use crate::store::testing_proxy::{Network, Proxy};
 use crate::store::upkeep::Schema;
+
+/// The roles and schemas that an administrator makes.
+const ROLES: &str = include_str!("../../../../deploy/postgres/roles.sql");
+const OWNER: &str = "sluice_owner";
 
 impl Site {
     /// A log on a server of its own, under the gateway's role.
     pub(super) fn on_server() -> Self {
         let postgres = Postgres::start();
-        let roles = "CREATE ROLE sluice_gateway LOGIN; CREATE SCHEMA sluice_log";
-        postgres.execute("postgres", roles);
-        upkeep::migrate_on(&server(&postgres.configured(ADMIN, "postgres"))).unwrap();
+        postgres.execute("postgres", ROLES);
+        upkeep::migrate_on(&server(&postgres.configured(OWNER, "postgres"))).unwrap();
         let server = server(&postgres.configured("sluice_gateway", "postgres"));
         Self { postgres: Some(Arc::new(postgres)), server: Some(server), ..Self::new() }
     }
@@ -55,7 +58,7 @@ async fn a_server_without_the_tables_is_refused_with_what_to_do() {
     let place = Site::on_server();
     let server = place.server.as_ref().unwrap();
     assert_eq!(upkeep::schema_on(server).unwrap(), Schema::Current("1".into()));
-    upkeep::migrate_on(&super::server::server(&place.postgres().configured(ADMIN, "postgres"))).unwrap();
+    upkeep::migrate_on(&super::server::server(&place.postgres().configured(OWNER, "postgres"))).unwrap();
     place.tamper("INSERT INTO __diesel_schema_migrations VALUES ('0099')");
     assert!(place.refusal().to_string().contains("it has schema 99"), "{}", place.refusal());
     place.tamper("DROP TABLE __diesel_schema_migrations");
