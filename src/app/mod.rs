@@ -41,7 +41,7 @@ pub mod witness;
 pub mod world;
 
 pub use crate::adapters::{Adapters, WorkerAdapters};
+pub use crate::store::state::Watch;
 pub use attempts::Source;
 pub use call::{Call, Caller, PersonCaller, SystemCaller};
-pub use crate::store::state::Watch;
 pub use gateway::Gateway;

@@ -301,11 +301,7 @@ fn make(connection: &mut Db, before: &Profile, change: &Change) -> Result<Change
     Ok(Changed::Yes)
 }
 
-fn bind(
-    connection: &mut Db,
-    before: &Profile,
-    key: Fingerprint,
-) -> Result<Changed, StateError> {
+fn bind(connection: &mut Db, before: &Profile, key: Fingerprint) -> Result<Changed, StateError> {
     use super::schema::system_keys;
     if before.keys.contains(&key) {
         return Ok(Changed::Unchanged);
@@ -327,11 +323,7 @@ fn bind(
 
 /// Once and for all: what was bound and taken away could be put back by whoever can write here, and
 /// the log would bear it out.
-fn bind_outside(
-    connection: &mut Db,
-    before: &Profile,
-    outside: &Outside,
-) -> Result<Changed, StateError> {
+fn bind_outside(connection: &mut Db, before: &Profile, outside: &Outside) -> Result<Changed, StateError> {
     match &before.outside {
         Some(bound) if bound == outside => return Ok(Changed::Unchanged),
         Some(_) => return Ok(Changed::Bound),
@@ -350,10 +342,7 @@ fn bind_outside(
 }
 
 /// The account that is bound to this subject.
-pub(super) fn outside_holder(
-    connection: &mut Db,
-    outside: &Outside,
-) -> Result<Option<String>, StateError> {
+pub(super) fn outside_holder(connection: &mut Db, outside: &Outside) -> Result<Option<String>, StateError> {
     let there = accounts::oidc_issuer.eq(outside.issuer()).and(accounts::oidc_subject.eq(outside.subject()));
     Ok(accounts::table.filter(there).select(accounts::id).first(connection).optional()?)
 }
@@ -377,10 +366,7 @@ fn parsed(names: Vec<String>) -> Result<Vec<Role>, StateError> {
 }
 
 /// The account of that id, as this transaction sees it.
-pub(super) fn profile(
-    connection: &mut Db,
-    id: &AccountId,
-) -> Result<Option<Profile>, StateError> {
+pub(super) fn profile(connection: &mut Db, id: &AccountId) -> Result<Option<Profile>, StateError> {
     let row = accounts::table.find(id.as_str()).select((
         (
             accounts::id,

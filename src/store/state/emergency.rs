@@ -291,10 +291,7 @@ impl StateStore {
 }
 
 /// What is open, as grants; or one of them, open or not.
-pub(super) fn as_grants(
-    connection: &mut Db,
-    id: Option<&RuleId>,
-) -> Result<Vec<StandingGrant>, StateError> {
+pub(super) fn as_grants(connection: &mut Db, id: Option<&RuleId>) -> Result<Vec<StandingGrant>, StateError> {
     let all = opened::table.select(Emergency::as_select());
     let found: Vec<Emergency> = match id {
         Some(id) => all.filter(opened::id.eq(id.as_str())).load(connection)?,
@@ -362,23 +359,14 @@ pub(super) fn end_all(
     open.load(connection)?.iter().try_for_each(|emergency| end(connection, emergency, actor, now))
 }
 
-fn open_ones(
-    connection: &mut Db,
-    account: &str,
-    dataset: &str,
-) -> Result<Vec<Emergency>, StateError> {
+fn open_ones(connection: &mut Db, account: &str, dataset: &str) -> Result<Vec<Emergency>, StateError> {
     let open = opened::table
         .filter(opened::account.eq(account).and(opened::dataset.eq(dataset)).and(opened::state.eq("active")))
         .select(Emergency::as_select());
     Ok(open.load(connection)?)
 }
 
-fn end(
-    connection: &mut Db,
-    emergency: &Emergency,
-    actor: &str,
-    now: Timestamp,
-) -> Result<(), StateError> {
+fn end(connection: &mut Db, emergency: &Emergency, actor: &str, now: Timestamp) -> Result<(), StateError> {
     diesel::update(opened::table.find(&emergency.id)).set(opened::state.eq("ended")).execute(connection)?;
     acts::add(connection, GrantState::Ended.act(), &emergency.id, &emergency.digest, now, actor)
 }

@@ -49,11 +49,7 @@ impl StateStore {
     }
 }
 
-pub(super) fn find(
-    connection: &mut Db,
-    key: &Key,
-    now: Timestamp,
-) -> Result<Answered, StateError> {
+pub(super) fn find(connection: &mut Db, key: &Key, now: Timestamp) -> Result<Answered, StateError> {
     let row = dsl::idempotency_keys
         .find((key.account.as_str(), &key.key))
         .filter(dsl::at.gt(now.plus_seconds(-LIFE).micros()))
@@ -68,12 +64,7 @@ pub(super) fn find(
 }
 
 /// Keeps an answer: part of the transaction that does what it answers.
-pub(super) fn put(
-    connection: &mut Db,
-    key: &Key,
-    answer: &str,
-    now: Timestamp,
-) -> Result<(), StateError> {
+pub(super) fn put(connection: &mut Db, key: &Key, answer: &str, now: Timestamp) -> Result<(), StateError> {
     let ended = dsl::idempotency_keys.filter(dsl::at.le(now.plus_seconds(-LIFE).micros()));
     diesel::delete(ended).execute(connection)?;
     let row = (

@@ -113,7 +113,8 @@ impl StateStore {
     }
 
     fn with(place: Place, pool: Builder<Place>) -> Result<Self, StateError> {
-        let pool = pool.error_handler(Box::new(place::Quiet)).build(place.clone()).map_err(StateError::new)?;
+        let pool =
+            pool.error_handler(Box::new(place::Quiet)).build(place.clone()).map_err(StateError::new)?;
         Ok(Self { pool, place })
     }
 

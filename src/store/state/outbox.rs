@@ -93,11 +93,7 @@ pub struct Waiting {
 }
 
 /// Adds notices: part of the transaction that makes the change, after its acts were added.
-pub(super) fn add(
-    connection: &mut Db,
-    new: &[Notice],
-    now: Timestamp,
-) -> Result<(), StateError> {
+pub(super) fn add(connection: &mut Db, new: &[Notice], now: Timestamp) -> Result<(), StateError> {
     let act: Option<i64> = acts::table.select(max(acts::seq)).first(connection)?;
     for notice in new {
         let row = (

@@ -181,10 +181,7 @@ type Row = (String, String, String, i64, i64);
 const COLUMNS: (dsl::id, dsl::account, dsl::means, dsl::since, dsl::used) =
     (dsl::id, dsl::account, dsl::means, dsl::since, dsl::used);
 
-fn read(
-    connection: &mut Db,
-    (id, account, means, since, used): Row,
-) -> Result<Option<Session>, StateError> {
+fn read(connection: &mut Db, (id, account, means, since, used): Row) -> Result<Option<Session>, StateError> {
     let means = Means::ALL.into_iter().find(|known| known.as_str() == means);
     let Some((account, means)) = AccountId::parse(&account).zip(means) else {
         return Err(StateError::new("sessions holds a malformed row"));
@@ -196,11 +193,7 @@ fn read(
 
 /// Marks a code's step as used; false when it was, or the account may not act. Two who send one
 /// code at one time queue up here, and one of them gets in.
-fn use_step(
-    connection: &mut Db,
-    account: &AccountId,
-    step: Option<i64>,
-) -> Result<bool, StateError> {
+fn use_step(connection: &mut Db, account: &AccountId, step: Option<i64>) -> Result<bool, StateError> {
     use super::schema::accounts::dsl as a;
     let active = a::accounts.filter(a::id.eq(account.as_str()).and(a::active.eq(true)));
     let used = match step {

@@ -263,11 +263,6 @@ impl Replica {
     pub fn network(&self, does: Network) {
         self.network.iter().for_each(|proxy| proxy.set(does));
     }
-
-    /// Everything that it has logged since it was started last.
-    pub fn log(&self) -> String {
-        self.process.as_ref().map(|process| process.log.lock().unwrap().join("\n")).unwrap_or_default()
-    }
 }
 
 impl Drop for Replica {

@@ -97,11 +97,7 @@ impl StateStore {
 }
 
 /// What the key says was answered before.
-fn answered(
-    connection: &mut Db,
-    key: Option<&Key>,
-    now: Timestamp,
-) -> Result<Option<Appended>, StateError> {
+fn answered(connection: &mut Db, key: Option<&Key>, now: Timestamp) -> Result<Option<Appended>, StateError> {
     let Some(key) = key else { return Ok(None) };
     Ok(match idempotency::find(connection, key, now)? {
         Answered::No => None,

@@ -134,11 +134,7 @@ fn load(
 }
 
 /// The newest ids that wait for any of `waits`.
-fn waiting(
-    connection: &mut Db,
-    waits: &[Wait],
-    list: &List,
-) -> Result<Vec<String>, StateError> {
+fn waiting(connection: &mut Db, waits: &[Wait], list: &List) -> Result<Vec<String>, StateError> {
     let limit = i64::try_from(list.limit).map_err(StateError::new)?;
     let mut ids = Vec::new();
     for wait in waits {

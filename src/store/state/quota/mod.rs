@@ -158,7 +158,9 @@ impl Counter {
         while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
             let charges: Vec<&Charge> = batch.iter().map(|job| &job.charge).collect();
             match self.charge(&charges) {
-                Ok(charged) => batch.drain(..).zip(charged).for_each(|(job, charged)| answer(job, Ok(charged))),
+                Ok(charged) => {
+                    batch.drain(..).zip(charged).for_each(|(job, charged)| answer(job, Ok(charged)))
+                }
                 Err(error) => {
                     self.db = None;
                     batch.drain(..).for_each(|job| answer(job, Err(error.clone())));

@@ -100,7 +100,8 @@ fn lock(
         let count = Count { used: row.used, people: row.people, stored: true, changed: false };
         Ok((key(&row.grant_id, &row.day)?, count))
     };
-    let counts = found.into_iter().map(count).collect::<Result<std::collections::BTreeMap<_, _>, StateError>>()?;
+    let counts =
+        found.into_iter().map(count).collect::<Result<std::collections::BTreeMap<_, _>, StateError>>()?;
     if counts.len() != keys.len() {
         rows.clear();
         return Err(StateError::new("a count has vanished"));
@@ -115,13 +116,11 @@ pub(super) fn store(connection: &mut PgConnection, sheet: Sheet) -> Result<(), S
         let (of, tokens): (Vec<&Key>, Vec<&[u8]>) =
             sheet.met.iter().map(|(key, token)| (key, &token[..])).unzip();
         let (grants, days) = columns(of);
-        diesel::sql_query(
-            "INSERT INTO quota_people (grant_id, day, token) SELECT * FROM unnest($1, $2, $3)",
-        )
-        .bind::<Array<Text>, _>(grants)
-        .bind::<Array<Text>, _>(days)
-        .bind::<Array<Binary>, _>(tokens)
-        .execute(connection)?;
+        diesel::sql_query("INSERT INTO quota_people (grant_id, day, token) SELECT * FROM unnest($1, $2, $3)")
+            .bind::<Array<Text>, _>(grants)
+            .bind::<Array<Text>, _>(days)
+            .bind::<Array<Binary>, _>(tokens)
+            .execute(connection)?;
     }
     let changed: Vec<(&Key, &Count)> = sheet.counts.iter().filter(|(_, count)| count.changed).collect();
     if changed.is_empty() {

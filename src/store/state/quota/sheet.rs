@@ -75,7 +75,8 @@ impl Sheet {
         let mut new_people = Vec::new();
         for Use { grant, per_day, people } in &charge.uses {
             let used = self.of(grant, charge.day).used;
-            if let Some(exhausted) = exceeds(grant, Counted::Subjects, used, charge.subjects.into(), *per_day) {
+            if let Some(exhausted) = exceeds(grant, Counted::Subjects, used, charge.subjects.into(), *per_day)
+            {
                 return exhausted;
             }
             let Some(people) = people else { continue };

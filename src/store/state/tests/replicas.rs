@@ -153,7 +153,10 @@ fn the_gateways_role_changes_nothing_that_happened_and_no_schema() {
         "SET ROLE sluice_owner",
     ] {
         let done = connection.batch_execute(forbidden);
-        assert!(done.is_err_and(|e| e.to_string().contains("denied") || e.to_string().contains("owner")), "{forbidden}");
+        assert!(
+            done.is_err_and(|e| e.to_string().contains("denied") || e.to_string().contains("owner")),
+            "{forbidden}"
+        );
     }
 }
 
@@ -173,7 +176,8 @@ fn a_schema_that_is_not_this_programs_is_refused_with_what_to_do() {
     database.open();
     database.execute("DELETE FROM sluice_state.__diesel_schema_migrations WHERE version = '00000000000011'");
     assert!(refused(&database).contains("sluice migrate"));
-    database.execute("INSERT INTO sluice_state.__diesel_schema_migrations (version) VALUES ('99999999999999')");
+    database
+        .execute("INSERT INTO sluice_state.__diesel_schema_migrations (version) VALUES ('99999999999999')");
     assert!(refused(&database).contains("newer program"));
     assert!(upkeep::migrate_on(&owner).unwrap_err().to_string().contains("newer program"));
 }

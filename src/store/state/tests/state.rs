@@ -301,7 +301,8 @@ fn attempts_are_judged_one_after_the_other_and_forgotten_when_told_to() {
         counted.unwrap().is_ok()
     };
     let allowed: usize = std::thread::scope(|scope| {
-        let tries = [&state, &other, &state, &other].map(|state| scope.spawn(|| (0..10).filter(|_| more(state)).count()));
+        let tries = [&state, &other, &state, &other]
+            .map(|state| scope.spawn(|| (0..10).filter(|_| more(state)).count()));
         tries.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
     assert_eq!(allowed, 30, "and none of the 40 was counted twice");
@@ -335,7 +336,10 @@ fn an_act_is_in_one_pair_of_hands_until_it_is_recorded_or_let_go() {
     assert_eq!(second.act().kind, "policy-applied");
     second.recorded(8).unwrap();
     assert!(state.take_act().unwrap().is_none());
-    assert_eq!(state.act_index("policy-applied", "1", &sources("", "one").part("policies/").digest()).unwrap(), Some(8));
+    assert_eq!(
+        state.act_index("policy-applied", "1", &sources("", "one").part("policies/").digest()).unwrap(),
+        Some(8)
+    );
 }
 
 mod emergencies {
