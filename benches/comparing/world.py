@@ -6,6 +6,7 @@ that asks has its rules among those of many others, and a grant for what is not 
 
 import itertools
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -26,8 +27,9 @@ def write_catalogue(folder: Path, datasets: int, rules: int) -> None:
     for part in ["schemas", "policies/rules"]:
         (folder / part).mkdir(parents=True)
     for file in ["schemas/departments.toml", "schemas/purposes.toml", "policies/model.conf", "policies/roles.conf",
-                 "policies/roles.csv"]:
+                 "policies/roles.csv", "policies/calendar.toml"]:
         shutil.copy(ROOT / file, folder / file)
+    (folder / "policies/workflow.toml").write_text(workflow())
     (folder / "policies/systems.toml").write_text("".join(map(system, [SYSTEM, *others()])))
     schema = json.loads((ROOT / "schemas/civil.subsistence.json").read_text())
     schema["properties"]["file"] = {
@@ -40,6 +42,13 @@ def write_catalogue(folder: Path, datasets: int, rules: int) -> None:
         (folder / f"schemas/{name}.json").write_text(text.replace("civil.subsistence", name))
         write_rules(folder, name, rules // datasets)
     (folder / "policies/grants.toml").write_text("".join(map(grant, names)))
+
+
+def workflow() -> str:
+    """The repository's workflow, without what it says of datasets that are not in this catalogue."""
+    blocks = re.split(r"(?m)^(?=\[)", (ROOT / "policies/workflow.toml").read_text())
+    ours = ("[[stages.dataset]]", "[[toxic]]", "[[emergency.dataset]]")
+    return "".join(block for block in blocks if not block.startswith(ours))
 
 
 def write_rules(folder: Path, dataset: str, count: int, denied: bool = False) -> None:

@@ -149,6 +149,6 @@ impl Gateway {
     /// # Errors
     /// `not-ready` when the machine gives no randomness.
     pub fn new_request_id(&self) -> Result<RequestId> {
-        RequestId::random(&self.rng).ok_or_else(|| Error::new(Code::NotReady))
+        RequestId::new(self.now(), &self.rng).ok_or_else(|| Error::new(Code::NotReady))
     }
 }

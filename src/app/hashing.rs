@@ -33,7 +33,7 @@ pub struct Hashing {
 impl Hashing {
     /// The places; none when the machine gives no randomness.
     pub fn new(pepper: Pepper, rng: &dyn SecureRandom) -> Option<Self> {
-        let nobody = password::keep(password::one_time(rng)?.reveal(), &pepper, rng)?;
+        let nobody = password::of_none(rng)?;
         let places = |number| Arc::new(Semaphore::new(number));
         Some(Self { strangers: places(STRANGERS), known: places(KNOWN), nobody, pepper })
     }

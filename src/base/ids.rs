@@ -8,6 +8,8 @@ use std::sync::Arc;
 use ring::rand::SecureRandom;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::Timestamp;
+
 /// The longest id, in bytes.
 pub const MAX_LEN: usize = 64;
 
@@ -89,16 +91,20 @@ fn is_id(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-'))
 }
 
-/// The id of one request: 16 random bytes as 32 hex digits. Known to the caller, the log and the
-/// logs of all parties.
+/// The id of one request: 16 bytes as 32 hex digits, the time in milliseconds and then 80 bits of
+/// chance (as in a UUID of version 7, RFC 9562 section 5.7): who looks requests up by id files one
+/// beside the one before, and not each in another place. Known to the caller, the log and the logs of all parties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct RequestId([u8; 16]);
 
 impl RequestId {
     /// A new id; `None` when the machine gives no randomness.
-    pub fn random(rng: &dyn SecureRandom) -> Option<Self> {
+    pub fn new(now: Timestamp, rng: &dyn SecureRandom) -> Option<Self> {
         let mut bytes = [0; 16];
-        rng.fill(&mut bytes).ok()?;
+        let (time, chance) = bytes.split_at_mut(6);
+        let millis = (now.micros() / 1000).to_be_bytes();
+        time.iter_mut().zip(millis.iter().skip(2)).for_each(|(to, from)| *to = *from);
+        rng.fill(chance).ok()?;
         Some(Self(bytes))
     }
 
@@ -217,6 +223,17 @@ mod tests {
         for bad in ["", "a b", "a/b", "名", "a\n", &"x".repeat(65)] {
             assert!(DatasetId::parse(bad).is_none(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn request_ids_are_different_and_in_the_order_of_their_milliseconds() {
+        let rng = ring::rand::SystemRandom::new();
+        let id = |time: &str| RequestId::new(Timestamp::parse(time).unwrap(), &rng).unwrap();
+        let (one, other) = (id("2026-03-02T09:00:00.001Z"), id("2026-03-02T09:00:00.001Z"));
+        let later = id("2026-03-02T09:00:00.002Z");
+        assert_ne!(one, other);
+        assert!(one.bytes().max(other.bytes()) < later.bytes());
+        assert_eq!(one.to_string().get(..12), Some("019cadc69a81"));
     }
 
     #[test]

@@ -111,8 +111,22 @@ pub fn keep(password: &str, pepper: &Pepper, rng: &dyn SecureRandom) -> Option<S
     let mut salt = [0; 16];
     rng.fill(&mut salt).ok()?;
     let hash = hash(password, pepper.reveal(), &salt, (MEMORY, PASSES, LANES))?;
-    let [salt, hash] = [&salt[..], &hash[..]].map(|bytes| STANDARD_NO_PAD.encode(bytes));
-    Some(Secret::new(format!("$argon2id$v=19$m={MEMORY},t={PASSES},p={LANES}${salt}${hash}")))
+    Some(text(&salt, &hash))
+}
+
+/// What could have been kept of a password, and is of none: chance in the place of a hash, so that
+/// no time and memory go into making it. To verify against it takes as long as against any. None
+/// when the machine gives no randomness.
+pub fn of_none(rng: &dyn SecureRandom) -> Option<Secret<String>> {
+    let (mut salt, mut hash) = ([0; 16], [0; 32]);
+    rng.fill(&mut salt).ok()?;
+    rng.fill(&mut hash).ok()?;
+    Some(text(&salt, &hash))
+}
+
+fn text(salt: &[u8], hash: &[u8]) -> Secret<String> {
+    let [salt, hash] = [salt, hash].map(|bytes| STANDARD_NO_PAD.encode(bytes));
+    Secret::new(format!("$argon2id$v=19$m={MEMORY},t={PASSES},p={LANES}${salt}${hash}"))
 }
 
 /// Is it the password of which that was kept? A kept text that cannot be read is nobody's.
@@ -176,6 +190,15 @@ mod tests {
         let expected = "CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
         let hashed = hash("password", b"", b"somesalt", (65_536, 2, 1)).unwrap();
         assert_eq!(STANDARD_NO_PAD.encode(hashed), expected);
+    }
+
+    #[test]
+    fn what_is_kept_of_none_costs_as_much_as_any_and_is_nobodys_password() {
+        let (pepper, rng) = (Secret::new([1; 32]), SystemRandom::new());
+        let (none, some) = (of_none(&rng).unwrap(), keep(GOOD, &pepper, &rng).unwrap());
+        let costs = |kept: &Secret<String>| read(kept.reveal()).unwrap().2;
+        assert_eq!(costs(&none), costs(&some));
+        assert!(!verify(GOOD, &none, &pepper) && !verify("", &none, &pepper));
     }
 
     #[test]

@@ -25,12 +25,12 @@ impl Trace {
     /// Joins the trace that the `traceparent` headers name.
     ///
     /// None, several, or one that is not valid begin a new trace, as section 4.3 demands. The
-    /// request id, random and unique, is the trace id then; its first half is the id of the
+    /// request id, unique, is the trace id then; its second half, which is chance, is the id of the
     /// gateway's span in either case, so that no more randomness is needed.
     pub fn join<'a>(mut headers: impl Iterator<Item = &'a [u8]>, request: &RequestId) -> Self {
         let own = request.bytes();
         let mut span = [0; 8];
-        span.iter_mut().zip(own).for_each(|(to, from)| *to = from);
+        span.iter_mut().zip(own.into_iter().skip(8)).for_each(|(to, from)| *to = from);
         let parent = match (headers.next(), headers.next()) {
             (Some(only), None) => parse(only),
             _ => None,
@@ -82,7 +82,7 @@ mod tests {
         for flags in ["00", "01"] {
             assert_eq!(
                 join(&[&format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flags}")]),
-                format!("00-4bf92f3577b34da6a3ce929d0e0e4736-0011223344556677-{flags}")
+                format!("00-4bf92f3577b34da6a3ce929d0e0e4736-8899aabbccddeeff-{flags}")
             );
         }
     }
@@ -93,13 +93,13 @@ mod tests {
             "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-09",
             "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what-comes-next",
         ] {
-            assert_eq!(join(&[later]), "00-4bf92f3577b34da6a3ce929d0e0e4736-0011223344556677-01");
+            assert_eq!(join(&[later]), "00-4bf92f3577b34da6a3ce929d0e0e4736-8899aabbccddeeff-01");
         }
     }
 
     #[test]
     fn anything_else_begins_a_trace_named_after_the_request() {
-        let fresh = format!("00-{REQUEST}-0011223344556677-01");
+        let fresh = format!("00-{REQUEST}-8899aabbccddeeff-01");
         assert_eq!(join(&[]), fresh);
         for bad in [
             "",
@@ -127,6 +127,6 @@ mod tests {
     #[test]
     fn two_parents_are_none() {
         let one = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(join(&[one, one]), format!("00-{REQUEST}-0011223344556677-01"));
+        assert_eq!(join(&[one, one]), format!("00-{REQUEST}-8899aabbccddeeff-01"));
     }
 }

@@ -48,7 +48,7 @@ impl Entry {
             per_account: section.per_account.get(),
         };
         let hashing = Hashing::new(key.pepper().clone(), &SystemRandom::new())?;
-        Some(Self { attempts: Attempts::default(), hashing, key, lasting, abroad: None })
+        Some(Self { attempts: Attempts::new(key.attempts()), hashing, key, lasting, abroad: None })
     }
 
     /// With an identity provider.

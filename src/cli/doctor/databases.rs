@@ -10,9 +10,10 @@ use crate::app::keys::Keys;
 use crate::audit::Checkpoint;
 use crate::audit::record::LeafHead;
 use crate::audit::verify::Stored;
-use crate::base::Timestamp;
-use crate::config::Config;
+use crate::base::{Findings, Timestamp};
+use crate::config::{Config, DatabaseSection};
 use crate::store::audit::{Database, checkpoints_in_copy, upkeep as log};
+use crate::store::db::Server;
 use crate::store::state::upkeep as state;
 use crate::store::upkeep::Schema;
 
@@ -24,7 +25,14 @@ const BACK: i64 = 5;
 
 pub(super) fn check(config: &Config, keys: Option<&Keys>, now: Timestamp) -> Vec<Check> {
     let dir = &config.gateway.data_dir;
-    let mut checks = vec![folder(dir), state_database(dir), log_database(dir)];
+    let mut checks = vec![folder(dir)];
+    if let Some(section) = &config.database {
+        // The log's end, its clock and its second place are looked at by the gateways that write it.
+        checks.push(state_on_server(section));
+        checks.push(room("disk", dir));
+        return checks;
+    }
+    checks.extend([state_database(dir), log_database(dir)]);
     // Whether this is the log that the keys belong to, and how far it is.
     let end = end_of_log(dir);
     if let Some((_, last)) = &end {
@@ -87,6 +95,41 @@ fn state_database(dir: &Path) -> Check {
             Err(error) => broken(NAME, &error),
         },
         Ok(other) => standing(NAME, &other),
+    }
+}
+
+fn state_on_server(section: &DatabaseSection) -> Check {
+    const NAME: &str = "state";
+    let server = match Server::new(section) {
+        Ok(server) => server,
+        Err(finding) => return Check::refused(NAME, &Findings(vec![finding])),
+    };
+    match state::schema_on(&server) {
+        Err(error) => Check::fail(
+            NAME,
+            Text::new(
+                format!("the server is not reached: {error}"),
+                format!("无法连接数据库服务器：{error}"),
+            ),
+            Text::new(
+                "look at the server, the network, and [database]",
+                "请检查数据库服务器、网络和 [database] 配置",
+            ),
+        ),
+        Ok(Schema::Current(found)) => Check::ok(
+            NAME,
+            format!("on the server; schema {found}"),
+            format!("在数据库服务器上；结构版本 {found}"),
+        ),
+        Ok(newer @ Schema::Newer { .. }) => standing(NAME, &newer),
+        Ok(other) => Check::fail(
+            NAME,
+            Text::new(
+                format!("has schema {}, which is not this program's", other.found()),
+                format!("结构版本为 {}，与本程序不符", other.found()),
+            ),
+            Text::new("`sluice migrate --owner ROLE`", "执行 `sluice migrate --owner 角色`"),
+        ),
     }
 }
 

@@ -26,24 +26,23 @@ pub struct Tries {
 }
 
 impl StateStore {
-    /// Has `judge` see what is remembered of two sources, and remembers what it says instead: none
-    /// forgets a source, and an error changes nothing.
+    /// Has `judge` see what is remembered under each of `marks`, and remembers what it makes of that:
+    /// none forgets a source, and an error changes nothing.
     ///
     /// # Errors
     /// When the database cannot be written; nothing has changed then. Inside, what `judge` said.
     pub fn judge_attempt<E>(
         &self,
-        marks: [Mark; 2],
-        judge: impl FnOnce([Option<Tries>; 2]) -> Result<[Option<Tries>; 2], E>,
+        marks: &[Mark],
+        judge: impl FnOnce(&mut [Option<Tries>]) -> Result<(), E>,
     ) -> Result<Result<(), E>, StateError> {
         place::transaction(&mut *self.connection()?, Db::begin_alone, |db| {
             db.wait_for_judges()?;
-            let [one, other] = marks;
-            let before = [find(db, &one)?, find(db, &other)?];
-            let after = match judge(before) {
-                Ok(after) => after,
-                Err(refused) => return Ok(Err(refused)),
-            };
+            let before = marks.iter().map(|mark| find(db, mark)).collect::<Result<Vec<_>, _>>()?;
+            let mut after = before.clone();
+            if let Err(refused) = judge(&mut after) {
+                return Ok(Err(refused));
+            }
             for ((mark, before), after) in marks.iter().zip(before).zip(after) {
                 if before != after {
                     put(db, mark, after)?;

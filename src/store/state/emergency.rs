@@ -228,7 +228,7 @@ impl StateStore {
             .limit(PAGE);
         // Looked at without the write lock first: there is nothing to do nearly always.
         let is_due = |connection: &mut Db| -> Result<bool, StateError> {
-            let over = over.clone().first::<Emergency>(connection).optional()?;
+            let over = over.first::<Emergency>(connection).optional()?;
             let late = late.clone().first::<Emergency>(connection).optional()?;
             Ok(over.is_some() || late.is_some())
         };

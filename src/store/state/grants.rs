@@ -162,7 +162,7 @@ pub(super) fn put(
         dsl::state.eq(grant.state.as_str()),
         dsl::changed_at.eq(now.micros()),
     );
-    let known = diesel::update(dsl::grants.find(grant.id.as_str())).set(row.clone()).execute(connection)?;
+    let known = diesel::update(dsl::grants.find(grant.id.as_str())).set(row).execute(connection)?;
     if known == 0 {
         let id = dsl::id.eq(grant.id.as_str());
         diesel::insert_into(grants::table).values((id, row)).execute(connection)?;

@@ -26,9 +26,10 @@ const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PR
      PRAGMA foreign_keys = ON;";
 
 /// The same bounds for a server. Whoever stands still in the midst of a transaction is cut off
-/// before the others have waited too long.
+/// before the others have waited too long. No statement is: a commit that is cut off while it waits
+/// for the standby is reported as done, and lost when the standby takes over.
 #[cfg(feature = "postgres")]
-const SESSION: &str = "SET search_path = sluice_state; SET statement_timeout = 5000; SET lock_timeout = 5000;
+const SESSION: &str = "SET search_path = sluice_state; SET statement_timeout = 0; SET lock_timeout = 5000;
      SET idle_in_transaction_session_timeout = 2000;";
 
 /// Where the state is.

@@ -23,7 +23,7 @@ use self::ask::Ask;
 use super::problem;
 use super::tls::peer::Peer;
 use crate::base::ids::{FieldName, Fingerprint, RequestId};
-use crate::base::{Code, Error, Findings, Lang, Result};
+use crate::base::{Code, Error, Findings, Lang, Result, Timestamp};
 use crate::config::adapter::ProcessConfig;
 
 /// The version spoken.
@@ -214,7 +214,7 @@ async fn nothing(request: HttpRequest) -> HttpResponse {
 
 /// The id of a request that did not get as far as naming its own.
 fn unnamed() -> RequestId {
-    RequestId::random(&SystemRandom::new()).unwrap_or_default()
+    RequestId::new(Timestamp::default(), &SystemRandom::new()).unwrap_or_default()
 }
 
 fn language(headers: &HeaderMap) -> Lang {

@@ -16,6 +16,7 @@ pub mod office;
 pub mod outside;
 pub mod person;
 #[cfg(feature = "postgres")]
+#[allow(dead_code, reason = "shared with the tests beside the code")]
 pub mod postgres;
 mod process;
 pub mod provider;

@@ -167,7 +167,7 @@ impl Replicas {
     }
 
     fn migrate(&self) {
-        self.office(&["migrate", "--as", "sluice_owner"]);
+        self.office(&["migrate", "--owner", "sluice_owner"]);
     }
 
     fn balance(&mut self) {

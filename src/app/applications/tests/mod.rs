@@ -78,7 +78,7 @@ impl Stage {
     pub fn call(&self, name: &str) -> Call<PersonCaller> {
         let account = self.gateway.state.account(&AccountId::parse(name).unwrap()).unwrap().unwrap().account;
         Call {
-            request_id: RequestId::random(&SystemRandom::new()).unwrap(),
+            request_id: RequestId::new(Timestamp::default(), &SystemRandom::new()).unwrap(),
             trace: String::new(),
             caller: PersonCaller { account: Arc::new(account), session: "s".into() },
         }

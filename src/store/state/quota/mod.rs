@@ -12,9 +12,11 @@ mod sheet;
 mod sqlite;
 
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use time::Date;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::place::Place;
 use super::{Db, StateError, StateStore};
@@ -24,6 +26,8 @@ use crate::base::ids::RuleId;
 const WAITING: usize = 4096;
 /// The most charges of one commit.
 const BATCH: usize = 512;
+/// The longest that one waits for it.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What one query charges: all of it, or nothing.
 #[derive(Debug, Clone)]
@@ -111,12 +115,16 @@ impl Quotas {
     /// Charges, and answers when it is written.
     ///
     /// # Errors
-    /// When too many wait, or the database cannot be written; nothing was charged then.
+    /// When too many wait, or the database cannot be written in time; when a server went away over
+    /// it, it may be charged all the same.
     pub async fn charge(&self, charge: Charge) -> Result<Charged, StateError> {
         let (reply, answer) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(|| StateError::new("the counting has ended"))?;
         queue.try_send(Job { charge, reply }).map_err(|_| StateError::new("too many charges are waiting"))?;
-        answer.await.unwrap_or_else(|_| Err(StateError::new("the counting has ended")))
+        // A server may wait for its standby without end; what is then counted counts.
+        let answer =
+            timeout(PATIENCE, answer).await.map_err(|_| StateError::new("the counting takes too long"))?;
+        answer.unwrap_or_else(|_| Err(StateError::new("the counting has ended")))
     }
 }
 

@@ -291,35 +291,42 @@ fn two_duties_that_exclude_each_other_are_never_one_persons() {
 #[test]
 fn attempts_are_judged_one_after_the_other_and_forgotten_when_told_to() {
     let (state, home) = open();
-    let other = home.open();
+    let (one, two) = ([1; 16], [2; 16]);
     let more = |state: &StateStore| {
-        let counted = state.judge_attempt([[1; 16], [2; 16]], |[one, two]| {
-            assert_eq!(two, None);
-            let count = one.map_or(0, |tries| tries.count) + 1;
-            if count > 30 { Err("enough") } else { Ok([Some(Tries { count, last: NOW }), None]) }
+        let counted = state.judge_attempt(&[one, two], |kept| {
+            assert_eq!(kept[1], None);
+            let count = kept[0].map_or(0, |tries| tries.count) + 1;
+            kept[0] = Some(Tries { count, last: NOW });
+            if count > 30 { Err("enough") } else { Ok(()) }
         });
         counted.unwrap().is_ok()
     };
+    let gateways = [state.clone(), home.open(), state.clone(), home.open()];
     let allowed: usize = std::thread::scope(|scope| {
-        let tries = [&state, &other, &state, &other]
-            .map(|state| scope.spawn(|| (0..10).filter(|_| more(state)).count()));
+        let tries: Vec<_> =
+            gateways.iter().map(|state| scope.spawn(|| (0..10).filter(|_| more(state)).count())).collect();
         tries.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
-    assert_eq!(allowed, 30, "and none of the 40 was counted twice");
-    assert!(!more(&state));
-    let seen = state.judge_attempt([[1; 16], [2; 16]], |tries| {
-        assert_eq!(tries, [Some(Tries { count: 30, last: NOW }), None]);
-        Ok::<_, ()>([None, Some(Tries { count: 7, last: NOW })])
+    assert_eq!(allowed, 30, "of 40, and none was missed");
+    let found = |mark: Mark| {
+        let mut found = None;
+        let judged = state.judge_attempt(&[mark], |kept| {
+            found = kept[0];
+            Ok::<_, ()>(())
+        });
+        judged.unwrap().unwrap();
+        found
+    };
+    assert_eq!(found(one), Some(Tries { count: 30, last: NOW }));
+    let judged = state.judge_attempt(&[one, two], |kept| {
+        (kept[0], kept[1]) = (None, Some(Tries { count: 7, last: NOW }));
+        Ok::<_, ()>(())
     });
-    assert_eq!(seen.unwrap(), Ok(()));
-    // The same slot, and somebody else: nothing is known of them.
-    let mut namesake = [2; 16];
+    judged.unwrap().unwrap();
+    let mut namesake = two;
     namesake[15] = 9;
-    let seen = other.judge_attempt([[1; 16], namesake], |tries| {
-        assert_eq!(tries, [None, None]);
-        Ok::<_, ()>(tries)
-    });
-    assert_eq!(seen.unwrap(), Ok(()));
+    assert_eq!((found(one), found(two)), (None, Some(Tries { count: 7, last: NOW })));
+    assert_eq!(found(namesake), None, "in the same slot, and somebody else");
 }
 
 #[test]
