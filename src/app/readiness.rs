@@ -2,11 +2,15 @@
 //!
 //! Invariant: asking is cheap, and tells numbers and versions only.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tokio::time::timeout;
 
 use super::gateway::Gateway;
+
+/// How long a look at the databases may take before they count as not there.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// What a gateway needs in order to answer, and whether it has it.
 #[derive(Debug, Serialize)]
@@ -55,7 +59,9 @@ impl Gateway {
         let looked = tokio::task::spawn_blocking(move || {
             (state.revision().is_ok(), audit.reader().record(last).is_ok())
         });
-        let (database, log) = looked.await.unwrap_or_default();
+        // A server that went silent has not been read.
+        let (database, log) =
+            timeout(MOMENT, looked).await.map(Result::unwrap_or_default).unwrap_or_default();
         let (world, stats) = (self.world(), self.log.stats());
         let log = log && stats.writes;
         let stale = self.lease.is_stale(Instant::now());

@@ -104,7 +104,10 @@ fn migrate_files(dir: &Path) -> Result<(), String> {
 
 /// How the schemas on a server stand.
 fn on_server(server: &Server) -> Result<Standing, String> {
-    Ok(vec![("sluice_state", state::schema_on(server).map_err(|e| e.to_string())?)])
+    Ok(vec![
+        ("sluice_state", state::schema_on(server).map_err(|e| e.to_string())?),
+        ("sluice_log", audit::upkeep::schema_on(server).map_err(|e| format!("sluice_log: {e}"))?),
+    ])
 }
 
 /// Gateways that run go on: what is new, those of the version before do without.
@@ -114,7 +117,8 @@ fn migrate_server(args: &Args, section: &DatabaseSection) -> Result<(), String> 
     let password = args.owner_password_file.as_deref().map(read_private).transpose();
     let password = password.map_err(|e| e.to_string())?.map(Secret::new);
     let owner = Server::with_role(section, role, password);
-    state::migrate_on(&owner).map_err(|e| e.to_string())
+    state::migrate_on(&owner).map_err(|e| e.to_string())?;
+    audit::upkeep::migrate_on(&owner).map_err(|e| format!("sluice_log: {e}"))
 }
 
 fn told(name: &str, schema: &Schema) -> String {

@@ -26,6 +26,7 @@ use crate::jobs;
 use crate::oidc::IdentityProvider;
 use crate::store::anchors::{self, AnchorStore};
 use crate::store::audit::{AuditLog, Options};
+use crate::store::db::Server;
 use crate::store::state::{Quotas, StateStore};
 use crate::telemetry::{self, Metrics};
 use crate::web::server::{self, Bound, House};
@@ -112,8 +113,10 @@ fn build(
     super::private_dir(&config.gateway.data_dir)
         .map_err(|e| format!("{}: {e}", config.gateway.data_dir.display()))?;
     // The log first: it holds the lock that keeps a second gateway out of this folder.
+    let server = config.database.as_ref().map(Server::new).transpose().map_err(text)?;
     let log = AuditLog::open(Options {
         data_dir: config.gateway.data_dir.clone(),
+        server,
         checkpoint_copy: config.audit.checkpoint_copy_file.clone(),
         signing_key: keys.signing,
         previous_key: keys.previous,

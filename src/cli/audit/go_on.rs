@@ -79,6 +79,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let past = log::Past { checkpoint: note, held: report.size };
     let options = Options {
         data_dir: data_dir.clone(),
+        server: None,
         checkpoint_copy: copy.clone(),
         signing_key: keys.signing,
         previous_key: None,

@@ -12,7 +12,7 @@ use crate::audit::export::ExportCheck;
 use crate::audit::verify::{Kind, Place, Report, Unreadable, verify};
 use crate::audit::{Checkpoint, VerifyingKey};
 use crate::config::adapter::ClientTls;
-use crate::store::audit::{Database, OpenError, SqliteError, checkpoints_in_copy};
+use crate::store::audit::{Database, DatabaseError, OpenError, checkpoints_in_copy};
 
 /// What to verify, and against what.
 #[derive(Debug, clap::Args)]
@@ -113,7 +113,7 @@ pub(in crate::cli) fn database(
     let mut database = match Database::open(dir) {
         Ok(database) => database,
         // It is there, but no longer a database, or not this one's.
-        Err(OpenError::Sqlite(SqliteError::Query(_))) => {
+        Err(OpenError::Database(DatabaseError::Query(_))) => {
             let mut report = Report { origin: key.name().into(), ..Report::default() };
             report.add(Kind::Torn, Place::Store, "the database cannot be read");
             return Ok(report);

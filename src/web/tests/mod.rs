@@ -128,6 +128,7 @@ fn gateway(pki: &Pki, housing: &Identity, limits: &LimitsSection, metrics: &Arc<
     let keys = Keys::read(&audit).unwrap();
     let log = AuditLog::open(Options {
         data_dir: pki.path("data"),
+        server: None,
         checkpoint_copy: audit.checkpoint_copy_file,
         signing_key: keys.signing,
         previous_key: None,

@@ -20,8 +20,12 @@ pub mod person;
 pub mod postgres;
 mod process;
 pub mod provider;
+#[cfg(feature = "postgres")]
+pub mod proxy;
 mod random;
 pub mod receiver;
+#[cfg(feature = "postgres")]
+pub mod replicas;
 mod trail;
 pub mod vault;
 

@@ -213,6 +213,7 @@ fn gateway(dir: &Path, clock: &Arc<ManualClock>) -> Gateway {
     let keys = Keys::read(&audit).unwrap();
     let log = AuditLog::open(Options {
         data_dir: dir.join("data"),
+        server: None,
         checkpoint_copy: audit.checkpoint_copy_file,
         signing_key: keys.signing,
         previous_key: None,
