@@ -222,6 +222,8 @@ fn check(replicas: &Replicas, ledgers: &[&Ledger], revoked: &[Revoked], bounded:
 
     let key = std::fs::read_to_string(replicas.gw.path().join("keys/audit.vkey")).unwrap();
     let key = VerifyingKey::parse(&key).unwrap();
+    let (code, said) = replicas.verify();
+    assert_eq!(code, 0, "{said}");
     let mut database = replicas.database();
     let report = verify(&mut database, &key, &[], &mut |_, _| {}).unwrap();
     assert!(report.is_intact(), "{:?}", report.damage);

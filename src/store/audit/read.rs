@@ -128,6 +128,11 @@ impl Reader {
         Ok(Self { log: log.readers()?, head, index, subjects, shared })
     }
 
+    /// Does the log have so many records?
+    pub fn reaches(&self, size: u64) -> Result<bool, ReadError> {
+        Ok(self.now(size)?.size >= size)
+    }
+
     /// A record, if there is one.
     pub fn record(&self, index: u64) -> Result<Option<StoredRecord>, ReadError> {
         if index >= self.now(index.saturating_add(1))?.size {

@@ -96,6 +96,14 @@ impl Replicas {
         sluice::store::audit::Database::on(&server).unwrap()
     }
 
+    /// `sluice audit verify` on the server: exit code and what it said.
+    pub fn verify(&self) -> (i32, String) {
+        let url = self.server().configured("sluice_gateway", DATABASE);
+        let (code, out, err) =
+            self.gw.sluice(&["audit", "verify", "--server", &url, "--pubkey", "keys/audit.vkey"]);
+        (code, out + &err)
+    }
+
     /// Registers a key, as an operator does.
     pub fn register(&self, system: &str, issued: &Issued) {
         std::fs::write(self.gw.path().join("key.pem"), &issued.certificate).unwrap();
