@@ -101,7 +101,7 @@ impl Replicas {
         let url = self.server().configured("sluice_gateway", DATABASE);
         let (code, out, err) =
             self.gw.sluice(&["audit", "verify", "--server", &url, "--pubkey", "keys/audit.vkey"]);
-        (code, out + &err)
+        (code, format!("{out}{err}"))
     }
 
     /// Registers a key, as an operator does.
