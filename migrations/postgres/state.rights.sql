@@ -7,7 +7,7 @@ GRANT USAGE ON SCHEMA sluice_state TO sluice_gateway;
 GRANT SELECT ON ALL TABLES IN SCHEMA sluice_state TO sluice_gateway;
 
 -- What happened stays: added, and never changed.
-GRANT INSERT ON versions, account_keys, application_events, application_approvals TO sluice_gateway;
+GRANT INSERT ON versions, application_events, application_approvals TO sluice_gateway;
 
 -- What stands in one row changes in that row alone.
 GRANT UPDATE (value) ON revision TO sluice_gateway;
@@ -18,7 +18,7 @@ GRANT INSERT, UPDATE ON quota, grants, accounts, applications, emergency_enrolme
     TO sluice_gateway;
 
 -- What is over is forgotten.
-GRANT INSERT, DELETE ON quota_people, account_roles, application_waits, timers, idempotency_keys,
+GRANT INSERT, DELETE ON quota_people, account_roles, account_keys, application_waits, timers, idempotency_keys,
     letter_notices TO sluice_gateway;
 GRANT INSERT, DELETE, UPDATE (addressed_at) ON notices TO sluice_gateway;
 GRANT INSERT, DELETE, UPDATE ON sessions, letters, attempts TO sluice_gateway;

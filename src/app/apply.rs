@@ -1,7 +1,7 @@
 //! New versions of the catalogue and the policies, and new keys: checked, recorded, in force.
 //!
-//! Invariant: a change takes effect only after the log has recorded it, and takes effect whole.
-//! A change that cannot take effect leaves everything as it was, and says why.
+//! Invariant: a change takes effect only after the log has recorded it, and as far as the log bears it
+//! out. A version takes effect whole; one that cannot leaves the one before in force, and says why.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use super::gateway::Gateway;
 use super::world::{self, World};
 use crate::audit::record::Draft;
 use crate::base::{Clock, Code, Error, Finding, Findings, Sources};
-use crate::store::state::{Act, Applied, StateError, StateStore, Watch};
+use crate::store::state::grants::StandingGrant;
+use crate::store::state::{Act, Applied, RegisteredKey, StateError, StateStore, Version, Watch};
 
 /// Folders below the catalogue's folder that are read.
 const FOLDERS: [&str; 3] = ["schemas", "policies", "policies/rules"];
@@ -93,6 +94,19 @@ pub enum NotTaken {
     Nothing,
 }
 
+/// How often what is in doubt is read anew because something changed meanwhile.
+const TRIES: usize = 3;
+
+/// What the state database has, of one moment.
+#[derive(Clone)]
+struct Read {
+    revision: i64,
+    keys: Vec<RegisteredKey>,
+    grants: Vec<StandingGrant>,
+    /// The newest version, where it is not the one in force.
+    version: Option<Version>,
+}
+
 impl Gateway {
     /// Takes up whatever changed since the last time; at the start, when nothing was seen yet,
     /// everything is looked up in the log.
@@ -101,35 +115,29 @@ impl Gateway {
     /// Why not. Everything stays as it was, and the next call tries again.
     pub async fn take_up_changes(&self) -> Result<(), NotTaken> {
         let mut last = self.seen.lock().await;
-        let seen = *last;
         let began = Instant::now();
-        let (state, old) = (self.state.clone(), self.world());
-        // The revision is read first: a change after that moment is found by the next call.
-        let read = blocking(move || {
-            let revision = state.revision()?;
-            if revision == seen {
-                return Ok(None);
-            }
-            let (keys, grants) = (state.keys()?, state.grants()?);
-            if state.newest_seq()? == Some(old.seq) {
-                return Ok(Some((revision, old.rekeyed(&keys).with_grants(grants), keys)));
-            }
-            let version = state.newest_version()?.ok_or(NotTaken::Nothing)?;
-            let new = World::build(&version, &keys, Some(&old)).unwrap_or_else(|findings| {
-                // A version stored by another program may not hold together for this one. The old
-                // one stays, but a key that was revoked does not stay with it.
-                tracing::error!(%findings, "the newest version does not hold together; the one before stays in force");
-                old.rekeyed(&keys)
-            });
-            Ok(Some((revision, new.with_grants(grants), keys)))
-        });
-        let Some((revision, new, keys)) = read.await? else {
+        let Some(mut read) = self.changed_since(*last).await? else {
             self.lease.renew(began);
             return Ok(());
         };
-        self.record_acts().await?;
-        let known = (seen >= 0).then(|| self.world());
-        let new = self.confirm(new, &keys, known.as_deref()).await?;
+        let mut tries = TRIES;
+        let new = loop {
+            self.record_acts().await?;
+            self.recall().await?;
+            let (new, doubts) = self.confirmed(&read, *last < 0).await?;
+            // What the log has otherwise may have changed since it was read.
+            if !doubts.is_empty()
+                && tries > 0
+                && let Some(newer) = self.changed_since(read.revision).await?
+            {
+                (read, tries) = (newer, tries - 1);
+                continue;
+            }
+            for doubt in doubts {
+                tracing::error!(doubt, "the log does not bear out the state database: this is not in force");
+            }
+            break new;
+        };
         tracing::info!(
             catalogue.version = new.catalogue_version,
             policy.version = new.policy_version,
@@ -142,7 +150,7 @@ impl Gateway {
         let alone = self.answering.write().await;
         self.world.store(Arc::new(new));
         drop(alone);
-        *last = revision;
+        *last = read.revision;
         self.lease.renew(began);
         Ok(())
     }
@@ -153,6 +161,67 @@ impl Gateway {
     /// When nobody can be set to listen for them.
     pub fn watch(&self) -> Result<Watch, StateError> {
         self.state.watch()
+    }
+
+    /// What is in the state database now, unless nothing changed since revision `seen`.
+    async fn changed_since(&self, seen: i64) -> Result<Option<Read>, NotTaken> {
+        let (state, served) = (self.state.clone(), self.world().seq);
+        blocking(move || {
+            // The revision is read first: a change after that moment is found by the next call.
+            let revision = state.revision()?;
+            if revision == seen {
+                return Ok(None);
+            }
+            let (keys, grants) = (state.keys()?, state.grants()?);
+            let version = match state.newest_seq()? == Some(served) {
+                true => None,
+                false => Some(state.newest_version()?.ok_or(NotTaken::Nothing)?),
+            };
+            Ok(Some(Read { revision, keys, grants, version }))
+        })
+        .await
+    }
+
+    /// The world that `read` makes, as far as the log bears it out, and what it does not. No key,
+    /// grant or version in doubt keeps the rest from being taken up, removals above all; but when the
+    /// gateway starts there is no version that could stay in force instead.
+    async fn confirmed(&self, read: &Read, first: bool) -> Result<(World, Vec<String>), NotTaken> {
+        let old = self.world();
+        let Read { mut keys, grants, version, .. } = read.clone();
+        let mut doubts = self.confirm_keys(&mut keys)?;
+        let rekeyed = old.rekeyed(&keys).with_grants(grants.clone());
+        let mut new = match version {
+            None => rekeyed,
+            Some(version) => {
+                let served = Arc::clone(&old);
+                let built = blocking(move || Ok(World::build(&version, &keys, Some(&served))));
+                // A version stored by another program may not hold together for this one. The old one
+                // stays, but a key that was revoked does not stay with it.
+                match built.await? {
+                    Err(findings) => {
+                        tracing::error!(%findings, "the newest version does not hold together; the one before stays in force");
+                        rekeyed
+                    }
+                    Ok(built) => match self.confirm_version(&built) {
+                        Err(NotTaken::Unconfirmed(why)) if !first => {
+                            doubts.push(why);
+                            rekeyed
+                        }
+                        confirmed => confirmed.map(|()| built.with_grants(grants))?,
+                    },
+                }
+            }
+        };
+        if first {
+            self.confirm_version(&new)?;
+        }
+        let distrusted = self.not_borne_out(&new)?;
+        doubts.extend(distrusted.iter().map(|id| format!("how the grant {id} stands")));
+        if *new.standing.distrusted() != distrusted {
+            let standing = new.standing.distrusting(distrusted);
+            new = new.with_standing(standing);
+        }
+        Ok((new, doubts))
     }
 
     /// Has a change that a use case has stored recorded and in force: to be awaited before it
@@ -171,14 +240,20 @@ impl Gateway {
         loop {
             let state = self.state.clone();
             let Some(taken) = blocking(move || Ok(state.take_act()?)).await? else { return Ok(()) };
-            let recorded = self.record(draft(taken.act())).await;
-            blocking(move || Ok(taken.recorded(recorded?.index)?)).await?;
+            let receipt = self.record(draft(taken.act())).await;
+            if receipt.is_ok() {
+                self.note(taken.act());
+            }
+            blocking(move || Ok(taken.recorded(receipt?.index)?)).await?;
         }
     }
 }
 
+/// The kind of record that tells of an act.
+pub(super) const ADMINISTRATION: &str = "administration";
+
 fn draft(act: &Act) -> Draft {
-    let mut draft = Draft::new("administration");
+    let mut draft = Draft::new(ADMINISTRATION);
     let members = draft.members();
     members.number("act", u64::try_from(act.seq).unwrap_or_default());
     members.text("action", &act.kind).text("object", &act.object).text("detail", &act.detail);

@@ -5,76 +5,114 @@
 //! takes effect.
 //!
 //! Invariant: a version or key that is in force stands in the log, with the digest it has now; so do
-//! the roles and certificates of a person who asks for something; and a grant that is in force, or
-//! that was stopped, stands so by the log's newest record of it.
+//! the person, department, roles and certificates of an account that asks for something, and what is
+//! lent to it; and a grant that is in force, or that was stopped, stands so. In each of these the
+//! newest record counts, never that there once was one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
 
-use serde::Deserialize;
-
-use super::apply::NotTaken;
+use super::apply::{ADMINISTRATION, NotTaken};
+use super::deeds::{Deeds, Matter, Told};
 use super::gateway::Gateway;
 use super::world::World;
-use crate::base::ids::{AccountId, RuleId};
-use crate::store::audit::Reader;
-use crate::store::state::grants::{GrantState, StandingGrant};
-use crate::store::state::{Profile, RegisteredKey, StateStore};
-
-/// What the log must have a record of.
-struct Claim {
-    kind: &'static str,
-    object: String,
-    detail: String,
-}
-
-/// The members of such a record.
-#[derive(Deserialize)]
-struct Recorded {
-    action: String,
-    object: String,
-    detail: String,
-}
+use crate::base::ids::RuleId;
+use crate::store::state::delegations::Loan;
+use crate::store::state::grants::GrantState;
+use crate::store::state::{Act, Profile, RegisteredKey, made_as};
 
 impl Gateway {
-    /// Finds in the log whatever `new` has that `known` has not; all of it when there is none.
-    /// Gives `new` back, without the grants that the log does not bear out: each only permits, so
-    /// leaving one out is safe, and holds up nothing else.
+    /// Reads from the log what was done so far and was not read yet. Where no other gateway writes
+    /// the log, whoever records an act notes it, and there is nothing to read after the first time.
     ///
     /// # Errors
-    /// What else the log does not have, or has otherwise.
-    pub(super) async fn confirm(
-        &self,
-        new: World,
-        keys: &[RegisteredKey],
-        known: Option<&World>,
-    ) -> Result<World, NotTaken> {
-        let mut claims = Vec::new();
-        if known.is_none_or(|known| known.seq != new.seq) {
-            claims.push(claim("catalogue-applied", new.catalogue_version, &new.catalogue_digest));
-            claims.push(claim("policy-applied", new.policy_version, &new.policy_digest));
-        }
-        let is_known = |key: &RegisteredKey| {
-            let owner = known.and_then(|known| known.registry.by_key(&key.fingerprint));
-            owner.is_some_and(|owner| owner.id == key.system)
+    /// When the log cannot be read.
+    pub(super) async fn recall(&self) -> Result<(), NotTaken> {
+        let from = match &*self.deeds.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(_) if !self.state.is_shared() => return Ok(()),
+            Some(deeds) => deeds.read_to,
+            None => 0,
         };
-        let fresh = keys.iter().filter(|key| !is_known(key));
-        claims.extend(fresh.map(|key| claim("key-registered", &key.system, key.fingerprint)));
-        let grants = doubtful(&new, known);
-        if claims.is_empty() && grants.is_empty() {
-            return Ok(new);
-        }
-        let state = self.state.clone();
-        let outcome = self.log.read(move |log| {
-            let held = claims.into_iter().try_for_each(|claim| stands(&state, log, claim));
-            Ok(held.and_then(|()| not_borne_out(&state, log, grants)))
+        let read = self.log.read(move |log| {
+            let mut told = Vec::new();
+            // A record that does not parse is the verifier's affair.
+            let take = |leaf: &str| told.extend(serde_json::from_str::<Told>(leaf).ok());
+            let to = log.each_without_dataset(ADMINISTRATION, from, take)?;
+            Ok((told, to))
         });
-        let distrusted = outcome.await.map_err(|e| NotTaken::Unconfirmed(e.to_string()))??;
-        Ok(match *new.standing.distrusted() == distrusted {
-            true => new,
-            false => {
-                let standing = new.standing.distrusting(distrusted);
-                new.with_standing(standing)
-            }
+        let (told, to) = read.await.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?;
+        let mut deeds = self.deeds.write().unwrap_or_else(PoisonError::into_inner);
+        let deeds = deeds.get_or_insert_default();
+        told.into_iter().for_each(|told| deeds.take(told));
+        deeds.read_to = to;
+        Ok(())
+    }
+
+    /// Takes note of an act that the log has recorded, where no other gateway writes it: in what
+    /// order the records of several stand only the log says.
+    pub(super) fn note(&self, act: &Act) {
+        let mut deeds = self.deeds.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(deeds) = deeds.as_mut().filter(|_| !self.state.is_shared()) {
+            deeds.take(Told::from(act));
+        }
+    }
+
+    /// Looks something up in what was done.
+    fn by_the_log<T>(&self, look: impl FnOnce(&Deeds) -> T) -> Result<T, NotTaken> {
+        let deeds = self.deeds.read().unwrap_or_else(PoisonError::into_inner);
+        deeds.as_ref().map(look).ok_or_else(|| NotTaken::Unconfirmed("it was not read yet".to_owned()))
+    }
+
+    /// Finds in the log that the version of a world is the newest that was applied.
+    ///
+    /// # Errors
+    /// What the log does not have, or has otherwise.
+    pub(super) fn confirm_version(&self, world: &World) -> Result<(), NotTaken> {
+        let (catalogue, policy) = (world.catalogue_version.to_string(), world.policy_version.to_string());
+        let held = self.by_the_log(|log| {
+            log.bear_out("catalogue-applied", &catalogue, &world.catalogue_digest)?;
+            log.bear_out("policy-applied", &policy, &world.policy_digest)
+        });
+        held?.map_err(NotTaken::Unconfirmed)
+    }
+
+    /// Sorts out the keys that the log does not bear out: a key only permits, so leaving one out is
+    /// safe, and holds up nothing else. Gives why, for each of those.
+    ///
+    /// # Errors
+    /// When the log was not read yet.
+    pub(super) fn confirm_keys(&self, keys: &mut Vec<RegisteredKey>) -> Result<Vec<String>, NotTaken> {
+        let mut left_out = Vec::new();
+        self.by_the_log(|log| {
+            keys.retain(|key| {
+                let fingerprint = key.fingerprint.to_string();
+                let held = log.bear_out("key-registered", key.system.as_str(), &fingerprint);
+                left_out.extend(held.as_ref().err().cloned());
+                held.is_ok()
+            });
+        })?;
+        Ok(left_out)
+    }
+
+    /// The grants of which the log's newest record says something else than their row; one of the
+    /// files without a row is among them when the log says that somebody stopped it.
+    ///
+    /// # Errors
+    /// When the log was not read yet.
+    pub(super) fn not_borne_out(&self, world: &World) -> Result<BTreeSet<RuleId>, NotTaken> {
+        self.by_the_log(|log| {
+            let rows = world.standing.rows();
+            let of_rows =
+                rows.filter(|row| log.bear_out(row.state.act(), row.id.as_str(), &row.digest).is_err());
+            let of_rows: BTreeSet<RuleId> = of_rows.map(|row| row.id.clone()).collect();
+            // As it is written, if nothing says that somebody stopped it.
+            let stopped = |id: &RuleId| {
+                let newest = log.newest(Matter::Grant, id.as_str());
+                newest.is_some_and(|deed| *deed.action != *GrantState::Active.act())
+            };
+            let authored = world.policy.authored().iter().map(|grant| &grant.id);
+            let rowless = authored.filter(|id| world.standing.row(id).is_none() && stopped(id));
+            rowless.cloned().chain(of_rows).collect()
         })
     }
 
@@ -82,113 +120,51 @@ impl Gateway {
     ///
     /// # Errors
     /// What the log does not have, or has otherwise.
-    pub(super) async fn confirm_account(&self, profile: &Profile) -> Result<(), NotTaken> {
-        let (state, profile) = (self.state.clone(), profile.clone());
-        let outcome = self.log.read(move |log| Ok(account_stands(&state, log, &profile)));
-        outcome.await.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?
+    pub(super) fn confirm_account(&self, profile: &Profile) -> Result<(), NotTaken> {
+        self.by_the_log(|log| account_stands(log, profile))?.map_err(NotTaken::Unconfirmed)
+    }
+
+    /// Finds in the log that a role was lent, and not taken back since.
+    ///
+    /// # Errors
+    /// What the log does not have, or has otherwise.
+    pub(super) fn confirm_loan(&self, loan: &Loan, lender: &Profile) -> Result<(), NotTaken> {
+        let held = self.by_the_log(|log| {
+            log.bear_out("delegation-given", &loan.id.to_string(), &loan.given_as())?;
+            let given = log.newest(Matter::Delegation, &loan.id.to_string());
+            if given.is_none_or(|deed| *deed.done_by != *loan.from.as_str()) {
+                return Err(format!("delegation {} was not given by {}", loan.id, loan.from));
+            }
+            account_stands(log, lender)
+        });
+        held?.map_err(NotTaken::Unconfirmed)
     }
 }
 
-/// An account is what the log says: made, not stopped since, with roles and certificates that were
-/// given and not taken away since.
-fn account_stands(state: &StateStore, log: &Reader, profile: &Profile) -> Result<(), NotTaken> {
+/// An account is what the log says: made, not stopped since, with roles, certificates and a code
+/// generator that were given and not taken away since.
+fn account_stands(log: &Deeds, profile: &Profile) -> Result<(), String> {
     let account = &profile.account;
-    stands(state, log, claim("account-made", &account.id, &account.department))?;
-    not_undone(state, "account-enabled", "account-disabled", &account.id, "")?;
+    let id = account.id.as_str();
+    log.bear_out("account-made", id, &made_as(account))?;
+    let stopped = log.newest(Matter::Activity, id).is_some_and(|deed| &*deed.action == "account-disabled");
+    if stopped && account.active {
+        return Err(format!("account-disabled {id} is the newest"));
+    }
     for role in &account.roles {
-        stands(state, log, claim("role-granted", &account.id, role.as_str()))?;
-        not_undone(state, "role-granted", "role-withdrawn", &account.id, role.as_str())?;
+        log.bear_out("role-granted", id, role.as_str())?;
     }
     for key in &profile.keys {
-        stands(state, log, claim("certificate-bound", &account.id, key))?;
+        log.bear_out("certificate-bound", id, &key.to_string())?;
     }
     if let Some(outside) = &profile.outside {
-        stands(state, log, claim("oidc-bound", &account.id, outside.digest()))?;
+        log.bear_out("oidc-bound", id, &outside.digest())?;
     }
-    Ok(())
-}
-
-fn not_undone(
-    state: &StateStore,
-    done: &str,
-    undone: &str,
-    account: &AccountId,
-    detail: &str,
-) -> Result<(), NotTaken> {
-    let last = |kind| state.act_index(kind, account.as_str(), detail);
-    if last(undone)? > last(done)? {
-        return Err(NotTaken::Unconfirmed(format!("{undone} {account} {detail} is the newest")));
-    }
-    Ok(())
-}
-
-/// The grants to look up: those that changed, or were not borne out the last time. One of the files
-/// without a row is looked up once for each version: somebody may have taken the row away. Of any
-/// other, no row is no permission.
-fn doubtful(new: &World, known: Option<&World>) -> BTreeMap<RuleId, Option<StandingGrant>> {
-    let authored = new.policy.authored();
-    let mut ids: BTreeSet<&RuleId> = match known {
-        Some(known) => new.standing.changed_since(&known.standing).collect(),
-        None => new.standing.rows().map(|row| &row.id).collect(),
-    };
-    ids.extend(new.standing.distrusted());
-    ids.retain(|id| new.standing.row(id).is_some() || authored.iter().any(|grant| grant.id == **id));
-    if known.is_none_or(|known| known.seq != new.seq) {
-        ids.extend(authored.iter().map(|grant| &grant.id));
-    }
-    ids.into_iter().map(|id| (id.clone(), new.standing.row(id).cloned())).collect()
-}
-
-/// Those of `grants` of which the log's newest record says something else than their row.
-fn not_borne_out(
-    state: &StateStore,
-    log: &Reader,
-    grants: BTreeMap<RuleId, Option<StandingGrant>>,
-) -> Result<BTreeSet<RuleId>, NotTaken> {
-    let mut distrusted = BTreeSet::new();
-    for (id, row) in grants {
-        let (row_now, act) = state.grant_and_act(&id)?;
-        let borne_out = match (&row, act) {
-            (Some(row), Some(act)) if act.kind == row.state.act() && act.detail == row.digest => in_log(
-                log,
-                act.index,
-                &Claim { kind: row.state.act(), object: id.to_string(), detail: act.detail },
-            )?,
-            // As it is written, if nothing says that somebody stopped it.
-            (None, act) => act.is_none_or(|act| act.kind == GrantState::Active.act()),
-            (Some(_), _) => false,
-        };
-        // What changed since it was read is taken up next.
-        if !borne_out && row_now == row {
-            tracing::error!(grant = %id, "the log does not bear out how a grant stands: it is not given");
+    // One that was set up and is gone would let a password alone in.
+    match log.newest(Matter::Generator, id) {
+        Some(deed) if (&*deed.action == "code-changed") != profile.has_code => {
+            Err(format!("{} {id} is the newest", deed.action))
         }
-        if !borne_out {
-            distrusted.insert(id);
-        }
+        _ => Ok(()),
     }
-    Ok(distrusted)
-}
-
-fn claim(kind: &'static str, object: impl ToString, detail: impl ToString) -> Claim {
-    Claim { kind, object: object.to_string(), detail: detail.to_string() }
-}
-
-fn stands(state: &StateStore, log: &Reader, claim: Claim) -> Result<(), NotTaken> {
-    let index = state.act_index(claim.kind, &claim.object, &claim.detail)?;
-    match in_log(log, index, &claim)? {
-        true => Ok(()),
-        false => Err(NotTaken::Unconfirmed(format!(
-            "no record of {} {} {}",
-            claim.kind, claim.object, claim.detail
-        ))),
-    }
-}
-
-/// Does the log's record `index` say so?
-fn in_log(log: &Reader, index: Option<u64>, claim: &Claim) -> Result<bool, NotTaken> {
-    let record = index.map(|index| log.record(index)).transpose();
-    let record = record.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?.flatten();
-    let recorded = record.and_then(|record| serde_json::from_str::<Recorded>(&record.leaf).ok());
-    Ok(recorded
-        .is_some_and(|r| r.action == claim.kind && r.object == claim.object && r.detail == claim.detail))
 }

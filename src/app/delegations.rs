@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::applications::{blocking, state};
+use super::applications::{Asked, answer_key, answered, blocking, current, state};
 use super::call::{Call, PersonCaller};
 use super::gateway::Gateway;
 use super::trail::Trail;
@@ -18,7 +18,9 @@ use crate::base::ids::AccountId;
 use crate::base::{Code, Error, Result, Timestamp};
 use crate::identity::{Account, Role};
 use crate::policy::Action;
-use crate::store::state::delegations::Loan;
+use crate::store::state::StateError;
+use crate::store::state::delegations::{Lent, Loan};
+use crate::store::state::idempotency::Key;
 
 /// The most delegations that an account gives at one time.
 const MAX_GIVEN: i64 = 20;
@@ -43,7 +45,7 @@ pub struct DelegationList {
 }
 
 /// A role lent for a time.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct DelegationView {
     /// Its number.
     pub delegation: i64,
@@ -60,27 +62,54 @@ pub struct DelegationView {
     pub until: String,
 }
 
+/// How often a command is decided anew because something changed meanwhile.
+const TRIES: usize = 16;
+
 /// Lends a role.
 ///
 /// # Errors
 /// The faults of the body; `forbidden` when the caller does not hold the role; `invalid-request`;
-/// `wrong-state` when it lends as many as it may; `audit-unavailable`.
-pub async fn give(
-    gateway: &Arc<Gateway>,
-    call: &Call<PersonCaller>,
-    body: Result<Vec<u8>>,
-) -> Result<DelegationView> {
-    let (held, account) = (Arc::clone(gateway), Arc::clone(&call.caller.account));
+/// `wrong-state` when it lends as many as it may; `idempotency-key-reused`; `audit-unavailable`.
+pub async fn give(gateway: &Arc<Gateway>, call: &Call<PersonCaller>, asked: Asked) -> Result<DelegationView> {
+    let (held, caller) = (Arc::clone(gateway), Arc::clone(&call.caller.account));
     let given = blocking(move || {
-        let (world, now) = (held.world(), held.now());
-        may(&world, &account)?;
-        let sent: Sent = super::subject::read(&body?)?;
-        let to = held.state.account(&sent.to).map_err(state)?.map(|profile| profile.account);
-        let loan = lend(&world, &account, to.as_ref(), sent, now)?;
-        let id = held.state.lend(&loan, MAX_GIVEN, now).map_err(state)?.ok_or(Code::WrongState)?;
-        Ok(view(Loan { id, ..loan }))
+        may(&held.world(), &caller)?;
+        let Asked { body, key, .. } = asked;
+        let body = body?;
+        let key = answer_key(&caller, key.as_deref(), "delegations", None, &body)?;
+        let sent: Sent = super::subject::read(&body)?;
+        for _ in 0..TRIES {
+            if let Some(view) = lent(&held, &caller.id, &sent, key.as_ref())? {
+                return Ok(view);
+            }
+        }
+        Err(Error::new(Code::NotReady).retry_after(1))
     });
     conclude(gateway, call, "delegate", given.await).await
+}
+
+/// Lends it, or finds that it was lent under this key before; none when something changed meanwhile.
+fn lent(
+    gateway: &Gateway,
+    caller: &AccountId,
+    sent: &Sent,
+    key: Option<&Key>,
+) -> Result<Option<DelegationView>> {
+    let (store, world, now) = (&gateway.state, gateway.world(), gateway.now());
+    let seen = store.revision().map_err(state)?;
+    if let Some(before) = answered(store, key, now)? {
+        return Ok(Some(before));
+    }
+    let from = current(store, caller)?;
+    may(&world, &from)?;
+    let to = store.account(&sent.to).map_err(state)?.map(|profile| profile.account);
+    let loan = lend(&world, &from, to.as_ref(), sent, now)?;
+    let answer = |loan: &Loan| serde_json::to_string(&view(loan.clone())).map_err(StateError::new);
+    match store.lend(seen, &loan, MAX_GIVEN, key, now, answer).map_err(state)? {
+        Lent::Yes(loan) => Ok(Some(view(loan))),
+        Lent::TooMany => Err(Code::WrongState.into()),
+        Lent::Stale => Ok(None),
+    }
 }
 
 /// Takes back a role that the caller has lent.
@@ -127,8 +156,8 @@ fn may(world: &World, account: &Account) -> Result<()> {
 }
 
 /// The loan that `sent` comes to.
-fn lend(world: &World, from: &Account, to: Option<&Account>, sent: Sent, now: Timestamp) -> Result<Loan> {
-    let Sent { role, since, until, .. } = sent;
+fn lend(world: &World, from: &Account, to: Option<&Account>, sent: &Sent, now: Timestamp) -> Result<Loan> {
+    let Sent { role, since, until, .. } = *sent;
     // Who is not there reads like who is of another department: names are not to be probed for.
     let to = to.ok_or_else(|| Error::at(Code::InvalidRequest, "/to", Code::NotAllowedValue))?;
     may_lend(from, to, role, since, until, &world.workflow)?;

@@ -3,13 +3,14 @@
 //! Invariant: it is made whole or not at all; a gateway that exists has a log that starts clean,
 //! a world that holds together, and keys.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use arc_swap::ArcSwap;
 use ring::rand::SystemRandom;
 
 use super::admission::Places;
 use super::anchors::Anchors;
+use super::deeds::Deeds;
 use super::lease::Lease;
 use super::refusals::Refusals;
 use super::session::Entry;
@@ -39,6 +40,8 @@ pub struct Gateway {
     pub(super) entry: Entry,
     /// How long what is in force here may be relied on.
     pub(super) lease: Lease,
+    /// What the log says was done by administrators; none before it was read.
+    pub(super) deeds: RwLock<Option<Deeds>>,
     /// The revision whose changes are in force; held while changes are taken up, so that no act is
     /// recorded twice. -1: nothing was seen yet.
     pub(super) seen: tokio::sync::Mutex<i64>,
@@ -94,6 +97,7 @@ impl Gateway {
             places: Places::new(parts.limits.concurrent_queries.get()),
             entry: parts.entry,
             lease: parts.lease,
+            deeds: RwLock::new(None),
             seen: tokio::sync::Mutex::new(-1),
             answering: tokio::sync::RwLock::default(),
             metrics: parts.metrics,

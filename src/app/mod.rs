@@ -13,6 +13,7 @@ pub mod call;
 mod charge;
 mod confirm;
 pub mod datasets;
+mod deeds;
 pub mod delegations;
 pub mod emergency;
 pub mod erase;

@@ -7,6 +7,10 @@
 //! sealed = base64( nonce, 12 random bytes | AES-256-GCM of the secret, with the account's id )
 //! device = hex( nonce, 16 random bytes ) "." hex( HMAC-SHA-256 of account, 0, nonce )
 //! ```
+//!
+//! A session is sealed like a secret, with its whole row in place of the account's id, and holds the
+//! certificate that it was begun with, if it was: so whoever can write the database can neither make
+//! a session nor read out of one whose certificate it was.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -14,10 +18,12 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac;
 use ring::rand::SecureRandom;
 
-use crate::base::Secret;
-use crate::base::ids::{AccountId, decode_hex, hex};
+use crate::base::ids::{AccountId, Fingerprint, decode_hex, hex};
+use crate::base::{Secret, Timestamp};
 use crate::identity::CodeSecret;
 use crate::identity::password::Pepper;
+use crate::store::state::idempotency::Key;
+use crate::store::state::{Means, Session};
 
 /// The keys under which secrets of people are kept.
 pub struct CredentialKey {
@@ -46,24 +52,66 @@ impl CredentialKey {
 
     /// Seals the secret of an account's code generator; none when the machine gives no randomness.
     pub fn seal(&self, account: &AccountId, secret: &CodeSecret, rng: &dyn SecureRandom) -> Option<String> {
-        let mut nonce = [0; NONCE_LEN];
-        rng.fill(&mut nonce).ok()?;
-        let mut sealed = secret.reveal().to_vec();
-        let about = Aad::from(account.as_str());
-        let unique = Nonce::assume_unique_for_key(nonce);
-        self.seal.seal_in_place_append_tag(unique, about, &mut sealed).ok()?;
-        Some(STANDARD_NO_PAD.encode([&nonce[..], &sealed[..]].concat()))
+        self.sealed(account.as_str(), secret.reveal().to_vec(), rng)
     }
 
     /// Opens what was sealed for this account.
     pub fn open(&self, account: &AccountId, sealed: &str) -> Option<CodeSecret> {
+        let opened = self.opened(account.as_str(), sealed)?;
+        Some(CodeSecret::of(<[u8; 20]>::try_from(&*opened).ok()?))
+    }
+
+    /// Seals a session, with the certificate that it is begun with; none when the machine gives no
+    /// randomness.
+    pub fn seal_session(
+        &self,
+        row: &SessionRow<'_>,
+        shown: Option<&Shown>,
+        rng: &dyn SecureRandom,
+    ) -> Option<String> {
+        let held = shown.map(|shown| [shown.key.to_string().as_bytes(), shown.chain.reveal()].concat());
+        self.sealed(&row.text(), held.unwrap_or_default(), rng)
+    }
+
+    /// The certificate that a session was begun with, if it was with one; none of either when the
+    /// gateway did not make the row as it is.
+    pub fn open_session(&self, row: &SessionRow<'_>, seal: &str) -> Option<Option<Shown>> {
+        let held = self.opened(&row.text(), seal)?;
+        if row.means != Means::Certificate {
+            return Some(None);
+        }
+        let (key, chain) = held.split_at_checked(64)?;
+        let key = Fingerprint::parse(std::str::from_utf8(key).ok()?)?;
+        Some(Some(Shown { key, chain: Secret::new(chain.to_vec()) }))
+    }
+
+    /// Seals what is kept to be answered again under a key: it may hold a one-time password; none
+    /// when the machine gives no randomness.
+    pub fn seal_answer(&self, key: &Key, answer: &Secret<String>, rng: &dyn SecureRandom) -> Option<String> {
+        self.sealed(&answered(key), answer.reveal().clone().into_bytes(), rng)
+    }
+
+    /// Opens what was sealed under this key.
+    pub fn open_answer(&self, key: &Key, sealed: &str) -> Option<Secret<String>> {
+        let opened = self.opened(&answered(key), sealed)?;
+        String::from_utf8(opened).ok().map(Secret::new)
+    }
+
+    fn sealed(&self, about: &str, mut text: Vec<u8>, rng: &dyn SecureRandom) -> Option<String> {
+        let mut nonce = [0; NONCE_LEN];
+        rng.fill(&mut nonce).ok()?;
+        let unique = Nonce::assume_unique_for_key(nonce);
+        self.seal.seal_in_place_append_tag(unique, Aad::from(about), &mut text).ok()?;
+        Some(STANDARD_NO_PAD.encode([&nonce[..], &text[..]].concat()))
+    }
+
+    fn opened(&self, about: &str, sealed: &str) -> Option<Vec<u8>> {
         let bytes = STANDARD_NO_PAD.decode(sealed).ok()?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>()?;
         let mut sealed = sealed.to_vec();
-        let about = Aad::from(account.as_str());
-        let opened =
-            self.seal.open_in_place(Nonce::assume_unique_for_key(*nonce), about, &mut sealed).ok()?;
-        Some(CodeSecret::of(<[u8; 20]>::try_from(&*opened).ok()?))
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let opened = self.seal.open_in_place(nonce, Aad::from(about), &mut sealed).ok()?;
+        Some(opened.to_vec())
     }
 
     /// What a device on which somebody signed in to the account keeps, to be known by next time;
@@ -81,6 +129,53 @@ impl CredentialKey {
         let (nonce, tag) = (decode_hex::<16>(nonce)?, decode_hex::<32>(tag)?);
         hmac::verify(&self.devices, &marked(account, &nonce), &tag).ok().map(|()| nonce)
     }
+}
+
+/// What of a session's row nobody may change.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionRow<'a> {
+    /// Its name.
+    pub id: &'a str,
+    /// SHA-256 of its token, in hex.
+    pub token: &'a str,
+    /// Whose it is.
+    pub account: &'a AccountId,
+    /// What was signed in with.
+    pub means: Means,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl<'a> SessionRow<'a> {
+    /// That of a session.
+    pub fn of(session: &'a Session) -> Self {
+        Self {
+            id: &session.id,
+            token: &session.token,
+            account: &session.profile.account.id,
+            means: session.means,
+            since: session.since,
+        }
+    }
+
+    /// Not to be mistaken for the id of an account, which has no spaces.
+    fn text(&self) -> String {
+        let Self { id, token, account, means, since } = self;
+        format!("session {id} {token} {account} {} {}", means.as_str(), since.micros())
+    }
+}
+
+/// The certificate that somebody showed.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// Its key.
+    pub key: Fingerprint,
+    /// It and those that vouch for it, as the connection had them: it may hold a person's name.
+    pub chain: Secret<Vec<u8>>,
+}
+
+fn answered(key: &Key) -> String {
+    format!("answer {} {} {}", key.account, key.key, key.request)
 }
 
 fn marked(account: &str, nonce: &[u8; 16]) -> Vec<u8> {
@@ -107,6 +202,32 @@ mod tests {
         assert!(key.open(&other, &sealed).is_none());
         assert!(key.open(&own, &sealed.replace(&sealed[20..21], "_")).is_none());
         assert!(key.open(&own, "").is_none());
+    }
+
+    #[test]
+    fn a_session_stands_as_the_gateway_made_it_and_with_nothing_of_it_changed() {
+        let (key, rng) = (key(), SystemRandom::new());
+        let (own, other) = (AccountId::parse("a").unwrap(), AccountId::parse("b").unwrap());
+        let since = Timestamp::from_micros(7);
+        let row = SessionRow { id: "s", token: "t", account: &own, means: Means::Certificate, since };
+        let shown =
+            Shown { key: Fingerprint::of_spki(b"key"), chain: Secret::new(b"a chain of them".to_vec()) };
+        let seal = key.seal_session(&row, Some(&shown), &rng).unwrap();
+        let held = key.open_session(&row, &seal).unwrap().unwrap();
+        assert_eq!((held.key, held.chain.reveal()), (shown.key, shown.chain.reveal()));
+        for changed in [
+            SessionRow { id: "r", ..row },
+            SessionRow { token: "u", ..row },
+            SessionRow { account: &other, ..row },
+            SessionRow { means: Means::Password, ..row },
+            SessionRow { since: Timestamp::from_micros(8), ..row },
+        ] {
+            assert!(key.open_session(&changed, &seal).is_none(), "{changed:?}");
+        }
+        let bare = SessionRow { means: Means::Password, ..row };
+        let seal = key.seal_session(&bare, None, &rng).unwrap();
+        assert!(key.open_session(&bare, &seal).unwrap().is_none());
+        assert!(key.open_session(&bare, "").is_none());
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub(super) fn permit(application: &Application, kind: Kind, by: &By<'_>, facts: 
         return Err(Error::new(Code::WrongState));
     }
     within_state(application, kind, &actor)?;
+    if kind == Kind::Resume && facts.stopped_by_files {
+        return Err(Error::new(Code::WrongState));
+    }
     apart(application, row.apart, side, &actor, facts)?;
     Ok(actor)
 }

@@ -59,6 +59,14 @@ impl Actor {
         person.into_iter().chain(lender)
     }
 
+    /// The account by which a person acted.
+    pub fn account(&self) -> Option<&AccountId> {
+        match self {
+            Actor::Person { account, .. } => Some(account),
+            Actor::Timer => None,
+        }
+    }
+
     /// The department for which a person acted.
     pub fn department(&self) -> Option<&DepartmentId> {
         match self {

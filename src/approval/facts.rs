@@ -69,6 +69,9 @@ pub struct Facts<'a> {
     pub in_force: &'a [Terms],
     /// Approvals within the window for rings.
     pub approvals: &'a [PastApproval],
+    /// Does `policies/grants.toml` say that the grant is suspended? What the files stop, the files let
+    /// go on.
+    pub stopped_by_files: bool,
     /// The present moment.
     pub now: Timestamp,
 }

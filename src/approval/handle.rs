@@ -20,6 +20,10 @@ use crate::identity::Role;
 /// Things that an application may have said and written into it at most, so that it stays readable;
 /// whatever ends or stops something is never refused for it.
 const MAX_EVENTS: usize = 500;
+/// Events that one account may add to an application on one day: far above what a day's work comes
+/// to, and few enough that one account cannot fill the application, or the log, alone. Whatever ends or
+/// stops something is never refused for it.
+const MAX_A_DAY: usize = 60;
 /// Things that may be missing at most.
 const MAX_MISSING: usize = 64;
 /// The longest pointer, in bytes.
@@ -29,7 +33,7 @@ const MAX_POINTER: usize = 200;
 /// more adds none.
 ///
 /// # Errors
-/// `forbidden`; `wrong-state`; `not-separate` when the person may not for having had another part
+/// `forbidden`; `wrong-state`; `too-many-commands`; `not-separate` when the person may not for having had another part
 /// in it; `invalid-request` with pointers into the command, those to the terms that were written
 /// before beginning with `/terms` like those of terms that are sent.
 pub fn handle(
@@ -47,12 +51,15 @@ pub fn handle(
             let actor = permit(application, kind, by, facts)?;
             // Nobody can talk an application to a standstill: half the room is for what moves it.
             let room = match kind {
-                Kind::Comment => MAX_EVENTS / 2,
-                Kind::Revise | Kind::Submit => MAX_EVENTS,
-                _ => usize::MAX,
+                Kind::Comment => Some(MAX_EVENTS / 2),
+                Kind::Revise | Kind::Submit => Some(MAX_EVENTS),
+                _ => None,
             };
-            if application.events.len() >= room {
+            if room.is_some_and(|room| application.events.len() >= room) {
                 return Err(Error::new(Code::WrongState));
+            }
+            if room.is_some() && of_today(application, &actor, facts) >= MAX_A_DAY {
+                return Err(Error::new(Code::TooManyCommands));
             }
             let happened = decide(application, command, &actor, facts)?;
             (actor, happened)
@@ -60,6 +67,12 @@ pub fn handle(
     };
     let numbered = (application.version.saturating_add(1)..).zip(happened);
     Ok(numbered.map(|(seq, what)| Event { seq, at: facts.now, by: actor.clone(), what }).collect())
+}
+
+/// How many events an account has added to the application today.
+fn of_today(application: &Application, actor: &Actor, facts: &Facts<'_>) -> usize {
+    let today = |event: &&Event| event.at.day() == facts.now.day() && event.by.account() == actor.account();
+    application.events.iter().filter(today).count()
 }
 
 /// The commands that the caller may give now, by role, state and separation of duties.
@@ -137,7 +150,7 @@ fn decide(
         }
         Command::Withdraw => What::Withdrawn,
         Command::Suspend { note } => What::Suspended { note: said(note)? },
-        Command::Resume => resume(application, facts),
+        Command::Resume => resume(application, actor, facts),
         Command::Revoke { note } => What::Revoked { note: said(note)? },
         Command::Close => What::Closed,
         // No person is permitted to say that a clock ran out.
@@ -332,12 +345,20 @@ fn accept(application: &Application, facts: &Facts<'_>) -> Result<What> {
     Ok(What::Accepted { revision: offer.revision() })
 }
 
-/// Who said so before were other people: that was looked at first.
-fn resume(application: &Application, facts: &Facts<'_>) -> What {
-    let asked = application.events.iter().rev();
-    let asked = asked.take_while(|event| !matches!(event.what, What::Suspended { .. }));
-    let asked = asked.filter(|event| matches!(event.what, What::ResumeAsked)).count();
-    if asked + 1 < usize::from(facts.workflow.grant.resume) { What::ResumeAsked } else { What::Resumed }
+/// Who said so before were other people: that was looked at first. What the owner has stopped goes on
+/// only if somebody of the owner's is among them.
+fn resume(application: &Application, actor: &Actor, facts: &Facts<'_>) -> What {
+    let events = application.events.iter().rev();
+    let stopped = events.clone().find(|event| matches!(event.what, What::Suspended { .. }));
+    let since = events.take_while(|event| !matches!(event.what, What::Suspended { .. }));
+    let said = since.filter(|event| matches!(event.what, What::ResumeAsked)).map(|event| &event.by);
+    let said: Vec<&Actor> = said.chain([actor]).collect();
+    let enough = said.len() >= usize::from(facts.workflow.grant.resume);
+    let by_owner = |actor: &Actor| {
+        actor.department() == Some(&application.provider) && actor.role() != Some(Role::SecurityAdmin)
+    };
+    let heard = !stopped.is_some_and(|event| by_owner(&event.by)) || said.into_iter().any(by_owner);
+    if enough && heard { What::Resumed } else { What::ResumeAsked }
 }
 
 /// What a clock that ran out comes to; nothing, when it does not run any more or not yet.

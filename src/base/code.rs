@@ -132,6 +132,12 @@ codes! {
     TooManyAttempts "too-many-attempts" 429
         zh "登录尝试过多" "登录失败次数过多，请在 Retry-After 之后重试，或以证书登录。"
         en "Too many attempts to sign in" "Too many attempts have failed. Try again after Retry-After, or sign in with a certificate."
+    TooManyDrafts "too-many-drafts" 409
+        zh "草稿过多" "本人或本部门未提交的申请草稿已达上限，请先提交或撤回部分草稿。"
+        en "Too many drafts" "You or your department have as many drafts open as there may be. Submit or withdraw some first."
+    TooManyCommands "too-many-commands" 429
+        zh "当日操作过多" "本账号今日对该申请的操作次数已达上限，请明日再办；终止、撤回不受此限。"
+        en "Too many commands today" "This account has added as much to the application today as it may. Go on tomorrow; what ends or stops something is not held to this."
     TooManyRefusals "too-many-refusals" 429
         zh "被拒请求过多" "短时间内被拒绝的请求过多。请修正请求后再试。"
         en "Too many refused requests" "Too many requests were refused in a short time. Correct the request before trying again."

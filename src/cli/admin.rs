@@ -55,6 +55,14 @@ pub(super) enum Command {
         #[arg(long)]
         certificate: PathBuf,
     },
+    /// Have an account sign in with a certificate no longer: its sessions end at once
+    UnbindCertificate {
+        #[command(flatten)]
+        of: Of,
+        /// The SHA-256 of the certificate's public key, in hex, as the account shows it
+        #[arg(long)]
+        fingerprint: String,
+    },
     /// Have an account sign in at the identity provider of `[oidc]`; while it has no roles
     BindOidc {
         #[command(flatten)]
@@ -86,6 +94,7 @@ pub(super) fn run(command: &Command) -> ExitCode {
         Command::Create { of, person, name, department, role } => create(of, person, name, department, role),
         Command::Reset { of } => reset(of),
         Command::BindCertificate { of, certificate } => bind(of, certificate),
+        Command::UnbindCertificate { of, fingerprint } => unbind(of, fingerprint),
         Command::BindOidc { of, subject } => bind_outside(of, subject),
         Command::Disable { of } => change(of, &Change::Disable).map(|()| "it is disabled".to_owned()),
     };
@@ -163,6 +172,12 @@ fn bind(of: &Of, certificate: &std::path::Path) -> Result<String, String> {
     Ok(format!("it signs in with the key {key}"))
 }
 
+fn unbind(of: &Of, fingerprint: &str) -> Result<String, String> {
+    let key = Fingerprint::parse(fingerprint).ok_or("--fingerprint: 64 lower-case hex digits")?;
+    change(of, &Change::UnbindCertificate(key))?;
+    Ok(format!("it does not sign in with the key {key}"))
+}
+
 fn bind_outside(of: &Of, subject: &str) -> Result<String, String> {
     let config = Config::read(&of.config).map_err(text)?;
     let issuer = config.oidc.ok_or("the configuration has no [oidc]")?.issuer;
@@ -192,6 +207,8 @@ fn refused(changed: Changed) -> Result<(), String> {
             Err("of system_admin, security_admin and auditor a person may hold one only".into())
         }
         Changed::Bound => Err("it is bound to somebody else there already".into()),
+        Changed::Unclaimed => Err("its one-time password can still be used, with no code beside".into()),
+        Changed::Stale => Err("something else changed meanwhile: try again".into()),
         Changed::HasRoles => Err("it has roles: what it signs in with is bound before they are given".into()),
     }
 }

@@ -139,4 +139,77 @@ mod tests {
         assert!(server.conninfo.reveal().contains(r"password='ca\'na\\ry host=evil'"));
         assert!(!format!("{server:?}").contains("evil"), "{server:?}");
     }
+
+    #[cfg(feature = "postgres")]
+    mod on_the_wire {
+        use std::net::TcpListener;
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+        use std::path::Path;
+
+        use diesel::QueryableByName;
+        use diesel::prelude::*;
+        use diesel::sql_types::Bool;
+        use tempfile::TempDir;
+
+        use super::*;
+        use crate::base::{Clock, SystemClock};
+        use crate::demo::certificates::{Authority, Usage};
+        use crate::store::testing::{ADMIN, Postgres};
+
+        /// A server that calls itself `localhost`, and the folder of its CA and of another one.
+        fn start() -> (Postgres, TempDir) {
+            let (dir, now) = (tempfile::tempdir().unwrap(), SystemClock.now());
+            std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+            let authority = Authority::open(&dir.path().join("ca"), "databases", now).unwrap();
+            Authority::open(&dir.path().join("other"), "others", now).unwrap();
+            let files = dir.path().join("server");
+            authority.issue("db", &["localhost"], Usage::Server, now).unwrap().write(&files, "db").unwrap();
+            // Of whoever the server runs as.
+            let (folder, key) = (std::fs::metadata("/proc/self").unwrap(), files.join("db.key"));
+            if folder.uid() == 0 {
+                chown(&key, Some(65_534), Some(65_534)).unwrap();
+            }
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let mut server = Postgres::prepare(
+                port,
+                &[
+                    "fsync=off",
+                    "ssl=on",
+                    &format!("ssl_cert_file={}", files.join("db.pem").display()),
+                    &format!("ssl_key_file={}", key.display()),
+                ],
+            );
+            server.run();
+            (server, dir)
+        }
+
+        fn connect(server: &Postgres, host: &str, ca: Option<&Path>) -> Result<bool, String> {
+            #[derive(QueryableByName)]
+            struct Encrypted {
+                #[diesel(sql_type = Bool)]
+                ssl: bool,
+            }
+            let mut text = format!("url = 'postgres://{ADMIN}@{host}:{}/postgres'", server.port);
+            if let Some(ca) = ca {
+                write!(text, "\nca = '{}'", ca.display()).unwrap();
+            }
+            let mut connection = Server::new(&section(&text)).unwrap().connect("").map_err(|e| e.to_string())?;
+            let asked = diesel::sql_query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
+            Ok(asked.get_result::<Encrypted>(&mut connection).unwrap().ssl)
+        }
+
+        #[test]
+        fn a_server_is_spoken_to_only_if_its_certificate_is_of_the_ca_and_of_its_name() {
+            let (server, dir) = start();
+            let [ca, other] = ["ca", "other"].map(|name| dir.path().join(name).join("ca.pem"));
+            assert_eq!(connect(&server, "localhost", Some(&ca)), Ok(true), "encrypted");
+            let why = connect(&server, "localhost", Some(&other)).unwrap_err();
+            assert!(why.contains("certificate verify failed"), "{why}");
+            let why = connect(&server, "127.0.0.1", Some(&ca)).unwrap_err();
+            assert!(why.contains("127.0.0.1"), "another name: {why}");
+            let why = connect(&server, "localhost", Some(&dir.path().join("nothing.pem"))).unwrap_err();
+            assert!(why.contains("nothing.pem"), "{why}");
+            assert_eq!(connect(&server, "127.0.0.1", None), Ok(false), "what stays on the machine need not be");
+        }
+    }
 }

@@ -17,11 +17,12 @@ use super::routes::Template;
 use super::server::Worker;
 use super::tls::peer::Peer;
 use super::{cookie, cross_site};
+use crate::app::sealing::Shown;
 use crate::app::session::SignedIn;
 use crate::app::session::sign_in::Visit;
 use crate::app::{Call, Caller, PersonCaller, Source, SystemCaller};
 use crate::base::ids::Fingerprint;
-use crate::base::{Code, Error, Lang, Result};
+use crate::base::{Code, Error, Lang, Result, Secret};
 
 /// A department's system, known by the key of its certificate.
 pub struct System {
@@ -108,7 +109,10 @@ impl Incoming {
     /// Whoever holds the session whose token the cookie is.
     async fn holder(&self) -> Result<SignedIn> {
         let found = match (cookie::value(&self.req, cookie::SESSION), cross_site::check(&self.req)) {
-            (Some(token), Ok(())) => self.worker.gateway.signed_in(token.reveal()).await,
+            (Some(token), Ok(())) => match self.worker.gateway.signed_in(token.reveal()).await {
+                Ok(signed_in) if !self.is_good(&signed_in) => Err(Code::CertificateRevoked.into()),
+                found => found,
+            },
             (Some(_), Err(code)) => Err(code.into()),
             (None, _) => Err(Code::SignInRequired.into()),
         };
@@ -117,11 +121,24 @@ impl Incoming {
                 self.arrival.account.get_or_init(|| signed_in.session.profile.account.id.clone());
                 Ok(signed_in)
             }
-            Err(error) if matches!(error.code, Code::SignInRequired | Code::CrossSite) => {
+            Err(error)
+                if matches!(
+                    error.code,
+                    Code::SignInRequired | Code::CrossSite | Code::CertificateRevoked
+                ) =>
+            {
                 Err(self.refuse(None, error.code).await)
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// A session lasts no longer than the certificate that it was begun with.
+    fn is_good(&self, signed_in: &SignedIn) -> bool {
+        signed_in.shown.as_ref().is_none_or(|shown| {
+            let peer = Peer::again(shown.chain.reveal());
+            peer.is_some_and(|peer| peer.check(&self.worker.tls, self.worker.gateway.now()))
+        })
     }
 
     /// A holder with nothing left to set up.
@@ -154,7 +171,9 @@ impl Incoming {
             trace: self.arrival.trace.to_string(),
             network: Source::network(address.ip()),
             device: cookie::value(&self.req, cookie::DEVICE),
-            certificate: self.good_peer().map(|peer| peer.key),
+            certificate: self
+                .good_peer()
+                .map(|peer| Shown { key: peer.key, chain: Secret::new(peer.chain()) }),
         })
     }
 

@@ -7,7 +7,7 @@ use sluice::identity::Role;
 use sluice::store::state::Change;
 
 use crate::support::client::{Answer, Client};
-use crate::support::{TestGateway, now};
+use crate::support::{TestGateway, now, until};
 
 /// The people of both sides, signed in.
 pub struct People {
@@ -107,6 +107,74 @@ async fn a_chain_of_people_leads_to_a_grant_and_every_step_stands_in_the_log() {
         assert_eq!(leaf["object"], json!(id));
     }
     assert_eq!(gw.verify().0, 0, "{}", gw.verify().1);
+}
+
+#[tokio::test]
+async fn a_grant_that_the_files_suspend_is_let_go_on_by_the_files_alone() {
+    let gw = TestGateway::start().await;
+    let people = People::of(&gw).await;
+    let security = gw.person("o.security", "audit", &["security_admin"]).await;
+    let path = "/v1/grants/G-2026-0019".to_owned();
+    let seen = people.owner.get(&path).await.json();
+    assert_eq!(seen["state"], "suspended", "{seen}");
+    let can = |seen: &Value| seen["can"].as_array().unwrap().iter().any(|can| can["command"] == "resume");
+    assert!(!can(&seen));
+    for who in [&people.owner, &people.leader, &security] {
+        let version = json!({ "version": seen["version"] });
+        assert_eq!(who.post(&format!("{path}/resume"), &version).await.problem(), "409 wrong-state");
+    }
+    // The file says that it may go on; from then on people decide again.
+    let file = gw.path().join("policies/grants.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("suspended = true", "suspended = false")).unwrap();
+    assert_eq!(gw.sluice(&["apply", "--config", "sluice.toml"]).0, 0);
+    until("it goes on", async || (people.owner.get(&path).await.json()["state"] == "active").then_some(()))
+        .await;
+}
+
+#[tokio::test]
+async fn a_role_that_nobody_lent_is_not_lent_whatever_the_database_says() {
+    let gw = TestGateway::start().await;
+    let people = People::of(&gw).await;
+    let deputy = gw.person("c.deputy", "civil", &["applicant"]).await;
+    let mallory = gw.person("c.mallory", "civil", &["applicant"]).await;
+    let id = people.up_to(&terms(), 2).await;
+    let since = now().plus_seconds(-60);
+    let lend = json!({
+        "to": "c.deputy", "role": "section_head", "since": since.to_string(),
+        "until": now().plus_seconds(86_400).to_string()
+    });
+    let keyed = people.head.clone().with_header("idempotency-key", "k");
+    let lent = keyed.post("/v1/delegations", &lend).await;
+    assert_eq!(lent.status, 201, "{}", lent.text());
+    assert_eq!(keyed.post("/v1/delegations", &lend).await.json(), lent.json(), "sent again, lent once");
+    let number = lent.json()["delegation"].clone();
+    let may = async |who: &Client| {
+        let view = who.get(&format!("/v1/applications/{id}")).await.json();
+        view["can"].as_array().unwrap().iter().any(|can| can["command"] == "approve")
+    };
+    assert!(may(&deputy).await);
+    // Another gets it; it lasts longer; it was given by somebody else; it was never taken back.
+    for tampering in [
+        format!("UPDATE delegations SET to_account = 'c.mallory' WHERE id = {number}"),
+        format!("UPDATE delegations SET to_account = 'c.deputy', until = until + 1 WHERE id = {number}"),
+        format!(
+            "UPDATE delegations SET until = until - 1, from_account = 'c.leader', role = 'leader' WHERE id = {number}"
+        ),
+        "INSERT INTO delegations (from_account, to_account, role, since, until)
+         SELECT 'c.head', 'c.mallory', 'section_head', since, until FROM delegations"
+            .to_owned(),
+    ] {
+        gw.tamper(&tampering);
+        assert!(!may(&deputy).await && !may(&mallory).await, "{tampering}");
+    }
+    gw.tamper(&format!(
+        "UPDATE delegations SET from_account = 'c.head', role = 'section_head' WHERE id = {number}"
+    ));
+    assert!(may(&deputy).await);
+    assert_eq!(people.head.delete(&format!("/v1/delegations/{number}")).await.status, 204);
+    gw.tamper("UPDATE delegations SET ended_at = NULL; DELETE FROM acts WHERE kind = 'delegation-ended'");
+    assert!(!may(&deputy).await, "it was taken back");
 }
 
 #[tokio::test]

@@ -133,7 +133,8 @@ async fn a_grant_that_the_log_does_not_bear_out_is_not_given() {
         until("it is told", async || (told() >= times).then_some(())).await;
         assert_ne!(id_number(gw).await.status, 200);
     };
-    // A row out of nothing, and one with an act that claims a record of something else.
+    // A row out of nothing, and one with an act that claims a record of something else; told again
+    // with whatever else changes.
     sql(&gw, &format!("{row}; {bump}"));
     refused(&gw, 1).await;
     sql(
@@ -165,6 +166,84 @@ async fn a_grant_that_the_log_does_not_bear_out_is_not_given() {
     until("it is in force", async || (id_number(&gw).await.status == 403).then_some(())).await;
     stand(&gw, "G-2026-000002", "A-2026-000002", &terms(), "active");
     becomes(&gw, "200").await;
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_keeps_nothing_that_was_stopped_in_force() {
+    let mut gw = TestGateway::start().await;
+    stand(&gw, GRANT, "A-2026-000001", &terms(), "active");
+    becomes(&gw, "200").await;
+    let bump = "UPDATE revision SET value = value + 1";
+    sql(
+        &gw,
+        &format!(
+            "INSERT INTO system_keys (fingerprint, system, registered_at) VALUES ('zz', 'no system', 1);
+             INSERT INTO system_keys (fingerprint, system, registered_at) VALUES ('{}', 'housing.aid', 1);
+             REPLACE INTO grants SELECT 'not an id', application, requester, terms, digest, since, state, 1 FROM grants;
+             {bump}",
+            "ab".repeat(32)
+        ),
+    );
+    stand(&gw, GRANT, "A-2026-000001", &terms(), "suspended");
+    becomes(&gw, "grant-not-valid").await;
+    let fingerprint = gw.issued["housing.aid"].fingerprint.to_string();
+    let revoke = ["key", "revoke", "--config", "sluice.toml", "--fingerprint", &fingerprint];
+    assert_eq!(gw.sluice(&revoke).0, 0);
+    until("the key is out of force", async || {
+        let answer = gw.system("housing.aid").get("/v1/datasets").await;
+        (answer.status == 401).then_some(())
+    })
+    .await;
+    let log = gw.log();
+    for told in
+        ["system_keys holds a malformed row", "grants holds a malformed row", "key-registered housing.aid"]
+    {
+        assert!(log.contains(told), "{told}: {log}");
+    }
+    // A version that nobody applied is not taken up, and holds up nothing else.
+    sql(
+        &gw,
+        &format!(
+            "INSERT INTO versions SELECT seq + 1, catalogue_version, catalogue_digest, policy_version + 1,
+             policy_digest, replace(sources, 'CS-031', 'CS-032'), applied_at FROM versions; {bump}"
+        ),
+    );
+    stand(&gw, GRANT, "A-2026-000001", &terms(), "active");
+    becomes(&gw, "200").await;
+    stand(&gw, GRANT, "A-2026-000001", &terms(), "ended");
+    becomes(&gw, "grant-required").await;
+    assert!(gw.log().contains("no record of policy-applied"), "{}", gw.log());
+    // But there is none in its place when the gateway starts.
+    gw.stop();
+    assert!(gw.serve().unwrap_err().contains("the log does not bear out"));
+}
+
+#[tokio::test]
+async fn a_grant_or_key_of_an_older_copy_of_the_database_is_not_put_back_in_force() {
+    let mut gw = TestGateway::start().await;
+    stand(&gw, GRANT, "A-2026-000001", &terms(), "active");
+    becomes(&gw, "200").await;
+    stand(&gw, GRANT, "A-2026-000001", &terms(), "suspended");
+    becomes(&gw, "grant-not-valid").await;
+    let fingerprint = gw.issued["housing.aid"].fingerprint.to_string();
+    let revoke = ["key", "revoke", "--config", "sluice.toml", "--fingerprint", &fingerprint];
+    assert_eq!(gw.sluice(&revoke).0, 0);
+    let known = async |gw: &TestGateway| gw.system("housing.aid").get("/v1/datasets").await.status;
+    until("the key is out of force", async || (known(&gw).await == 401).then_some(())).await;
+    // As they were before, with no act that tells of what was done since.
+    sql(
+        &gw,
+        "UPDATE grants SET state = 'active'; UPDATE system_keys SET revoked_at = NULL;
+         DELETE FROM acts WHERE kind IN ('grant-suspended', 'key-revoked');
+         UPDATE revision SET value = value + 1",
+    );
+    until("it is told", async || gw.log().contains("key-revoked housing.aid").then_some(())).await;
+    for _ in 0..2 {
+        assert_eq!(came_to(&id_number(&gw).await), "grant-required");
+        assert_eq!(known(&gw).await, 401);
+        gw.stop();
+        gw.serve().unwrap();
+    }
 }
 
 #[tokio::test]

@@ -34,9 +34,9 @@ async fn one_administrator_makes_the_account_another_gives_the_role_and_each_act
     assert_eq!((&made["roles"], &made["active"]), (&json!([]), &json!(true)));
     assert_eq!(system.post(PEOPLE, &zhang()).await.problem(), "409 account-taken");
     let role = json!({ "role": "applicant" });
-    assert_eq!(system.post(&of("civil.zhang", "give-role"), &role).await.problem(), "403 forbidden");
-    let given = security.post(&of("civil.zhang", "give-role"), &role).await;
-    assert_eq!(given.json()["roles"], json!(["applicant"]), "{}", given.text());
+    let give = of("civil.zhang", "give-role");
+    // Whoever made the account could still sign in to it.
+    assert_eq!(security.post(&give, &role).await.problem(), "409 wrong-state");
 
     // The person changes the password, sets up a code generator, and is in.
     let body = json!({ "account": "civil.zhang", "password": made["one_time_password"] });
@@ -48,8 +48,16 @@ async fn one_administrator_makes_the_account_another_gives_the_role_and_each_act
     assert_eq!(zhang.get("/v1/datasets").await.problem(), "403 sign-in-unfinished");
     let offer = zhang.post("/v1/session/totp", &json!({ "password": CHOSEN })).await.json();
     let secret = offer["otpauth"].as_str().unwrap().split("secret=").nth(1).unwrap().to_owned();
-    let code = secret_of(secret.split('&').next().unwrap()).code_at(now());
+    let secret = secret_of(secret.split('&').next().unwrap());
+    let code = secret.code_at(now());
     let zhang = gw.nobody().with_cookies(&zhang.post("/v1/session/totp", &json!({ "code": code })).await);
+    assert_eq!(zhang.get("/v1/datasets").await.status, 200);
+    assert_eq!(system.post(&give, &role).await.problem(), "403 forbidden");
+    let given = security.post(&give, &role).await;
+    assert_eq!(given.json()["roles"], json!(["applicant"]), "{}", given.text());
+    assert_eq!(zhang.get("/v1/session").await.problem(), "401 sign-in-required", "it signs in anew");
+    let body = json!({ "account": "civil.zhang", "password": CHOSEN, "totp": secret.code_at(now().plus_seconds(30)) });
+    let zhang = gw.nobody().with_cookies(&gw.nobody().post("/v1/session", &body).await);
     assert_eq!(zhang.get("/v1/datasets").await.status, 200);
     assert_eq!(zhang.get(PEOPLE).await.problem(), "403 forbidden");
 
@@ -67,10 +75,10 @@ async fn one_administrator_makes_the_account_another_gives_the_role_and_each_act
     assert_eq!(
         told,
         [
-            ["account-made", "civil", "sys"],
-            ["role-granted", "applicant", "sec"],
+            ["account-made", "civil P-0102", "sys"],
             ["password-changed", "", "civil.zhang"],
             ["code-changed", "", "civil.zhang"],
+            ["role-granted", "applicant", "sec"],
             ["role-withdrawn", "applicant", "sec"],
         ]
     );
@@ -164,10 +172,85 @@ async fn an_account_that_is_disabled_is_out_on_the_next_request_and_back_when_en
     assert_eq!(security.post(&of("li", "disable"), &json!({})).await.json()["active"], false);
     assert_eq!(li.get("/v1/datasets").await.problem(), "401 sign-in-required");
     assert_eq!(certificate.post("/v1/session", &by).await.problem(), "401 sign-in-failed");
-    assert_eq!(security.post(&of("li", "enable"), &json!({})).await.problem(), "403 forbidden");
-    assert_eq!(system.post(&of("li", "enable"), &json!({})).await.json()["active"], true);
+    // To put back in force what has roles is to give them.
+    assert_eq!(system.post(&of("li", "enable"), &json!({})).await.problem(), "403 forbidden");
+    assert_eq!(security.post(&of("li", "enable"), &json!({})).await.json()["active"], true);
     assert_eq!(li.get("/v1/datasets").await.problem(), "401 sign-in-required", "the session has ended");
     assert_eq!(certificate.post("/v1/session", &by).await.status, 200);
+    // Without roles it is the other administrator's.
+    gw.enrol("wu", "civil", &[]);
+    assert_eq!(system.post(&of("wu", "disable"), &json!({})).await.status, 200);
+    assert_eq!(security.post(&of("wu", "enable"), &json!({})).await.problem(), "403 forbidden");
+    assert_eq!(system.post(&of("wu", "enable"), &json!({})).await.json()["active"], true);
+}
+
+#[tokio::test]
+async fn a_role_is_given_to_whom_its_maker_cannot_be_any_more() {
+    let gw = TestGateway::start().await;
+    let system = gw.person("sys", "audit", &["system_admin"]).await;
+    let security = gw.person("sec", "audit", &["security_admin"]).await;
+    let role = json!({ "role": "leader" });
+    let give = of("civil.zhang", "give-role");
+    let made = system.post(PEOPLE, &zhang()).await.json();
+    assert_eq!(security.post(&give, &role).await.problem(), "409 wrong-state", "a one-time password is open");
+    // A certificate takes its place, and the password opens nothing any more.
+    let key = json!({ "fingerprint": "ab".repeat(32) });
+    assert_eq!(system.post(&of("civil.zhang", "bind-certificate"), &key).await.status, 200);
+    let body = json!({ "account": "civil.zhang", "password": made["one_time_password"] });
+    assert_eq!(gw.nobody().post("/v1/session", &body).await.problem(), "401 sign-in-failed");
+    // Another one opens the way again, until the role is there; then there is none.
+    let again = of("civil.zhang", "reset-password");
+    assert_eq!(system.post(&again, &json!({})).await.status, 200);
+    assert_eq!(security.post(&give, &role).await.problem(), "409 wrong-state");
+    let other = json!({ "fingerprint": "cd".repeat(32) });
+    assert_eq!(system.post(&of("civil.zhang", "bind-certificate"), &other).await.status, 200);
+    assert_eq!(security.post(&give, &role).await.status, 200);
+    assert_eq!(system.post(&again, &json!({})).await.problem(), "409 wrong-state");
+
+    // Nor is a certificate bound to an account that somebody has claimed by a password.
+    let claimed = json!({ "account": "civil.qian", "person": "P-0103", "name": "钱", "department": "civil" });
+    let made = system.post(PEOPLE, &claimed).await.json();
+    let body = json!({ "account": "civil.qian", "password": made["one_time_password"] });
+    let qian = gw.nobody().with_cookies(&gw.nobody().post("/v1/session", &body).await);
+    let change = json!({ "password": made["one_time_password"], "new": CHOSEN });
+    assert_eq!(qian.post("/v1/session/password", &change).await.status, 200);
+    let key = json!({ "fingerprint": "ef".repeat(32) });
+    let bound = system.post(&of("civil.qian", "bind-certificate"), &key).await;
+    assert_eq!(bound.problem(), "409 wrong-state");
+}
+
+#[tokio::test]
+async fn an_account_sent_twice_under_its_key_is_made_once_and_its_password_is_told_again() {
+    let gw = TestGateway::start().await;
+    let system = gw.person("sys", "audit", &["system_admin"]).await.with_header("idempotency-key", "k-1");
+    let first = system.post(PEOPLE, &zhang()).await;
+    assert_eq!(first.status, 200, "{}", first.text());
+    let again = system.post(PEOPLE, &zhang()).await;
+    assert_eq!(again.json(), first.json());
+    let mut other = zhang();
+    other["account"] = "civil.other".into();
+    assert_eq!(system.post(PEOPLE, &other).await.problem(), "422 idempotency-key-reused");
+    assert_eq!(
+        system.post(&of("civil.zhang", "disable"), &json!({})).await.problem(),
+        "422 idempotency-key-reused"
+    );
+    let reset = async |key: &str| {
+        let system = system.clone().with_header("idempotency-key", key);
+        system.post(&of("civil.zhang", "reset-password"), &json!({})).await.json()["one_time_password"]
+            .clone()
+    };
+    let password = reset("k-2").await;
+    assert_eq!(reset("k-2").await, password);
+    assert_ne!(reset("k-3").await, password);
+    let acts = gw.records("kind=administration").await;
+    let told =
+        |action: &str| acts.iter().filter(|a| a["object"] == "civil.zhang" && a["action"] == action).count();
+    assert_eq!((told("account-made"), told("password-reset")), (1, 2));
+    // What is kept of the answers is sealed.
+    let kept = std::fs::read(gw.path().join("data/state.db-wal")).unwrap_or_default();
+    let kept = [kept, std::fs::read(gw.path().join("data/state.db")).unwrap()].concat();
+    let password = password.as_str().unwrap().as_bytes();
+    assert!(!kept.windows(password.len()).any(|window| window == password));
 }
 
 #[tokio::test]
@@ -299,6 +382,7 @@ async fn an_account_that_the_log_does_not_bear_out_does_nothing() {
         ("li", "UPDATE accounts SET department = 'audit' WHERE id = 'li'"),
         ("zhao", "INSERT INTO account_keys (fingerprint, account) VALUES ('aa', 'zhao')"),
         ("sun", "UPDATE account_keys SET account = 'sun' WHERE account = 'li'"),
+        ("wu", "UPDATE accounts SET person = 'P-sys' WHERE id = 'wu'"),
         ("qian", "UPDATE accounts SET oidc_issuer = 'https://id', oidc_subject = 'q' WHERE id = 'qian'"),
     ] {
         let person = gw.person(account, "civil", &["applicant"]).await;
@@ -315,6 +399,41 @@ async fn an_account_that_the_log_does_not_bear_out_does_nothing() {
         log.contains("the log does not bear out the state database: no record of role-granted wang auditor")
     );
     assert_eq!(auditor.get("/v1/datasets").await.status, 200, "the others go on");
+}
+
+#[tokio::test]
+async fn what_was_taken_away_is_not_put_back_by_who_writes_the_database() {
+    let mut gw = TestGateway::start().await;
+    let security = gw.person("sec", "audit", &["security_admin"]).await;
+    let li = gw.enrolled("li", "civil", &["applicant", "leader"]);
+    let wang = gw.enrolled("wang", "civil", &["applicant"]);
+    let by = json!({ "by": "certificate" });
+    let leader = json!({ "role": "leader" });
+    assert_eq!(security.post(&of("li", "withdraw-role"), &leader).await.status, 200);
+    let key = security.get("/v1/people/wang").await.json()["certificates"][0].clone();
+    let unbound = security.post(&of("wang", "unbind-certificate"), &json!({ "fingerprint": key })).await;
+    assert_eq!(unbound.json()["certificates"], json!([]), "{}", unbound.text());
+    assert_eq!(gw.client(&li).post("/v1/session", &by).await.status, 200);
+    assert_eq!(gw.client(&wang).post("/v1/session", &by).await.problem(), "401 certificate-unknown");
+    // With the acts that tell of it, as an older copy of the database has them.
+    gw.tamper(
+        &format!(
+            "INSERT INTO account_roles (account, role) VALUES ('li', 'leader');
+         INSERT INTO account_keys (fingerprint, account) VALUES ({key}, 'wang');
+         DELETE FROM acts WHERE kind IN ('role-withdrawn', 'certificate-unbound')"
+        )
+        .replace('"', "'"),
+    );
+    for _ in 0..2 {
+        assert_eq!(gw.client(&li).post("/v1/session", &by).await.problem(), "503 audit-unavailable");
+        assert_eq!(gw.client(&wang).post("/v1/session", &by).await.problem(), "503 audit-unavailable");
+        let log = gw.log();
+        assert!(log.contains("no record of role-granted li leader after role-withdrawn li leader"), "{log}");
+        gw.stop();
+        gw.serve().unwrap();
+    }
+    gw.tamper("DELETE FROM account_roles WHERE account = 'li' AND role = 'leader'");
+    assert_eq!(gw.client(&li).post("/v1/session", &by).await.status, 200);
 }
 
 #[tokio::test]

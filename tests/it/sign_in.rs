@@ -225,6 +225,84 @@ async fn a_certificate_signs_in_while_it_is_good_and_bound() {
 }
 
 #[tokio::test]
+async fn a_session_lasts_no_longer_than_the_certificate_that_it_was_begun_with() {
+    let gw = TestGateway::start().await;
+    let security = gw.person("sec", "audit", &["security_admin"]).await;
+    let system = gw.person("sys", "audit", &["system_admin"]).await;
+    let first = gw.enrol("wang", "civil", &[]);
+    let second = gw.authority.issue("wang", &[], Usage::Client, now()).unwrap();
+    let key = json!({ "fingerprint": second.fingerprint.to_string() });
+    assert_eq!(system.post("/v1/people/wang/bind-certificate", &key).await.status, 200);
+    let by = json!({ "by": "certificate" });
+    let begun = async |client: &Client| gw.nobody().with_cookies(&sign_in(client, &by).await);
+    let (with_first, with_second) = (begun(&first).await, begun(&gw.client(&second)).await);
+    assert_eq!(with_second.get(SESSION).await.status, 200);
+
+    // A list names it: the session is over, though it shows no certificate any more.
+    gw.revoke(std::slice::from_ref(&second.serial), now().plus_seconds(86_400));
+    until("the session is over", async || {
+        (with_second.get(SESSION).await.problem() == "401 certificate-revoked").then_some(())
+    })
+    .await;
+    assert_eq!(with_first.get(SESSION).await.status, 200, "the other certificate is good");
+
+    // It is no longer bound: by either administrator, or on the machine.
+    assert_eq!(security.post("/v1/people/wang/unbind-certificate", &key).await.status, 200);
+    assert_eq!(with_first.get(SESSION).await.problem(), "401 sign-in-required", "all sessions end");
+    let with_first = begun(&first).await;
+    let shown = system.get("/v1/people/wang").await.json()["certificates"].clone();
+    let left = shown[0].as_str().unwrap();
+    let unbind = [
+        "admin",
+        "unbind-certificate",
+        "--config",
+        "sluice.toml",
+        "--account",
+        "wang",
+        "--fingerprint",
+        left,
+    ];
+    let (code, out, err) = gw.sluice(&unbind);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains(left), "{out}");
+    assert_eq!(with_first.get(SESSION).await.problem(), "401 sign-in-required");
+    assert_eq!(sign_in(&first, &by).await.problem(), "401 certificate-unknown");
+    until("the acts are recorded", async || {
+        let acts = gw.records("kind=administration").await;
+        let told =
+            acts.iter().filter(|act| act["action"] == "certificate-unbound" && act["object"] == "wang");
+        (told.count() == 2).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_is_one_that_the_gateway_has_begun() {
+    let gw = TestGateway::start().await;
+    let victim = gw.person("victim", "civil", &["applicant"]).await;
+    for (n, tampering) in (0..).zip([
+        // The own session is another's now; lasts longer; was begun otherwise; was never sealed.
+        "UPDATE sessions SET account = 'victim' WHERE account = 'WHO'",
+        "UPDATE sessions SET since = since + 1 WHERE account = 'WHO'",
+        "UPDATE sessions SET means = 'password' WHERE account = 'WHO'",
+        "UPDATE sessions SET seal = '' WHERE account = 'WHO'",
+        // The own token opens another's session.
+        "CREATE TEMP TABLE own AS SELECT token FROM sessions WHERE account = 'WHO';
+         DELETE FROM sessions WHERE account = 'WHO';
+         DELETE FROM sessions WHERE account = 'victim' AND seal NOT IN (SELECT max(seal) FROM sessions WHERE account = 'victim');
+         UPDATE sessions SET token = (SELECT token FROM own) WHERE account = 'victim'",
+    ]) {
+        let who = format!("mallory{n}");
+        let mallory = gw.person(&who, "civil", &["applicant"]).await;
+        assert_eq!(mallory.get(SESSION).await.status, 200);
+        gw.tamper(&tampering.replace("WHO", &who));
+        assert_eq!(mallory.get(SESSION).await.problem(), "401 sign-in-required", "{tampering}");
+    }
+    assert_eq!(victim.get(SESSION).await.problem(), "401 sign-in-required", "its row has another's token");
+    assert!(gw.log().contains("not as the gateway made it"));
+}
+
+#[tokio::test]
 async fn a_session_ends_without_use_and_after_its_hours_in_any_case() {
     let mut gw = TestGateway::prepare().await;
     let clock = Clock::of(&mut gw);

@@ -4,6 +4,7 @@
 
 use super::facts::{About, Gathered};
 use super::view::CanView;
+use crate::app::gateway::Gateway;
 use crate::app::world::World;
 use crate::approval::application::Application;
 use crate::approval::command::As;
@@ -12,11 +13,10 @@ use crate::approval::permitted;
 use crate::base::{Result, Timestamp};
 use crate::identity::{Account, Role};
 use crate::policy::Action;
-use crate::store::state::StateStore;
 
 /// What the account may do to it now, by its own roles and by those that were lent to it.
 pub(super) fn can(
-    store: &StateStore,
+    gateway: &Gateway,
     world: &World,
     account: &Account,
     application: &Application,
@@ -25,7 +25,7 @@ pub(super) fn can(
     if !world.policy.person_may(account, Action::ApplicationsWrite) {
         return Ok(Vec::new());
     }
-    let gathered = Gathered::for_person(store, world, account, About::Existing(application), now)?;
+    let gathered = Gathered::for_person(gateway, world, account, About::Existing(application), now)?;
     let facts = gathered.facts(world, now);
     let lent = gathered.delegations.iter();
     let lent = lent.map(|loan| As { role: Some(loan.role), for_account: Some(loan.from.id.clone()) });

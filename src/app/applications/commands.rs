@@ -12,6 +12,7 @@
 
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -27,14 +28,14 @@ use crate::app::world::World;
 use crate::approval::event::{Event, What};
 use crate::approval::facts::{By, Facts, PastApproval};
 use crate::approval::{self, Application};
-use crate::base::ids::{ApplicationId, DatasetId, PersonId};
+use crate::base::ids::{AccountId, ApplicationId, DatasetId, PersonId};
 use crate::base::{Code, Error, Result, Timestamp};
 use crate::catalogue::Catalogue;
 use crate::identity::Account;
 use crate::policy::Action;
-use crate::store::state::StateError;
 use crate::store::state::applications::{Appended, Change};
 use crate::store::state::idempotency::{Answered, Key};
+use crate::store::state::{StateError, StateStore};
 
 /// A request that changes something, as it came.
 pub struct Asked {
@@ -63,7 +64,8 @@ pub struct Given {
 /// Writes a new application.
 ///
 /// # Errors
-/// The faults of the body; `forbidden`; `idempotency-key-reused`; `audit-unavailable`.
+/// The faults of the body; `forbidden`; `too-many-drafts`; `idempotency-key-reused`;
+/// `audit-unavailable`.
 pub async fn draft(gateway: &Arc<Gateway>, call: &Call<PersonCaller>, asked: Asked) -> Result<Given> {
     let mut trail = Trail::new(RECORD, call);
     trail.note("command", "draft");
@@ -73,7 +75,7 @@ pub async fn draft(gateway: &Arc<Gateway>, call: &Call<PersonCaller>, asked: Ask
             return Err(Code::Forbidden.into());
         }
         let body = asked.body?;
-        let key = key(&doing.account, asked.key.as_deref(), "draft", None, &body)?;
+        let key = answer_key(&doing.account, asked.key.as_deref(), "draft", None, &body)?;
         doing.once(key.as_ref(), || doing.draft(&body, key.clone()))
     });
     conclude(gateway, call, trail, told.await).await
@@ -106,7 +108,7 @@ pub async fn command(
         let body = asked.body?;
         let order = body::command(&name, &body, asked.if_match)?;
         let path = format!("{id}/{name}");
-        let key = key(&doing.account, asked.key.as_deref(), &path, asked.if_match, &body)?;
+        let key = answer_key(&doing.account, asked.key.as_deref(), &path, asked.if_match, &body)?;
         doing.once(key.as_ref(), || doing.command(&id, &order, key.clone()))
     });
     conclude(gateway, call, trail, told.await).await
@@ -130,7 +132,11 @@ async fn conclude(
     Ok(given)
 }
 
-fn key(
+/// The key under which the answer to a request is kept, where the header has one.
+///
+/// # Errors
+/// `invalid-request` when the header is no key.
+pub(in crate::app) fn answer_key(
     account: &Account,
     header: Option<&str>,
     path: &str,
@@ -139,6 +145,33 @@ fn key(
 ) -> Result<Option<Key>> {
     let path = format!("{path} {}", if_match.unwrap_or(0));
     header.map(|header| body::key(header, &account.id, &path, body)).transpose()
+}
+
+/// What was answered under the key before.
+///
+/// # Errors
+/// `idempotency-key-reused` when it was another request; `not-ready`.
+pub(in crate::app) fn answered<T: DeserializeOwned>(
+    store: &StateStore,
+    key: Option<&Key>,
+    now: Timestamp,
+) -> Result<Option<T>> {
+    let Some(key) = key else { return Ok(None) };
+    match store.answered(key, now).map_err(state)? {
+        Answered::No => Ok(None),
+        Answered::Before(answer) => parse(&answer).map(Some),
+        Answered::OtherRequest => Err(Code::KeyReused.into()),
+    }
+}
+
+/// The caller's account as it is now: since the request began, it may have lost a role or been
+/// disabled.
+///
+/// # Errors
+/// `sign-in-required` when it may not act any more; `not-ready`.
+pub(in crate::app) fn current(store: &StateStore, id: &AccountId) -> Result<Account> {
+    let account = store.account(id).map_err(state)?.map(|profile| profile.account);
+    account.filter(|account| account.active).ok_or_else(|| Code::SignInRequired.into())
 }
 
 /// How often a command is decided anew because something changed meanwhile.
@@ -177,19 +210,15 @@ impl Doing {
     }
 
     fn before(&self, key: Option<&Key>) -> Result<Option<Given>> {
-        let Some(key) = key else { return Ok(None) };
-        match self.gateway.state.answered(key, self.now).map_err(state)? {
-            Answered::No => Ok(None),
-            Answered::Before(answer) => parse(&answer).map(Some),
-            Answered::OtherRequest => Err(Code::KeyReused.into()),
-        }
+        answered(&self.gateway.state, key, self.now)
     }
 
     fn draft(&self, body: &[u8], key: Option<Key>) -> Result<Given> {
         let (store, world, now) = (&self.gateway.state, &*self.world, self.now);
         let body::Draft { terms, renews, acting } = body::draft(body)?;
         let renews = renews.map(|id| self.renewable(&id)).transpose()?;
-        let gathered = Gathered::for_person(store, world, &self.account, About::New(renews.as_ref()), now)?;
+        let gathered =
+            Gathered::for_person(&self.gateway, world, &self.account, About::New(renews.as_ref()), now)?;
         let by = By::Person { account: &self.account, acting: &acting };
         let catalogue = visible(world, &self.caller, &terms.dataset);
         let facts = Facts { catalogue: &catalogue, ..gathered.facts(world, now) };
@@ -225,15 +254,13 @@ impl Doing {
     ) -> Result<(Appended, Given)> {
         let (store, world, now) = (&self.gateway.state, &*self.world, self.now);
         let rests_on = Some(store.revision().map_err(state)?);
-        // As it is now: since the request began, it may have lost a role or been disabled.
-        let account = store.account(&self.account.id).map_err(state)?.map(|profile| profile.account);
-        let account = &account.filter(|account| account.active).ok_or(Code::SignInRequired)?;
+        let account = &current(store, &self.account.id)?;
         let Found { application, unstored } = seen(store, world, account, id)?;
         if application.version != order.version {
             return Err(Code::VersionMismatch.into());
         }
         let about = About::Existing(&application);
-        let gathered = Gathered::for_person(store, world, account, about, now)?;
+        let gathered = Gathered::for_person(&self.gateway, world, account, about, now)?;
         let by = By::Person { account, acting: &order.acting };
         let events = approval::handle(&application, &order.command, &by, &gathered.facts(world, now))?;
         let mut change = Change { rests_on, ..follow(application, events, world, now, key)? };
@@ -328,10 +355,11 @@ fn settle(appended: Appended, given: Option<Given>) -> Result<Given> {
         Appended::Stale => Err(Code::VersionMismatch.into()),
         Appended::Answered(answer) => parse(&answer),
         Appended::KeyReused => Err(Code::KeyReused.into()),
+        Appended::Full => Err(Code::TooManyDrafts.into()),
     }
 }
 
-fn parse(answer: &str) -> Result<Given> {
+fn parse<T: DeserializeOwned>(answer: &str) -> Result<T> {
     serde_json::from_str(answer).map_err(|e| Error::new(Code::Internal).because(e))
 }
 

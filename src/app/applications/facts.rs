@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::state;
+use crate::app::gateway::Gateway;
 use crate::app::world::World;
 use crate::approval::Application;
 use crate::approval::facts::{Delegation, Facts, PastApproval};
@@ -25,6 +26,7 @@ pub(super) struct Gathered {
     renewed: Option<Application>,
     in_force: Vec<Terms>,
     approvals: Vec<PastApproval>,
+    stopped_by_files: bool,
 }
 
 /// About what the facts are gathered.
@@ -39,13 +41,14 @@ pub(super) enum About<'a> {
 impl Gathered {
     /// Gathers what concerns the person who gives a command.
     pub fn for_person(
-        store: &StateStore,
+        gateway: &Gateway,
         world: &World,
         account: &Account,
         about: About<'_>,
         now: Timestamp,
     ) -> Result<Self> {
-        let delegations = delegations(store, account, now)?;
+        let store = &gateway.state;
+        let delegations = delegations(gateway, account, now)?;
         let people = people(account, &delegations);
         let (requester, except, renews) = match about {
             About::Existing(application) => {
@@ -72,6 +75,7 @@ impl Gathered {
         };
         Ok(Self {
             in_force: in_force(store, world, requester, except)?,
+            stopped_by_files: matches!(about, About::Existing(a) if stopped_by_files(world, &a.id)),
             delegations,
             accounts,
             renewed,
@@ -90,19 +94,24 @@ impl Gathered {
             renewed: self.renewed.as_ref(),
             in_force: &self.in_force,
             approvals: &self.approvals,
+            stopped_by_files: self.stopped_by_files,
             now,
         }
     }
 }
 
-/// What is lent to the account now, with whom it is lent by as that account stands today.
-pub(super) fn delegations(store: &StateStore, account: &Account, now: Timestamp) -> Result<Vec<Delegation>> {
+/// What is lent to the account now, with whom it is lent by as that account stands today. What the
+/// log does not bear out is not lent.
+pub(super) fn delegations(gateway: &Gateway, account: &Account, now: Timestamp) -> Result<Vec<Delegation>> {
     let mut delegations = Vec::new();
-    for loan in store.lent_to(&account.id, now).map_err(state)? {
-        if let Some(from) = store.account(&loan.from).map_err(state)? {
-            let (role, since, until) = (loan.role, loan.since, loan.until);
-            delegations.push(Delegation { from: from.account, to: loan.to, role, since, until });
+    for loan in gateway.state.lent_to(&account.id, now).map_err(state)? {
+        let Some(from) = gateway.state.account(&loan.from).map_err(state)? else { continue };
+        if let Err(why) = gateway.confirm_loan(&loan, &from) {
+            tracing::error!(delegation = loan.id, %why, "a delegation is not in force");
+            continue;
         }
+        let (role, since, until) = (loan.role, loan.since, loan.until);
+        delegations.push(Delegation { from: from.account, to: loan.to, role, since, until });
     }
     Ok(delegations)
 }
@@ -131,6 +140,11 @@ fn in_force(
 /// Is it a grant of `policies/grants.toml`? Those have numbers of four digits.
 pub(super) fn is_of_files(grant: &Grant) -> bool {
     grant.id.as_str().rsplit('-').next().is_some_and(|number| number.len() == 4)
+}
+
+/// Is it a grant of the files, and do they say that it is suspended?
+fn stopped_by_files(world: &World, id: &ApplicationId) -> bool {
+    world.policy.authored().iter().any(|grant| grant.suspended && grant.id.as_str() == id.as_str())
 }
 
 /// The terms of a grant of the files.

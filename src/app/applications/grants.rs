@@ -141,7 +141,7 @@ pub async fn get(gateway: &Arc<Gateway>, call: &Call<PersonCaller>, id: &str) ->
             revision: terms.revision().as_str().to_owned(),
             since: since.to_string(),
             until: terms.until.to_string(),
-            can: can(&held.state, &world, &account, &application, now)?
+            can: can(&held, &world, &account, &application, now)?
                 .into_iter()
                 .filter(|can| COMMANDS.contains(&can.command.as_str()))
                 .collect(),

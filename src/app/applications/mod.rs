@@ -19,6 +19,7 @@ mod timers;
 pub mod view;
 
 pub use commands::{Asked, Given, command, draft};
+pub(super) use commands::{answer_key, answered, current};
 pub use grants::{Page as GrantsPage, command as command_grant, get as get_grant, list as list_grants};
 pub use reading::{Search, WaitingFor, events, get, list};
 

@@ -67,7 +67,7 @@ pub async fn list(
     let found = blocking(move || {
         let search = search?;
         let world = held.world();
-        let list = permitted(&held.state, &world, &account, &search, held.now())?;
+        let list = permitted(&held, &world, &account, &search, held.now())?;
         held.state.applications(&list).map_err(state).map(|rows| (rows, list.limit))
     });
     match found.await {
@@ -81,7 +81,7 @@ pub async fn list(
 
 /// The list that the account may have.
 fn permitted(
-    store: &StateStore,
+    gateway: &Gateway,
     world: &World,
     account: &Account,
     search: &Search,
@@ -93,7 +93,7 @@ fn permitted(
     }
     let whose = match (&search.waiting, &search.department) {
         (Some(_), None) if search.state.is_none() => {
-            Whose::WaitingFor(waits_for(store, world, account, now)?)
+            Whose::WaitingFor(waits_for(gateway, world, account, now)?)
         }
         (Some(_), _) => return Err(Error::at(Code::InvalidRequest, "/waiting", Code::NotAllowedValue)),
         (None, department) => whose(world, account, department.as_ref())?,
@@ -122,10 +122,10 @@ pub(super) fn whose(world: &World, account: &Account, department: Option<&Depart
 }
 
 /// In which roles of which departments the account can be waited for.
-fn waits_for(store: &StateStore, world: &World, account: &Account, now: Timestamp) -> Result<Vec<Wait>> {
+fn waits_for(gateway: &Gateway, world: &World, account: &Account, now: Timestamp) -> Result<Vec<Wait>> {
     whose(world, account, None)?;
     let own = account.roles.iter().map(|role| (account.department.clone(), *role));
-    let lent = super::facts::delegations(store, account, now)?;
+    let lent = super::facts::delegations(gateway, account, now)?;
     let lent = lent.iter().map(|loan| (loan.from.department.clone(), loan.role));
     let both = own.chain(lent).flat_map(|(department, role)| {
         [Wait { department: Some(department), role }, Wait { department: None, role }]
@@ -163,7 +163,7 @@ pub async fn get(
     let view = blocking(move || {
         let (store, world, now) = (&held.state, held.world(), held.now());
         let Found { application, .. } = seen(store, &world, &account, &id?)?;
-        let can = can(store, &world, &account, &application, now)?;
+        let can = can(&held, &world, &account, &application, now)?;
         let previous = previous(store, &application)?;
         describe(&world, &application, now, lang, can, previous)
     });

@@ -40,6 +40,7 @@ pub struct NewPerson {
 }
 
 /// A password to be used once.
+#[derive(Clone)]
 pub struct OneTime {
     /// The password.
     pub password: Secret<String>,

@@ -2,26 +2,31 @@
 //!
 //! Invariant: it takes two to give somebody a power: the system administrator makes accounts and
 //! grants no role; the security administrator grants roles and makes no account, nor can bind a
-//! certificate or a subject at the identity provider, or reset a password. Nobody changes an account of their own. Every change is an act
-//! in the log before it is answered.
+//! certificate or a subject at the identity provider, or reset a password. No role is given to an
+//! account that its maker could still sign in to, and one that has roles is put back in force only
+//! by who may give them. Nobody changes an account of their own. Who does it is looked at once more
+//! when it is done. Every change is an act in the log before it is answered.
 
+mod command;
 mod form;
 pub mod view;
 
-use serde::Deserialize;
-use time::Date;
+use serde::{Deserialize, Serialize};
 
 pub use form::{NewPerson, OneTime, checked, one_time, outside};
 
+use self::command::Command;
 use self::view::{PeoplePage, PersonMade, PersonView};
+use super::applications::{Asked, answer_key};
 use super::call::{Call, Known, PersonCaller};
 use super::gateway::Gateway;
 use super::subject;
 use super::trail::Trail;
-use crate::base::ids::{AccountId, DepartmentId, Fingerprint};
-use crate::base::{Code, Error, Result};
-use crate::identity::Role;
+use crate::base::ids::{AccountId, DepartmentId};
+use crate::base::{Code, Error, Result, Secret, Timestamp};
+use crate::identity::Account;
 use crate::policy::Action;
+use crate::store::state::idempotency::{Answered, Basis, Key};
 use crate::store::state::{Change, Changed, NewAccount, Profile};
 
 /// The most accounts on a page.
@@ -94,83 +99,71 @@ pub async fn view(gateway: &Gateway, call: &Call<PersonCaller>, account: &str) -
     }
 }
 
+/// How often a command is decided anew because something changed meanwhile.
+const TRIES: usize = 16;
+
 /// Makes an account without roles; for the system administrator.
 ///
 /// # Errors
-/// `forbidden`, `account-taken`; the faults of the body; `overloaded`, `audit-unavailable`,
-/// `not-ready`.
-pub async fn make(
-    gateway: &Gateway,
-    call: &Call<PersonCaller>,
-    body: Result<impl AsRef<[u8]>>,
-) -> Result<PersonMade> {
+/// `forbidden`, `not-separate`, `account-taken`; the faults of the body; `idempotency-key-reused`;
+/// `overloaded`, `audit-unavailable`, `not-ready`.
+pub async fn make(gateway: &Gateway, call: &Call<PersonCaller>, asked: Asked) -> Result<PersonMade> {
     let mut trail = Trail::new("people-change", call);
-    match made(gateway, call, body).await {
-        Ok(made) => {
-            trail.note("command", "make");
-            trail.note("account", &made.person.account);
-            gateway.in_force().await?;
-            gateway.record(trail.end(Code::Ok)).await?;
-            Ok(made)
-        }
-        Err(error) => Err(gateway.record_failure(&call.caller, trail, error).await),
+    trail.note("command", "make");
+    let done = made(gateway, call, asked).await;
+    if let Ok(came) = &done {
+        trail.note("account", came.account.as_str());
     }
+    conclude(gateway, call, trail, done).await
 }
 
-async fn made(
-    gateway: &Gateway,
-    call: &Call<PersonCaller>,
-    body: Result<impl AsRef<[u8]>>,
-) -> Result<PersonMade> {
-    permit(gateway, call, &[Action::PeopleManage])?;
-    let now = gateway.now();
-    let account = checked(subject::read(body?.as_ref())?, &gateway.world().catalogue, now.day())?;
-    if account.person == call.caller.account.person {
-        return Err(Code::NotSeparate.into());
+async fn made(gateway: &Gateway, call: &Call<PersonCaller>, asked: Asked) -> Result<Came> {
+    permit(gateway, &call.caller.account, &[Action::PeopleManage])?;
+    let (body, key) = opened(call, "people", asked)?;
+    let new: NewPerson = subject::read(&body)?;
+    let account = checked(new, &gateway.world().catalogue, gateway.now().day())?;
+    let mut password = None;
+    for _ in 0..TRIES {
+        let (seen, caller) = acting(gateway, call).await?;
+        permit(gateway, &caller, &[Action::PeopleManage])?;
+        if let Some(before) = came_before(gateway, key.as_ref()).await? {
+            return Ok(before);
+        }
+        if account.person == caller.person {
+            return Err(Code::NotSeparate.into());
+        }
+        let (one_time, kept) = some_password(gateway, &mut password).await?;
+        let came = Came { account: account.id.clone(), one_time: Some(one_time) };
+        let (answer, new, actor, now) =
+            (came.answer(gateway, key.as_ref())?, account.clone(), caller.id.to_string(), gateway.now());
+        let until = came.one_time.as_ref().map(|one_time| one_time.until);
+        let done = gateway.with_state(move |state| {
+            let new = NewAccount { account: &new, password: &kept, until, code_secret: None };
+            state.make_account_if(&basis(seen, &answer), &new, &actor, now)
+        });
+        match done.await? {
+            Changed::Stale => {}
+            changed => return outcome(changed).map(|()| came),
+        }
     }
-    let one_time = one_time(&gateway.rng, now)?;
-    let kept = gateway.entry.hashing.keep(one_time.password.clone()).await?;
-    let (actor, until) = (call.caller.account.id.to_string(), one_time.until);
-    let profile = Profile {
-        account: account.clone(),
-        has_password: false,
-        has_code: false,
-        keys: vec![],
-        outside: None,
-    };
-    let done = gateway.with_state(move |state| {
-        let new = NewAccount { account: &account, password: &kept, until: Some(until), code_secret: None };
-        state.make_account(&new, &actor, now)
-    });
-    outcome(done.await?)?;
-    Ok(PersonMade::of(&profile, &one_time))
+    Err(Error::new(Code::NotReady).retry_after(1))
 }
 
 /// Carries out a command on an account.
 ///
 /// # Errors
 /// `forbidden`, `not-found`, `not-separate`, `exclusive-roles`, `account-taken`, `wrong-state`; the
-/// faults of the body; `overloaded`, `audit-unavailable`, `not-ready`.
+/// faults of the body; `idempotency-key-reused`; `overloaded`, `audit-unavailable`, `not-ready`.
 pub async fn command(
     gateway: &Gateway,
     call: &Call<PersonCaller>,
     account: &str,
     command: &str,
-    body: Result<impl AsRef<[u8]>>,
+    asked: Asked,
 ) -> Result<PersonMade> {
     let mut trail = Trail::new("people-change", call);
-    match carried_out(gateway, call, &mut trail, account, command, body).await {
-        Ok((account, one_time)) => {
-            gateway.in_force().await?;
-            gateway.record(trail.end(Code::Ok)).await?;
-            let profile = find(gateway, account.as_str()).await?;
-            Ok(match one_time {
-                Some(one_time) => PersonMade::of(&profile, &one_time),
-                None => PersonMade::without_password(&profile),
-            })
-        }
-        Err(error) => Err(gateway.record_failure(&call.caller, trail, error).await),
-    }
+    let done = carried_out(gateway, call, &mut trail, account, command, asked).await;
+    conclude(gateway, call, trail, done).await
 }
 
 async fn carried_out(
@@ -179,35 +172,156 @@ async fn carried_out(
     trail: &mut Trail,
     account: &str,
     command: &str,
-    body: Result<impl AsRef<[u8]>>,
-) -> Result<(AccountId, Option<OneTime>)> {
+    asked: Asked,
+) -> Result<Came> {
     let command = Command::named(command).ok_or(Code::NotFound)?;
-    permit(gateway, call, command.actions())?;
+    permit(gateway, &call.caller.account, command.actions())?;
     trail.note("command", command.as_str());
-    let profile = find(gateway, account).await?;
-    let id = profile.account.id.clone();
+    let (body, key) = opened(call, &format!("people/{account}/{}", command.as_str()), asked)?;
+    let id = find(gateway, account).await?.account.id;
     trail.note("account", id.as_str());
-    if profile.account.person == call.caller.account.person {
-        return Err(Code::NotSeparate.into());
-    }
-    let now = gateway.now();
-    let (change, one_time) = match command.change(body?.as_ref(), now.day())? {
-        Some(change) => (change, None),
-        None => {
-            let one_time = one_time(&gateway.rng, now)?;
-            let password = gateway.entry.hashing.keep(one_time.password.clone()).await?;
-            (Change::ResetPassword { password, until: one_time.until, guarded: true }, Some(one_time))
+    let mut password = None;
+    for _ in 0..TRIES {
+        let (seen, caller) = acting(gateway, call).await?;
+        permit(gateway, &caller, command.actions())?;
+        if let Some(before) = came_before(gateway, key.as_ref()).await? {
+            return Ok(before);
         }
-    };
-    let (target, actor) = (id.clone(), call.caller.account.id.to_string());
-    let done = gateway.with_state(move |state| state.change_account(&target, &change, &actor, now)).await?;
-    outcome(done.ok_or(Code::NotFound)?)?;
-    Ok((id, one_time))
+        let profile = find(gateway, account).await?;
+        permit(gateway, &caller, command.actions_on(&profile.account))?;
+        if profile.account.person == caller.person {
+            return Err(Code::NotSeparate.into());
+        }
+        // Whoever knows a password that was chosen already would share it with who has the certificate.
+        let binds = matches!(command, Command::BindCertificate | Command::BindOidc);
+        if binds && (profile.has_password || profile.has_code) {
+            return Err(Code::WrongState.into());
+        }
+        let now = gateway.now();
+        let (change, one_time) = match command.change(&body, now.day())? {
+            Some(change) => (change, None),
+            None => {
+                let (one_time, password) = some_password(gateway, &mut password).await?;
+                let until = one_time.until;
+                (Change::ResetPassword { password, until, guarded: true }, Some(one_time))
+            }
+        };
+        let came = Came { account: id.clone(), one_time };
+        let (answer, target, actor) =
+            (came.answer(gateway, key.as_ref())?, id.clone(), caller.id.to_string());
+        let done = gateway.with_state(move |state| {
+            state.change_account_if(&basis(seen, &answer), &target, &change, &actor, now)
+        });
+        match done.await?.ok_or(Code::NotFound)? {
+            Changed::Stale => {}
+            changed => return outcome(changed).map(|()| came),
+        }
+    }
+    Err(Error::new(Code::NotReady).retry_after(1))
 }
 
-fn permit(gateway: &Gateway, call: &Call<PersonCaller>, actions: &[Action]) -> Result<()> {
+/// Has what was done recorded and in force, and only then answers.
+async fn conclude(
+    gateway: &Gateway,
+    call: &Call<PersonCaller>,
+    trail: Trail,
+    done: Result<Came>,
+) -> Result<PersonMade> {
+    let Came { account, one_time } = match done {
+        Ok(came) => came,
+        Err(error) => return Err(gateway.record_failure(&call.caller, trail, error).await),
+    };
+    gateway.in_force().await?;
+    gateway.record(trail.end(Code::Ok)).await?;
+    let profile = find(gateway, account.as_str()).await?;
+    Ok(match one_time {
+        Some(one_time) => PersonMade::of(&profile, &one_time),
+        None => PersonMade::without_password(&profile),
+    })
+}
+
+/// What a command came to.
+struct Came {
+    account: AccountId,
+    one_time: Option<OneTime>,
+}
+
+/// The same, as it is kept under a key.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    account: AccountId,
+    one_time: Option<(String, Timestamp)>,
+}
+
+impl Came {
+    /// What is kept of it under the key, if there is one.
+    fn answer(&self, gateway: &Gateway, key: Option<&Key>) -> Result<Option<(Key, String)>> {
+        let Some(key) = key else { return Ok(None) };
+        let one_time = self.one_time.as_ref();
+        let one_time = one_time.map(|one_time| (one_time.password.reveal().clone(), one_time.until));
+        let kept = serde_json::to_string(&Kept { account: self.account.clone(), one_time });
+        let kept = Secret::new(kept.map_err(|e| Error::new(Code::Internal).because(e))?);
+        let sealed = gateway.entry.key.seal_answer(key, &kept, &gateway.rng).ok_or(Code::NotReady)?;
+        Ok(Some((key.clone(), sealed)))
+    }
+}
+
+fn basis(seen: i64, answer: &Option<(Key, String)>) -> Basis<'_> {
+    Basis { seen, answer: answer.as_ref().map(|(key, answer)| (key, answer.as_str())) }
+}
+
+/// The body, and the key under which the answer is kept.
+fn opened(call: &Call<PersonCaller>, path: &str, asked: Asked) -> Result<(Vec<u8>, Option<Key>)> {
+    let body = asked.body?;
+    let key = answer_key(&call.caller.account, asked.key.as_deref(), path, None, &body)?;
+    Ok((body, key))
+}
+
+/// What the same request came to under this key before.
+async fn came_before(gateway: &Gateway, key: Option<&Key>) -> Result<Option<Came>> {
+    let Some(key) = key.cloned() else { return Ok(None) };
+    let (asked, now) = (key.clone(), gateway.now());
+    match gateway.with_state(move |state| state.answered(&asked, now)).await? {
+        Answered::No => Ok(None),
+        Answered::OtherRequest => Err(Code::KeyReused.into()),
+        Answered::Before(sealed) => {
+            let kept = gateway.entry.key.open_answer(&key, &sealed).ok_or(Code::Internal)?;
+            let kept = serde_json::from_str::<Kept>(kept.reveal());
+            // What stands in it is no matter for a log.
+            let Kept { account, one_time } = kept.map_err(|_| Code::Internal)?;
+            let one_time = one_time.map(|(text, until)| OneTime { password: Secret::new(text), until });
+            Ok(Some(Came { account, one_time }))
+        }
+    }
+}
+
+/// A one-time password and what is kept of it; the same however often something changed meanwhile,
+/// since hashing takes its time.
+async fn some_password(
+    gateway: &Gateway,
+    made: &mut Option<(OneTime, Secret<String>)>,
+) -> Result<(OneTime, Secret<String>)> {
+    if let Some(made) = made {
+        return Ok(made.clone());
+    }
+    let one_time = one_time(&gateway.rng, gateway.now())?;
+    let kept = gateway.entry.hashing.keep(one_time.password.clone()).await?;
+    Ok(made.insert((one_time, kept)).clone())
+}
+
+/// The caller as it is now, and the state's revision before that was read: since the request began,
+/// it may have lost a role or been disabled.
+async fn acting(gateway: &Gateway, call: &Call<PersonCaller>) -> Result<(i64, Account)> {
+    let id = call.caller.account.id.clone();
+    let found = gateway.with_state(move |state| Ok((state.revision()?, state.account(&id)?)));
+    let (seen, profile) = found.await?;
+    let account = profile.map(|profile| profile.account).filter(|account| account.active);
+    Ok((seen, account.ok_or(Code::SignInRequired)?))
+}
+
+fn permit(gateway: &Gateway, caller: &Account, actions: &[Action]) -> Result<()> {
     let policy = &gateway.world().policy;
-    let permitted = actions.iter().any(|action| call.caller.may(policy, *action));
+    let permitted = actions.iter().any(|action| policy.person_may(caller, *action));
     if permitted { Ok(()) } else { Err(Code::Forbidden.into()) }
 }
 
@@ -222,172 +336,7 @@ fn outcome(changed: Changed) -> Result<()> {
         Changed::Yes | Changed::Unchanged => Ok(()),
         Changed::Taken => Err(Code::AccountTaken.into()),
         Changed::Exclusive => Err(Code::ExclusiveRoles.into()),
-        Changed::HasRoles | Changed::Bound => Err(Code::WrongState.into()),
-    }
-}
-
-/// What can be done about an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Command {
-    GiveRole,
-    WithdrawRole,
-    Disable,
-    Enable,
-    ResetPassword,
-    ResetTotp,
-    BindCertificate,
-    BindOidc,
-    SetEmail,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OfRole {
-    role: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OfKey {
-    fingerprint: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OfOutside {
-    issuer: String,
-    subject: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OfEmail {
-    email: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
-
-impl Command {
-    const ALL: [Command; 9] = [
-        Command::GiveRole,
-        Command::WithdrawRole,
-        Command::Disable,
-        Command::Enable,
-        Command::ResetPassword,
-        Command::ResetTotp,
-        Command::BindCertificate,
-        Command::BindOidc,
-        Command::SetEmail,
-    ];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Command::GiveRole => "give-role",
-            Command::WithdrawRole => "withdraw-role",
-            Command::Disable => "disable",
-            Command::Enable => "enable",
-            Command::ResetPassword => "reset-password",
-            Command::ResetTotp => "reset-totp",
-            Command::BindCertificate => "bind-certificate",
-            Command::BindOidc => "bind-oidc",
-            Command::SetEmail => "set-email",
-        }
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|command| command.as_str() == name)
-    }
-
-    /// What one of must be permitted. Who resets the password does not reset the code generator:
-    /// whoever could do both could be anybody; nor does who gives roles say who signs in.
-    fn actions(self) -> &'static [Action] {
-        match self {
-            Command::GiveRole | Command::WithdrawRole | Command::ResetTotp => &[Action::PeopleRoles],
-            Command::Disable => &[Action::PeopleManage, Action::PeopleRoles],
-            Command::Enable
-            | Command::ResetPassword
-            | Command::BindCertificate
-            | Command::BindOidc
-            | Command::SetEmail => &[Action::PeopleManage],
-        }
-    }
-
-    /// The change that it comes to; none for a password, which is made first.
-    fn change(self, body: &[u8], today: Date) -> Result<Option<Change>> {
-        let at = |pointer, fault| Error::at(Code::InvalidRequest, pointer, fault);
-        Ok(Some(match self {
-            Command::GiveRole | Command::WithdrawRole => {
-                let role = Role::parse(&subject::read::<OfRole>(body)?.role);
-                // That role is a system's.
-                let role = role.filter(|role| *role != Role::CitizenService);
-                let role = role.ok_or_else(|| at("/role", Code::NotAllowedValue))?;
-                if self == Command::GiveRole { Change::GiveRole(role) } else { Change::WithdrawRole(role) }
-            }
-            Command::BindCertificate => {
-                let key = Fingerprint::parse(&subject::read::<OfKey>(body)?.fingerprint);
-                Change::BindCertificate(key.ok_or_else(|| at("/fingerprint", Code::WrongPattern))?)
-            }
-            Command::BindOidc => {
-                let OfOutside { issuer, subject } = subject::read(body)?;
-                Change::BindOutside(form::outside(&issuer, &subject, today)?)
-            }
-            Command::SetEmail => {
-                let email = subject::read::<OfEmail>(body)?.email;
-                form::check_email(email.as_deref())?;
-                Change::SetEmail(email)
-            }
-            Command::Disable | Command::Enable | Command::ResetTotp | Command::ResetPassword => {
-                let Nothing {} = subject::read(body)?;
-                match self {
-                    Command::Disable => Change::Disable,
-                    Command::Enable => Change::Enable,
-                    Command::ResetTotp => Change::ResetCode,
-                    _ => return Ok(None),
-                }
-            }
-        }))
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use time::macros::date;
-
-    use super::*;
-
-    const TODAY: Date = date!(2026 - 11 - 22);
-
-    #[test]
-    fn who_makes_accounts_can_give_no_power_and_who_gives_it_cannot_become_another() {
-        let manage = |command: Command| command.actions().contains(&Action::PeopleManage);
-        let grant = |command: Command| command.actions().contains(&Action::PeopleRoles);
-        for command in Command::ALL {
-            assert!(command == Command::Disable || manage(command) != grant(command), "{command:?}");
-        }
-        assert!(grant(Command::GiveRole) && manage(Command::ResetPassword) && grant(Command::ResetTotp));
-    }
-
-    #[test]
-    fn a_command_takes_its_own_members_and_no_others() {
-        let fault =
-            |command: Command, body: &str| command.change(body.as_bytes(), TODAY).err().map(|e| e.code);
-        assert_eq!(fault(Command::Disable, "{}"), None);
-        assert_eq!(fault(Command::Disable, r#"{"role":"leader"}"#), Some(Code::InvalidRequest));
-        assert_eq!(fault(Command::GiveRole, r#"{"role":"leader"}"#), None);
-        assert_eq!(fault(Command::GiveRole, r#"{"role":"citizen_service"}"#), Some(Code::InvalidRequest));
-        let there = |issuer: &str, subject: &str| format!(r#"{{"issuer":"{issuer}","subject":"{subject}"}}"#);
-        assert_eq!(fault(Command::BindOidc, &there("https://id.example", "a1b2")), None);
-        for (issuer, subject) in [
-            ("http://id.example", "a1b2"),
-            ("https://id.example", ""),
-            ("https://id.example", "11010519491231002X"),
-        ] {
-            assert_eq!(fault(Command::BindOidc, &there(issuer, subject)), Some(Code::InvalidRequest));
-        }
-        assert_eq!(fault(Command::SetEmail, r#"{"email":"a@b"}"#), None);
-        assert_eq!(fault(Command::SetEmail, r#"{"email":"a b@c"}"#), Some(Code::InvalidRequest));
+        Changed::HasRoles | Changed::Bound | Changed::Unclaimed => Err(Code::WrongState.into()),
+        Changed::Stale => Err(Code::NotReady.into()),
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: a request of a person is told with the account as the database has it at that
 //! moment, so a session that was ended, or a role that was taken away, is gone on the next request.
 //! There is no memory to go stale: to find out that nothing changed would cost the same one read.
+//! And a session is one that the gateway has begun, whatever the database says.
 //!
 //! - [`sign_in`]: how a session begins, and how it does not.
 //! - [`oidc`]: the same by way of the identity provider; [`journey`] is what ties there and back.
@@ -24,7 +25,7 @@ use super::attempts::Attempts;
 use super::call::PersonCaller;
 use super::gateway::Gateway;
 use super::hashing::Hashing;
-use super::sealing::CredentialKey;
+use super::sealing::{CredentialKey, SessionRow, Shown};
 use crate::base::ids::{AccountId, hex};
 use crate::base::{Code, Error, Result, Secret, Timestamp};
 use crate::config::SessionsSection;
@@ -65,6 +66,8 @@ const UNNOTED: i64 = 60;
 pub struct SignedIn {
     /// The session.
     pub session: Arc<Session>,
+    /// The certificate that it was begun with, if it was: to be looked at whether it still is good.
+    pub shown: Option<Shown>,
     /// When it ends, used or not.
     pub ends: Timestamp,
 }
@@ -111,15 +114,37 @@ impl Gateway {
             Ok(Some((session, unrecorded)))
         };
         let mut found = self.with_state(find.clone()).await?;
-        if found.as_ref().is_some_and(|(_, unrecorded)| *unrecorded) {
+        let is_new = |(session, unrecorded): &(Session, bool)| {
+            // Another gateway may have had the change recorded.
+            *unrecorded || (self.state.is_shared() && self.confirm_account(&session.profile).is_err())
+        };
+        if found.as_ref().is_some_and(is_new) {
             // What was changed is not in force before it is recorded.
             self.in_force().await?;
             found = self.with_state(find).await?;
         }
         let (session, _) = found.ok_or(Code::SignInRequired)?;
-        let stands = self.confirm_account(&session.profile).await;
+        let shown = self.sealed_in(&session)?;
+        let stands = self.confirm_account(&session.profile);
         stands.map_err(|e| Error::new(Code::AuditUnavailable).because(e))?;
-        Ok(SignedIn { ends: session.since.plus_seconds(lasting.whole), session: Arc::new(session) })
+        Ok(SignedIn { ends: session.since.plus_seconds(lasting.whole), session: Arc::new(session), shown })
+    }
+
+    /// The certificate that a session was begun with, if it was.
+    ///
+    /// # Errors
+    /// `sign-in-required` when the gateway did not make the session as it is, or the certificate's key
+    /// is the account's no longer.
+    fn sealed_in(&self, session: &Session) -> Result<Option<Shown>> {
+        let opened = self.entry.key.open_session(&SessionRow::of(session), &session.seal);
+        let shown = opened.ok_or_else(|| {
+            tracing::error!(session = %session.id, "a session is not as the gateway made it: it signs nobody in");
+            Code::SignInRequired
+        })?;
+        match shown {
+            Some(shown) if !session.profile.keys.contains(&shown.key) => Err(Code::SignInRequired.into()),
+            shown => Ok(shown),
+        }
     }
 
     /// Does blocking work with the state database.

@@ -11,6 +11,7 @@ use super::{SignedIn, new_token};
 use crate::app::attempts::Source;
 use crate::app::call::{Call, PersonCaller};
 use crate::app::gateway::Gateway;
+use crate::app::sealing::SessionRow;
 use crate::app::subject;
 use crate::app::trail::Trail;
 use crate::base::ids::decode_hex;
@@ -203,10 +204,18 @@ async fn rotate(
     change: impl FnOnce(&StateStore, Rotation<'_>, Timestamp) -> Result<bool, StateError> + Send + 'static,
 ) -> Result<Secret<String>> {
     let (token, kept) = new_token(gateway)?;
-    let (caller, now) = (call.caller.clone(), gateway.now());
+    let (caller, lasting, now) = (call.caller.clone(), gateway.entry.lasting, gateway.now());
+    let own = gateway.with_state(move |state| {
+        let own = state.sessions_of(&caller.account.id, lasting, now)?;
+        Ok(own.into_iter().find(|session| *session.id == *caller.session))
+    });
+    let session = own.await?.ok_or(Code::SignInRequired)?;
+    let shown = gateway.sealed_in(&session)?;
+    let next = SessionRow { token: &kept, ..SessionRow::of(&session) };
+    let seal = gateway.entry.key.seal_session(&next, shown.as_ref(), &gateway.rng).ok_or(Code::NotReady)?;
     let changed = gateway.with_state(move |state| {
-        let rotation = Rotation { account: &caller.account.id, session: &caller.session, token: &kept };
-        change(state, rotation, now)
+        let (account, token) = (&session.profile.account.id, &*kept);
+        change(state, Rotation { account, session: &session.id, token, seal: &seal }, now)
     });
     if changed.await? { Ok(token) } else { Err(Code::SignInRequired.into()) }
 }

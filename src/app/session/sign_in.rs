@@ -10,10 +10,11 @@ use super::{SignedIn, account_named, new_token};
 use crate::app::attempts::Source;
 use crate::app::call::Call;
 use crate::app::gateway::Gateway;
+use crate::app::sealing::{SessionRow, Shown};
 use crate::app::subject;
 use crate::app::trail::Trail;
 use crate::audit::record::Draft;
-use crate::base::ids::{AccountId, Fingerprint, RequestId, hex};
+use crate::base::ids::{AccountId, RequestId, hex};
 use crate::base::{Code, Error, Result, Secret};
 use crate::identity::CodeSecret;
 use crate::store::state::{Credentials, Means, NewSession};
@@ -29,8 +30,8 @@ pub struct Visit {
     pub network: Source,
     /// What the device kept from an earlier sign-in, if anything.
     pub device: Option<Secret<String>>,
-    /// The key of the client certificate, if one was shown and is good now.
-    pub certificate: Result<Fingerprint, Code>,
+    /// The client certificate, if one was shown and is good now.
+    pub certificate: Result<Shown, Code>,
 }
 
 /// A session that has begun, and what the device is to keep.
@@ -103,9 +104,9 @@ pub async fn sign_in_as(
 }
 
 async fn by_certificate(gateway: &Gateway, visit: &Visit) -> Result<Begun> {
-    let key = match visit.certificate {
-        Ok(key) => key,
-        Err(code) => return Err(refuse(gateway, visit, None, code.into()).await),
+    let key = match &visit.certificate {
+        Ok(shown) => shown.key,
+        Err(code) => return Err(refuse(gateway, visit, None, (*code).into()).await),
     };
     match gateway.with_state(move |state| state.account_of_key(&key)).await? {
         Some(account) => sign_in_as(gateway, visit, &account, Means::Certificate).await,
@@ -212,9 +213,12 @@ async fn begin(
     let (token, kept) = new_token(gateway)?;
     let id = hex(&gateway.random::<8>()?);
     let (lasting, now) = (gateway.entry.lasting, gateway.now());
-    let (session, holder, kept) = (id.clone(), account.clone(), kept);
+    let shown = visit.certificate.as_ref().ok().filter(|_| means == Means::Certificate);
+    let row = SessionRow { id: &id, token: &kept, account, means, since: now };
+    let seal = gateway.entry.key.seal_session(&row, shown, &gateway.rng).ok_or(Code::NotReady)?;
+    let (session, holder) = (id.clone(), account.clone());
     let begun = gateway.with_state(move |state| {
-        let new = NewSession { id: &session, token: &kept, account: &holder, means, code_step };
+        let new = NewSession { id: &session, token: &kept, seal: &seal, account: &holder, means, code_step };
         state.begin_session(&new, lasting, now)
     });
     if !begun.await? {

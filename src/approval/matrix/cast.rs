@@ -102,6 +102,7 @@ impl<'a> Cast<'a> {
             renewed: None,
             in_force: &[],
             approvals: &[],
+            stopped_by_files: false,
             now,
         }
     }

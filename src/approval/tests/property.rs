@@ -252,6 +252,13 @@ fn holds(application: &Application, world: &World) -> Result<(), TestCaseError> 
         let stopped = events[..at].iter().rposition(|e| matches!(e.what, What::Suspended { .. })).unwrap();
         let said = people(&events[stopped..=at], |e| matches!(e.what, What::ResumeAsked | What::Resumed));
         prop_assert!(said.iter().collect::<BTreeSet<_>>().len() >= 2);
+        // And what the owner stopped only with the owner's word.
+        let by_owner = |e: &Event| {
+            e.by.department() == Some(&application.provider) && e.by.role() != Some(Role::SecurityAdmin)
+        };
+        let mut words =
+            events[stopped + 1..=at].iter().filter(|e| matches!(e.what, What::ResumeAsked | What::Resumed));
+        prop_assert!(!by_owner(&events[stopped]) || words.any(by_owner));
     }
     Ok(())
 }

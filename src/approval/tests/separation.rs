@@ -179,6 +179,27 @@ fn the_supervisor_is_neither_of_the_two_departments_nor_anybody_who_acted_for_on
 }
 
 #[test]
+fn what_the_owner_has_stopped_goes_on_only_with_the_owners_word() {
+    let mut world = World::active();
+    let admins = ["hrss.security_admin", "hrss.second_admin", "civil.security_admin"];
+    world.join(admins[1], admins[1], "hrss", &[Role::SecurityAdmin]);
+    world.join(admins[2], admins[2], "civil", &[Role::SecurityAdmin]);
+    world.does("civil.leader", Command::Suspend { note: note() }).unwrap();
+    for admin in admins {
+        world.does(admin, Command::Resume).unwrap();
+        assert_eq!(world.state(), State::Suspended, "{admin}");
+    }
+    world.does("civil.sharing_lead", Command::Resume).unwrap();
+    assert_eq!(world.state(), State::Active);
+    // What the security administrator has stopped, two of them let go on.
+    world.does(admins[0], Command::Suspend { note: note() }).unwrap();
+    world.does(admins[1], Command::Resume).unwrap();
+    assert_eq!(world.state(), State::Suspended);
+    world.does(admins[2], Command::Resume).unwrap();
+    assert_eq!(world.state(), State::Active);
+}
+
+#[test]
 fn two_are_needed_to_resume_and_a_deputy_is_not_the_second() {
     let mut world = World::active();
     world.join("civil.deputy", "civil.deputy", "civil", &[]);

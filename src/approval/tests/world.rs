@@ -251,6 +251,7 @@ impl World {
             renewed: None,
             in_force: &self.in_force,
             approvals: &self.approvals,
+            stopped_by_files: false,
             now: self.now,
         }
     }

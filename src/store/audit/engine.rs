@@ -190,11 +190,12 @@ pub(super) fn settle(db: &mut Db) {
 /// [`end_reading`], or with the connection.
 pub(super) fn begin_reading(db: &mut Db) -> Result<(), DatabaseError> {
     use diesel::connection::SimpleConnection;
-    Ok(match db {
+    match db {
         Db::Sqlite(conn) => conn.batch_execute("BEGIN")?,
         #[cfg(feature = "postgres")]
         Db::Postgres(conn) => conn.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?,
-    })
+    }
+    Ok(())
 }
 
 /// Ends what [`begin_reading`] began.

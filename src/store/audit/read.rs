@@ -18,6 +18,7 @@ use super::progress::{Progress, Shared};
 use super::rows::{self, TileReader};
 use super::schema::{entry, key, number, opening_id, opening_of, progress, record, subject};
 use super::sqlite;
+use crate::audit::facets::Facets;
 use crate::audit::proof::{self, ProofError};
 use crate::audit::{Hash, SignedRecord, SubjectKey, Tile, Token};
 use crate::base::Timestamp;
@@ -205,6 +206,47 @@ impl Reader {
         let limit = limit.clamp(1, MAX_PAGE);
         let (found, lag) = self.look_up(PATIENCE, |index| query.limit(limit as i64 + 1).load(index))?;
         self.page(found, limit, lag)
+    }
+
+    /// Hands over every record of a kind that concerns no dataset, from index `from` on, in the order
+    /// of the log: those that the index has by way of the index, which is not waited for, and what
+    /// comes behind them from the log itself. For who must have them all at a start, when the index
+    /// may be far behind. Gives how far the log was: from there on they are handed over the next time.
+    pub fn each_without_dataset(
+        &self,
+        kind: &str,
+        from: u64,
+        mut take: impl FnMut(&str),
+    ) -> Result<u64, ReadError> {
+        let size = self.now(u64::MAX)?.size;
+        let (found, seen) = match self.index.load_full() {
+            None => (Vec::new(), 0),
+            Some(index) => index.get()?.transaction(|index| {
+                let seen: Option<i64> =
+                    progress::table.find(0).select(progress::size).first(index).optional()?;
+                let seen = seen.map_or(0, number).min(size);
+                let of_kind = entry::dataset.eq("").and(entry::kind.eq(kind));
+                let of_kind = of_kind.and(entry::idx.ge(key(from))).and(entry::idx.lt(key(seen)));
+                let found = entry::table.filter(of_kind).select(entry::idx).order(entry::idx);
+                Ok::<_, diesel::result::Error>((found.load::<i64>(index)?, seen))
+            })?,
+        };
+        for some in found.chunks(MAX_PAGE) {
+            let page = self.page(some.to_vec(), MAX_PAGE, 0)?;
+            page.records.iter().for_each(|record| take(&record.leaf));
+        }
+        let mut from = seen.max(from);
+        while from < size {
+            let to = size.min(from + MAX_PAGE as u64);
+            for (index, leaf) in rows::leaves(&mut *self.log()?, from, to)? {
+                let record = stored(index, leaf)?;
+                if Facets::of(record.leaf.as_bytes()).kind == kind {
+                    take(&record.leaf);
+                }
+            }
+            from = to;
+        }
+        Ok(size)
     }
 
     /// The record of a request.

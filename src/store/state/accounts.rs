@@ -6,93 +6,16 @@
 
 use diesel::prelude::*;
 
+use super::account::{Change, Changed, NewAccount, Profile, made_as};
+use super::idempotency::Basis;
 use super::schema::{account_keys, account_roles, accounts};
 use super::{Db, StateError, StateStore, acts, bump, emergency, sessions};
 use crate::base::ids::{AccountId, DepartmentId, Fingerprint, PersonId};
-use crate::base::{Lang, Secret, Timestamp};
+use crate::base::{Lang, Timestamp};
 use crate::identity::{Account, Outside, Role, role};
 
 /// The most holders of a role that are told of something.
 const MOST_HOLDERS: i64 = 200;
-
-/// An account, and what it can be signed in with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Profile {
-    /// The account.
-    pub account: Account,
-    /// Has the person chosen the password? A one-time password is not chosen.
-    pub has_password: bool,
-    /// Has the person set up a code generator?
-    pub has_code: bool,
-    /// The keys of the certificates that it signs in with.
-    pub keys: Vec<Fingerprint>,
-    /// Who the person is at the identity provider, where that is what it signs in with.
-    pub outside: Option<Outside>,
-}
-
-/// An account to be made. It has the roles of `account`.
-#[derive(Debug)]
-pub struct NewAccount<'a> {
-    /// The account.
-    pub account: &'a Account,
-    /// What is kept of its password.
-    pub password: &'a Secret<String>,
-    /// Until when that can be used, once; none for a password that is the person's own.
-    pub until: Option<Timestamp>,
-    /// The secret of its code generator, sealed, where it is set up already.
-    pub code_secret: Option<&'a str>,
-}
-
-/// A change of an account.
-#[derive(Debug, Clone)]
-pub enum Change {
-    /// It gets a role.
-    GiveRole(Role),
-    /// It loses a role.
-    WithdrawRole(Role),
-    /// It may no longer sign in or act.
-    Disable,
-    /// It may again.
-    Enable,
-    /// It gets a one-time password.
-    ResetPassword {
-        /// What is kept of it.
-        password: Secret<String>,
-        /// Until when it can be used.
-        until: Timestamp,
-        /// Is it refused for an account that has roles and no code generator? Whoever resets a
-        /// password knows the new one, and could act in roles that somebody else has given. Who
-        /// has the machine could anyhow.
-        guarded: bool,
-    },
-    /// Its code generator is forgotten.
-    ResetCode,
-    /// Whoever has this key's certificate can sign in with it. Only while the account has no
-    /// role: afterwards that would be a way to somebody else's roles.
-    BindCertificate(Fingerprint),
-    /// Whoever is this at the identity provider can sign in there. Once, and only while the account
-    /// has no role, as with certificates.
-    BindOutside(Outside),
-    /// Where its e-mail goes.
-    SetEmail(Option<String>),
-}
-
-/// What a change came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Changed {
-    /// It was made.
-    Yes,
-    /// It was so already.
-    Unchanged,
-    /// The name or key belongs to somebody already.
-    Taken,
-    /// The person would hold two duties that exclude each other.
-    Exclusive,
-    /// The account has roles.
-    HasRoles,
-    /// It is bound to somebody else already.
-    Bound,
-}
 
 /// A row of `accounts`, without credentials.
 type Row = (String, String, String, String, Option<String>, String, bool);
@@ -174,37 +97,29 @@ impl StateStore {
         actor: &str,
         now: Timestamp,
     ) -> Result<Changed, StateError> {
-        let account = new.account;
-        let id = account.id.as_str();
+        self.write(|connection| made(connection, new, actor, now))
+    }
+
+    /// The same, if nothing changed that it rests on.
+    ///
+    /// # Errors
+    /// When the database cannot be written; nothing has changed then.
+    pub fn make_account_if(
+        &self,
+        basis: &Basis<'_>,
+        new: &NewAccount<'_>,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Changed, StateError> {
         self.write(|connection| {
-            if profile(connection, &account.id)?.is_some() {
-                return Ok(Changed::Taken);
+            if !basis.stands(connection)? {
+                return Ok(Changed::Stale);
             }
-            let roles = [roles_of_person(connection, &account.person)?, account.roles.clone()].concat();
-            if role::conflict(&roles).is_some() {
-                return Ok(Changed::Exclusive);
+            let changed = made(connection, new, actor, now)?;
+            if changed.is_done() {
+                basis.keep_answer(connection, now)?;
             }
-            let row = (
-                accounts::id.eq(id),
-                accounts::person.eq(account.person.as_str()),
-                accounts::name.eq(&account.name),
-                accounts::department.eq(account.department.as_str()),
-                accounts::email.eq(&account.email),
-                accounts::lang.eq(account.lang.tag()),
-                accounts::active.eq(account.active),
-                accounts::password.eq(new.password.reveal()),
-                accounts::password_until.eq(new.until.map(Timestamp::micros)),
-                accounts::code_secret.eq(new.code_secret),
-                accounts::code_step.eq(0),
-            );
-            diesel::insert_into(accounts::table).values(row).execute(connection)?;
-            acts::add(connection, "account-made", id, account.department.as_str(), now, actor)?;
-            for role in &account.roles {
-                give(connection, &account.id, *role)?;
-                acts::add(connection, "role-granted", id, role.as_str(), now, actor)?;
-            }
-            bump(connection)?;
-            Ok(Changed::Yes)
+            Ok(changed)
         })
     }
 
@@ -219,23 +134,93 @@ impl StateStore {
         actor: &str,
         now: Timestamp,
     ) -> Result<Option<Changed>, StateError> {
+        self.write(|connection| changed(connection, id, change, actor, now))
+    }
+
+    /// The same, if nothing changed that it rests on.
+    ///
+    /// # Errors
+    /// When the database cannot be written; nothing has changed then.
+    pub fn change_account_if(
+        &self,
+        basis: &Basis<'_>,
+        id: &AccountId,
+        change: &Change,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Option<Changed>, StateError> {
         self.write(|connection| {
-            let Some(before) = profile(connection, id)? else { return Ok(None) };
-            let changed = make(connection, &before, change)?;
-            if changed == Changed::Yes {
-                let (kind, detail) = told(change);
-                acts::add(connection, kind, id.as_str(), &detail, now, actor)?;
-                if !matches!(change, Change::SetEmail(_)) {
-                    sessions::end_all(connection, id)?;
-                }
-                if matches!(change, Change::Disable) {
-                    emergency::end_all(connection, id.as_str(), actor, now)?;
-                }
-                bump(connection)?;
+            if !basis.stands(connection)? {
+                return Ok(Some(Changed::Stale));
             }
-            Ok(Some(changed))
+            let changed = changed(connection, id, change, actor, now)?;
+            if changed.is_some_and(Changed::is_done) {
+                basis.keep_answer(connection, now)?;
+            }
+            Ok(changed)
         })
     }
+}
+
+fn made(
+    connection: &mut Db,
+    new: &NewAccount<'_>,
+    actor: &str,
+    now: Timestamp,
+) -> Result<Changed, StateError> {
+    let account = new.account;
+    let id = account.id.as_str();
+    if profile(connection, &account.id)?.is_some() {
+        return Ok(Changed::Taken);
+    }
+    let roles = [roles_of_person(connection, &account.person)?, account.roles.clone()].concat();
+    if role::conflict(&roles).is_some() {
+        return Ok(Changed::Exclusive);
+    }
+    let row = (
+        accounts::id.eq(id),
+        accounts::person.eq(account.person.as_str()),
+        accounts::name.eq(&account.name),
+        accounts::department.eq(account.department.as_str()),
+        accounts::email.eq(&account.email),
+        accounts::lang.eq(account.lang.tag()),
+        accounts::active.eq(account.active),
+        accounts::password.eq(new.password.reveal()),
+        accounts::password_until.eq(new.until.map(Timestamp::micros)),
+        accounts::code_secret.eq(new.code_secret),
+        accounts::code_step.eq(0),
+    );
+    diesel::insert_into(accounts::table).values(row).execute(connection)?;
+    acts::add(connection, "account-made", id, &made_as(account), now, actor)?;
+    for role in &account.roles {
+        give(connection, &account.id, *role)?;
+        acts::add(connection, "role-granted", id, role.as_str(), now, actor)?;
+    }
+    bump(connection)?;
+    Ok(Changed::Yes)
+}
+
+fn changed(
+    connection: &mut Db,
+    id: &AccountId,
+    change: &Change,
+    actor: &str,
+    now: Timestamp,
+) -> Result<Option<Changed>, StateError> {
+    let Some(before) = profile(connection, id)? else { return Ok(None) };
+    let changed = make(connection, &before, change, now)?;
+    if changed == Changed::Yes {
+        let (kind, detail) = told(change);
+        acts::add(connection, kind, id.as_str(), &detail, now, actor)?;
+        if !matches!(change, Change::SetEmail(_)) {
+            sessions::end_all(connection, id)?;
+        }
+        if matches!(change, Change::Disable) {
+            emergency::end_all(connection, id.as_str(), actor, now)?;
+        }
+        bump(connection)?;
+    }
+    Ok(Some(changed))
 }
 
 /// The kind of act, and its detail: names of ours, no person's.
@@ -248,12 +233,18 @@ fn told(change: &Change) -> (&'static str, String) {
         Change::ResetPassword { .. } => ("password-reset", String::new()),
         Change::ResetCode => ("code-reset", String::new()),
         Change::BindCertificate(key) => ("certificate-bound", key.to_string()),
+        Change::UnbindCertificate(key) => ("certificate-unbound", key.to_string()),
         Change::BindOutside(outside) => ("oidc-bound", outside.digest()),
         Change::SetEmail(_) => ("email-set", String::new()),
     }
 }
 
-fn make(connection: &mut Db, before: &Profile, change: &Change) -> Result<Changed, StateError> {
+fn make(
+    connection: &mut Db,
+    before: &Profile,
+    change: &Change,
+    now: Timestamp,
+) -> Result<Changed, StateError> {
     let account = &before.account;
     let row = accounts::table.find(account.id.as_str());
     match change {
@@ -263,6 +254,9 @@ fn make(connection: &mut Db, before: &Profile, change: &Change) -> Result<Change
             roles.push(*role);
             if role::conflict(&roles).is_some() {
                 return Ok(Changed::Exclusive);
+            }
+            if is_unclaimed(connection, &account.id, now)? {
+                return Ok(Changed::Unclaimed);
             }
             give(connection, &account.id, *role)?;
         }
@@ -292,6 +286,14 @@ fn make(connection: &mut Db, before: &Profile, change: &Change) -> Result<Change
             diesel::update(row).set(set).execute(connection)?;
         }
         Change::BindCertificate(key) => return bind(connection, before, *key),
+        Change::UnbindCertificate(key) => {
+            let text = key.to_string();
+            let of_account = account_keys::account.eq(account.id.as_str());
+            let bound = account_keys::table.filter(account_keys::fingerprint.eq(&text).and(of_account));
+            if diesel::delete(bound).execute(connection)? == 0 {
+                return Ok(Changed::Unchanged);
+            }
+        }
         Change::BindOutside(outside) => return bind_outside(connection, before, outside),
         Change::SetEmail(email) if account.email == *email => return Ok(Changed::Unchanged),
         Change::SetEmail(email) => {
@@ -299,6 +301,16 @@ fn make(connection: &mut Db, before: &Profile, change: &Change) -> Result<Change
         }
     }
     Ok(Changed::Yes)
+}
+
+/// Can a one-time password of the account still be used, with no code asked for beside? Whoever made
+/// the account, or reset its password, knows that one, and would have the roles that another gives.
+fn is_unclaimed(connection: &mut Db, id: &AccountId, now: Timestamp) -> Result<bool, StateError> {
+    let open = accounts::table
+        .find(id.as_str())
+        .filter(accounts::password_until.gt(now.micros()))
+        .filter(accounts::code_secret.is_null());
+    Ok(open.count().get_result::<i64>(connection)? > 0)
 }
 
 fn bind(connection: &mut Db, before: &Profile, key: Fingerprint) -> Result<Changed, StateError> {
@@ -318,11 +330,11 @@ fn bind(connection: &mut Db, before: &Profile, key: Fingerprint) -> Result<Chang
     }
     let row = (account_keys::fingerprint.eq(&text), account_keys::account.eq(before.account.id.as_str()));
     diesel::insert_into(account_keys::table).values(row).execute(connection)?;
+    close_one_time(connection, &before.account.id)?;
     Ok(Changed::Yes)
 }
 
-/// Once and for all: what was bound and taken away could be put back by whoever can write here, and
-/// the log would bear it out.
+/// Once and for all: whom a subject stands for is not to change under the records that name the account.
 fn bind_outside(connection: &mut Db, before: &Profile, outside: &Outside) -> Result<Changed, StateError> {
     match &before.outside {
         Some(bound) if bound == outside => return Ok(Changed::Unchanged),
@@ -338,7 +350,16 @@ fn bind_outside(connection: &mut Db, before: &Profile, outside: &Outside) -> Res
     let row = accounts::table.find(before.account.id.as_str());
     let set = (accounts::oidc_issuer.eq(outside.issuer()), accounts::oidc_subject.eq(outside.subject()));
     diesel::update(row).set(set).execute(connection)?;
+    close_one_time(connection, &before.account.id)?;
     Ok(Changed::Yes)
+}
+
+/// Takes a one-time password away: there is another way in now, and whoever made the account knows it.
+fn close_one_time(connection: &mut Db, id: &AccountId) -> Result<(), StateError> {
+    let open = accounts::table.find(id.as_str()).filter(accounts::password_until.is_not_null());
+    let none = (accounts::password.eq(None::<String>), accounts::password_until.eq(None::<i64>));
+    diesel::update(open).set(none).execute(connection)?;
+    Ok(())
 }
 
 /// The account that is bound to this subject.

@@ -45,21 +45,6 @@ impl StateStore {
         Ok(pending.count().get_result::<i64>(&mut self.connection()?)? > 0)
     }
 
-    /// The record in the log of the newest act of that kind, object and detail.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn act_index(&self, kind: &str, object: &str, detail: &str) -> Result<Option<u64>, StateError> {
-        let found = dsl::acts
-            .filter(dsl::kind.eq(kind).and(dsl::object.eq(object)).and(dsl::detail.eq(detail)))
-            .filter(dsl::log_index.is_not_null())
-            .order(dsl::seq.desc())
-            .select(dsl::log_index.assume_not_null())
-            .first::<i64>(&mut self.connection()?)
-            .optional()?;
-        found.map(|index| u64::try_from(index).map_err(StateError::new)).transpose()
-    }
-
     /// Takes the oldest act that the log has not recorded yet into the hands of this process; none
     /// when there is none. Waits for another gateway that has one in hand.
     ///

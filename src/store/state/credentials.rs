@@ -28,15 +28,17 @@ pub struct Credentials {
     pub code_step: i64,
 }
 
-/// The session in which a person changes credentials, and the SHA-256 of its next token.
+/// The session in which a person changes credentials, and how it goes on.
 #[derive(Debug, Clone, Copy)]
 pub struct Rotation<'a> {
     /// Whose.
     pub account: &'a AccountId,
     /// The session.
     pub session: &'a str,
-    /// In hex.
+    /// The SHA-256 of its next token, in hex.
     pub token: &'a str,
+    /// What shows that the gateway gave it that.
+    pub seal: &'a str,
 }
 
 /// A row of `accounts`: the credentials.
@@ -96,7 +98,7 @@ impl StateStore {
     ) -> Result<bool, StateError> {
         let set = (accounts::password.eq(password.reveal()), accounts::password_until.eq(None::<i64>));
         self.write(|connection| {
-            if !sessions::rotate(connection, rotation.account, rotation.session, rotation.token)? {
+            if !sessions::rotate(connection, rotation)? {
                 return Ok(false);
             }
             diesel::update(accounts::table.find(rotation.account.as_str())).set(set).execute(connection)?;
@@ -133,8 +135,7 @@ impl StateStore {
         let account = rotation.account.as_str();
         self.write(|connection| {
             let pending = accounts::table.find(account).filter(accounts::code_pending.eq(sealed));
-            if pending.count().get_result::<i64>(connection)? == 0
-                || !sessions::rotate(connection, rotation.account, rotation.session, rotation.token)?
+            if pending.count().get_result::<i64>(connection)? == 0 || !sessions::rotate(connection, rotation)?
             {
                 return Ok(false);
             }

@@ -5,8 +5,9 @@
 
 use diesel::prelude::*;
 
+use super::idempotency::{self, Key};
 use super::schema::delegations::{self, dsl};
-use super::{StateError, StateStore, acts, bump};
+use super::{StateError, StateStore, acts, bump, revision};
 use crate::base::Timestamp;
 use crate::base::ids::AccountId;
 use crate::identity::Role;
@@ -29,15 +30,47 @@ pub struct Loan {
     pub until: Timestamp,
 }
 
+/// What lending came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lent {
+    /// It is lent, with the number that it has now.
+    Yes(Loan),
+    /// As many are lent as may be.
+    TooMany,
+    /// Something changed that it rests on: nothing was done.
+    Stale,
+}
+
+impl Loan {
+    /// What the act of lending says of it.
+    pub fn given_as(&self) -> String {
+        let Self { to, role, since, until, .. } = self;
+        format!("{} to {to} from {since} until {until}", role.as_str())
+    }
+}
+
 type Columns = (i64, String, String, String, i64, i64);
 
 impl StateStore {
-    /// Lends a role, unless `from` already lends `most` that are not over; gives the loan's number.
+    /// Lends a role, unless `from` already lends `most` that are not over; and keeps under `key` what
+    /// `answer` makes of the loan. `seen` is the state's revision before everything that this rests
+    /// on was read.
     ///
     /// # Errors
     /// When the database cannot be written; nothing has changed then.
-    pub fn lend(&self, loan: &Loan, most: i64, now: Timestamp) -> Result<Option<i64>, StateError> {
+    pub fn lend(
+        &self,
+        seen: i64,
+        loan: &Loan,
+        most: i64,
+        key: Option<&Key>,
+        now: Timestamp,
+        answer: impl FnOnce(&Loan) -> Result<String, StateError>,
+    ) -> Result<Lent, StateError> {
         self.write(|connection| {
+            if revision(connection)? != seen {
+                return Ok(Lent::Stale);
+            }
             let lent = dsl::delegations
                 .filter(dsl::from_account.eq(loan.from.as_str()))
                 .filter(dsl::until.gt(now.micros()))
@@ -45,7 +78,7 @@ impl StateStore {
                 .count()
                 .get_result::<i64>(connection)?;
             if lent >= most {
-                return Ok(None);
+                return Ok(Lent::TooMany);
             }
             let row = (
                 dsl::from_account.eq(loan.from.as_str()),
@@ -58,11 +91,14 @@ impl StateStore {
             let newest =
                 dsl::delegations.select(diesel::dsl::max(dsl::id)).first::<Option<i64>>(connection)?;
             let id = newest.ok_or_else(|| StateError::new("the delegation was not kept"))?;
-            let detail =
-                format!("{} to {} from {} until {}", loan.role.as_str(), loan.to, loan.since, loan.until);
-            acts::add(connection, "delegation-given", &id.to_string(), &detail, now, loan.from.as_str())?;
+            let loan = Loan { id, ..loan.clone() };
+            let (object, detail) = (id.to_string(), loan.given_as());
+            acts::add(connection, "delegation-given", &object, &detail, now, loan.from.as_str())?;
+            if let Some(key) = key {
+                idempotency::put(connection, key, &answer(&loan)?, now)?;
+            }
             bump(connection)?;
-            Ok(Some(id))
+            Ok(Lent::Yes(loan))
         })
     }
 

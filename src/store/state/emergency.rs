@@ -290,13 +290,9 @@ impl StateStore {
     }
 }
 
-/// What is open, as grants; or one of them, open or not.
-pub(super) fn as_grants(connection: &mut Db, id: Option<&RuleId>) -> Result<Vec<StandingGrant>, StateError> {
-    let all = opened::table.select(Emergency::as_select());
-    let found: Vec<Emergency> = match id {
-        Some(id) => all.filter(opened::id.eq(id.as_str())).load(connection)?,
-        None => all.filter(opened::state.eq("active")).order(opened::id).load(connection)?,
-    };
+/// What is open, as grants. A malformed row is told of and left out.
+pub(super) fn as_grants(connection: &mut Db) -> Result<Vec<StandingGrant>, StateError> {
+    let open = opened::table.select(Emergency::as_select()).filter(opened::state.eq("active"));
     let grant = |e: Emergency| {
         Some(StandingGrant {
             id: RuleId::parse(&e.id)?,
@@ -305,13 +301,18 @@ pub(super) fn as_grants(connection: &mut Db, id: Option<&RuleId>) -> Result<Vec<
             terms: e.terms,
             digest: e.digest,
             since: Timestamp::from_micros(e.since),
-            state: if e.state == "active" { GrantState::Active } else { GrantState::Ended },
+            state: GrantState::Active,
         })
     };
-    found
-        .into_iter()
-        .map(|e| grant(e).ok_or_else(|| StateError::new("emergencies holds a malformed row")))
-        .collect()
+    let open = open.order(opened::id).load::<Emergency>(connection)?.into_iter();
+    let read = open.filter_map(|row| {
+        let read = grant(row);
+        if read.is_none() {
+            tracing::error!("emergencies holds a malformed row: it is left out");
+        }
+        read
+    });
+    Ok(read.collect())
 }
 
 fn set_enrolment(

@@ -66,10 +66,11 @@ impl GrantState {
 impl StateStore {
     /// All grants that are not over, and those of the files that somebody stopped for good: a
     /// row that were not read would put such a one back in force. Open emergency access is a grant
-    /// too.
+    /// too. A malformed row is told of and left out: it gives nothing, and must not keep what else
+    /// changed, removals above all, from being taken up.
     ///
     /// # Errors
-    /// When the database cannot be read, or holds what this program cannot.
+    /// When the database cannot be read.
     pub fn grants(&self) -> Result<Vec<StandingGrant>, StateError> {
         let connection = &mut self.connection()?;
         let rows = dsl::grants
@@ -77,51 +78,17 @@ impl StateStore {
             .order(dsl::id)
             .select(COLUMNS)
             .load::<Row>(connection)?;
-        let mut grants = rows.into_iter().map(grant).collect::<Result<Vec<_>, _>>()?;
-        grants.extend(emergency::as_grants(connection, None)?);
+        let read = rows.into_iter().filter_map(|row| {
+            let read = grant(row);
+            if read.is_none() {
+                tracing::error!("grants holds a malformed row: it is left out");
+            }
+            read
+        });
+        let mut grants: Vec<_> = read.collect();
+        grants.extend(emergency::as_grants(connection)?);
         Ok(grants)
     }
-
-    /// One grant, over or not, and the newest act that tells how it stands: both of one moment.
-    ///
-    /// # Errors
-    /// As for [`StateStore::grants`].
-    pub fn grant_and_act(
-        &self,
-        id: &RuleId,
-    ) -> Result<(Option<StandingGrant>, Option<GrantAct>), StateError> {
-        use super::schema::acts::dsl as act;
-        let kinds = [GrantState::Active, GrantState::Suspended, GrantState::Ended].map(GrantState::act);
-        let (row, act) = self.read(|connection| {
-            let row = dsl::grants.find(id.as_str()).select(COLUMNS).first::<Row>(connection).optional()?;
-            let row = match row.map(grant).transpose()? {
-                None => emergency::as_grants(connection, Some(id))?.pop(),
-                row => row,
-            };
-            let newest = act::acts
-                .filter(act::object.eq(id.as_str()).and(act::kind.eq_any(kinds)))
-                .order(act::seq.desc())
-                .select((act::kind, act::detail, act::log_index));
-            Ok((row, newest.first::<(String, String, Option<i64>)>(connection).optional()?))
-        })?;
-        let act = act.map(|(kind, detail, index)| GrantAct {
-            kind,
-            detail,
-            index: index.and_then(|index| u64::try_from(index).ok()),
-        });
-        Ok((row, act))
-    }
-}
-
-/// An act by which a grant came to stand as it does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GrantAct {
-    /// Its kind: see [`GrantState::act`].
-    pub kind: String,
-    /// The digest of the grant's terms.
-    pub detail: String,
-    /// Its record in the log, once it has one.
-    pub index: Option<u64>,
 }
 
 type Row = (String, String, String, String, String, i64, String);
@@ -129,21 +96,16 @@ type Columns = (dsl::id, dsl::application, dsl::requester, dsl::terms, dsl::dige
 const COLUMNS: Columns =
     (dsl::id, dsl::application, dsl::requester, dsl::terms, dsl::digest, dsl::since, dsl::state);
 
-fn grant(
-    (id, application, requester, terms, digest, since, state): Row,
-) -> Result<StandingGrant, StateError> {
-    let read = || {
-        Some(StandingGrant {
-            id: RuleId::parse(&id)?,
-            application: ApplicationId::parse(&application)?,
-            requester: DepartmentId::parse(&requester)?,
-            terms,
-            digest,
-            since: Timestamp::from_micros(since),
-            state: GrantState::parse(&state)?,
-        })
-    };
-    read().ok_or_else(|| StateError::new("grants holds a malformed row"))
+fn grant((id, application, requester, terms, digest, since, state): Row) -> Option<StandingGrant> {
+    Some(StandingGrant {
+        id: RuleId::parse(&id)?,
+        application: ApplicationId::parse(&application)?,
+        requester: DepartmentId::parse(&requester)?,
+        terms,
+        digest,
+        since: Timestamp::from_micros(since),
+        state: GrantState::parse(&state)?,
+    })
 }
 
 /// Has a grant stand as `grant` says: part of the transaction that appends the event.

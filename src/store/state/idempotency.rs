@@ -7,7 +7,7 @@
 use diesel::prelude::*;
 
 use super::schema::idempotency_keys::{self, dsl};
-use super::{Db, StateError, StateStore};
+use super::{Db, StateError, StateStore, revision};
 use crate::base::Timestamp;
 use crate::base::ids::AccountId;
 
@@ -25,6 +25,28 @@ pub struct Key {
     pub key: String,
     /// The SHA-256 of the request, in hex.
     pub request: String,
+}
+
+/// What a change rests on, and the answer that is kept of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Basis<'a> {
+    /// The state's revision before everything that it rests on was read: when something changed
+    /// since, be it the account of who makes it, nothing is done.
+    pub seen: i64,
+    /// The answer, under the key that the caller chose for it, if any.
+    pub answer: Option<(&'a Key, &'a str)>,
+}
+
+impl Basis<'_> {
+    /// Is everything as it was read?
+    pub(super) fn stands(&self, connection: &mut Db) -> Result<bool, StateError> {
+        Ok(revision(connection)? == self.seen)
+    }
+
+    /// Keeps the answer: part of the transaction that does what it answers.
+    pub(super) fn keep_answer(&self, connection: &mut Db, now: Timestamp) -> Result<(), StateError> {
+        self.answer.map_or(Ok(()), |(key, answer)| put(connection, key, answer, now))
+    }
 }
 
 /// What a key says.

@@ -28,23 +28,24 @@ pub enum Registration {
 }
 
 impl StateStore {
-    /// The keys in force.
+    /// The keys in force. A malformed row is told of and left out: it names nobody, and must not keep
+    /// what else changed, removals above all, from being taken up.
     ///
     /// # Errors
-    /// When the database cannot be read, or holds what this program cannot.
+    /// When the database cannot be read.
     pub fn keys(&self) -> Result<Vec<RegisteredKey>, StateError> {
         let rows = dsl::system_keys
             .filter(dsl::revoked_at.is_null())
             .select((dsl::fingerprint, dsl::system))
             .load::<(String, String)>(&mut self.connection()?)?;
-        rows.into_iter()
-            .map(|(fingerprint, system)| {
-                Fingerprint::parse(&fingerprint)
-                    .zip(SystemId::parse(&system))
-                    .map(|(fingerprint, system)| RegisteredKey { fingerprint, system })
-                    .ok_or_else(|| StateError::new("system_keys holds a malformed row"))
-            })
-            .collect()
+        let key = |(fingerprint, system): (String, String)| {
+            let read = Fingerprint::parse(&fingerprint).zip(SystemId::parse(&system));
+            if read.is_none() {
+                tracing::error!("system_keys holds a malformed row: it is left out");
+            }
+            read.map(|(fingerprint, system)| RegisteredKey { fingerprint, system })
+        };
+        Ok(rows.into_iter().filter_map(key).collect())
     }
 
     /// Registers a key for a system.

@@ -3,6 +3,7 @@
 //! Invariant: a change and the act that tells of it are one transaction; whoever sees the one
 //! sees the other. No value or identifier of a subject is ever stored here.
 
+mod account;
 mod accounts;
 mod acts;
 pub mod applications;
@@ -32,7 +33,7 @@ use std::time::Duration;
 use diesel::r2d2::{Builder, Pool, PooledConnection};
 use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 
-pub use accounts::{Change, Changed, NewAccount, Profile};
+pub use account::{Change, Changed, NewAccount, Profile, made_as};
 pub use acts::{Act, Taken, machine_user};
 pub use attempts::{Mark, Tries};
 pub use credentials::{Credentials, Rotation};
@@ -145,11 +146,6 @@ impl StateStore {
             db.wait_for_writers()?;
             work(db)
         })
-    }
-
-    /// Runs `work`, which only reads, on the state of one moment.
-    fn read<T>(&self, work: impl FnOnce(&mut Db) -> Result<T, StateError>) -> Result<T, StateError> {
-        place::transaction(&mut *self.connection()?, Db::begin_reading, work)
     }
 }
 

@@ -100,18 +100,6 @@ impl Db {
         }
     }
 
-    /// Begins a transaction that reads, all of it from one moment.
-    pub(super) fn begin_reading(&mut self) -> QueryResult<()> {
-        match self {
-            Db::Sqlite(c) => AnsiTransactionManager::begin_transaction(c),
-            #[cfg(feature = "postgres")]
-            Db::Postgres(c) => AnsiTransactionManager::begin_transaction_sql(
-                c,
-                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            ),
-        }
-    }
-
     /// Begins to hold what others wait for while something else is done. A file has one gateway,
     /// and nothing to hold.
     pub(super) fn begin_holding(&mut self) -> QueryResult<()> {

@@ -144,6 +144,7 @@ diesel::table! {
         means -> Text,
         since -> BigInt,
         used -> BigInt,
+        seal -> Text,
     }
 }
 
@@ -221,7 +222,7 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(application_events, acts);
+diesel::allow_tables_to_appear_in_same_query!(application_events, applications, acts);
 
 diesel::table! {
     notices (seq) {

@@ -1,13 +1,15 @@
 //! Where people are signed in.
 //!
 //! Invariant: a token is kept as its SHA-256 only; and a session is found with the account as it is
-//! at that moment, so whatever was taken from the account is taken from its sessions.
+//! at that moment, so whatever was taken from the account is taken from its sessions. A row alone
+//! signs nobody in: it carries a seal, which whoever looks it up must open.
 
 use diesel::prelude::*;
 
-use super::accounts::{self, Profile};
+use super::account::Profile;
+use super::accounts;
 use super::schema::sessions::{self as table, dsl};
-use super::{Db, StateError, StateStore};
+use super::{Db, Rotation, StateError, StateStore};
 use crate::base::Timestamp;
 use crate::base::ids::AccountId;
 
@@ -40,6 +42,10 @@ impl Means {
 pub struct Session {
     /// What the log and its holder call it: not what signs in.
     pub id: String,
+    /// SHA-256 of its token, in hex.
+    pub token: String,
+    /// What shows that the gateway made the row.
+    pub seal: String,
     /// Whose it is.
     pub profile: Profile,
     /// What was signed in with.
@@ -57,6 +63,8 @@ pub struct NewSession<'a> {
     pub id: &'a str,
     /// SHA-256 of its token, in hex.
     pub token: &'a str,
+    /// What shows that the gateway made it.
+    pub seal: &'a str,
     /// Whose.
     pub account: &'a AccountId,
     /// What was signed in with.
@@ -102,6 +110,7 @@ impl StateStore {
             let row = (
                 dsl::id.eq(new.id),
                 dsl::token.eq(new.token),
+                dsl::seal.eq(new.seal),
                 dsl::account.eq(new.account.as_str()),
                 dsl::means.eq(new.means.as_str()),
                 dsl::since.eq(now.micros()),
@@ -177,18 +186,21 @@ impl StateStore {
     }
 }
 
-type Row = (String, String, String, i64, i64);
-const COLUMNS: (dsl::id, dsl::account, dsl::means, dsl::since, dsl::used) =
-    (dsl::id, dsl::account, dsl::means, dsl::since, dsl::used);
+type Row = (String, String, String, String, String, i64, i64);
+type Columns = (dsl::id, dsl::token, dsl::seal, dsl::account, dsl::means, dsl::since, dsl::used);
+const COLUMNS: Columns = (dsl::id, dsl::token, dsl::seal, dsl::account, dsl::means, dsl::since, dsl::used);
 
-fn read(connection: &mut Db, (id, account, means, since, used): Row) -> Result<Option<Session>, StateError> {
+fn read(
+    connection: &mut Db,
+    (id, token, seal, account, means, since, used): Row,
+) -> Result<Option<Session>, StateError> {
     let means = Means::ALL.into_iter().find(|known| known.as_str() == means);
     let Some((account, means)) = AccountId::parse(&account).zip(means) else {
         return Err(StateError::new("sessions holds a malformed row"));
     };
     let profile = accounts::profile(connection, &account)?;
     let (since, used) = (Timestamp::from_micros(since), Timestamp::from_micros(used));
-    Ok(profile.map(|profile| Session { id, profile, means, since, used }))
+    Ok(profile.map(|profile| Session { id, token, seal, profile, means, since, used }))
 }
 
 /// Marks a code's step as used; false when it was, or the account may not act. Two who send one
@@ -213,17 +225,13 @@ pub(super) fn end_all(connection: &mut Db, account: &AccountId) -> Result<(), St
 
 /// Gives a session another token and ends the account's others: part of the
 /// transaction that changes what it signs in with. False, and nothing is changed, when it is over.
-pub(super) fn rotate(
-    connection: &mut Db,
-    account: &AccountId,
-    id: &str,
-    token: &str,
-) -> Result<bool, StateError> {
-    let of_account = dsl::sessions.filter(dsl::account.eq(account.as_str()));
-    let own = of_account.filter(dsl::id.eq(id));
-    if diesel::update(own).set(dsl::token.eq(token)).execute(connection)? == 0 {
+pub(super) fn rotate(connection: &mut Db, rotation: Rotation<'_>) -> Result<bool, StateError> {
+    let of_account = dsl::sessions.filter(dsl::account.eq(rotation.account.as_str()));
+    let own = of_account.filter(dsl::id.eq(rotation.session));
+    let next = (dsl::token.eq(rotation.token), dsl::seal.eq(rotation.seal));
+    if diesel::update(own).set(next).execute(connection)? == 0 {
         return Ok(false);
     }
-    diesel::delete(of_account.filter(dsl::id.ne(id))).execute(connection)?;
+    diesel::delete(of_account.filter(dsl::id.ne(rotation.session))).execute(connection)?;
     Ok(true)
 }

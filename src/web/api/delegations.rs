@@ -1,8 +1,9 @@
 //! `/v1/delegations`: a role lent to a colleague for a time.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa::ToSchema;
 
+use super::command::asked;
 use super::{json, to_its_end};
 use crate::app::delegations::{self, DelegationList, DelegationView};
 use crate::base::Result;
@@ -16,14 +17,17 @@ use crate::web::server::Worker;
     path = "/v1/delegations",
     tag = "applications",
     operation_id = "delegations_give",
+    params(("Idempotency-Key" = Option<String>, Header, description = "A key of one's own choice: the same request sent again within 24 hours is answered alike and done once", max_length = 128)),
     request_body = DelegationBody,
     responses((status = 201, description = "It is lent", body = DelegationView)),
 )]
-pub async fn give(Person { call, .. }: Person, worker: Worker, body: Body) -> Result<HttpResponse> {
-    let story = async move {
-        let body = body.read().await.map(|bytes| bytes.to_vec());
-        delegations::give(&worker.gateway, &call, body).await
-    };
+pub async fn give(
+    Person { call, .. }: Person,
+    worker: Worker,
+    req: HttpRequest,
+    body: Body,
+) -> Result<HttpResponse> {
+    let story = async move { delegations::give(&worker.gateway, &call, asked(&req, body).await).await };
     Ok(HttpResponse::Created().json(to_its_end(story).await?))
 }
 

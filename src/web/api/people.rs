@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa::ToSchema;
 
+use super::command::asked;
 use super::{json, to_its_end};
 use crate::app::people::view::{PeoplePage, PersonMade, PersonView};
 use crate::app::people::{self, Search};
@@ -36,11 +37,17 @@ pub async fn list(Person { call, .. }: Person, worker: Worker, req: HttpRequest)
     path = "/v1/people",
     operation_id = "people_make",
     tag = "people",
+    params(("Idempotency-Key" = Option<String>, Header, description = "A key of one's own choice: the same request sent again within 24 hours is answered alike and done once", max_length = 128)),
     request_body = PersonBody,
     responses((status = 200, description = "Made", body = PersonMade)),
 )]
-pub async fn make(Person { call, .. }: Person, worker: Worker, body: Body) -> Result<HttpResponse> {
-    let story = async move { people::make(&worker.gateway, &call, body.read().await).await };
+pub async fn make(
+    Person { call, .. }: Person,
+    worker: Worker,
+    req: HttpRequest,
+    body: Body,
+) -> Result<HttpResponse> {
+    let story = async move { people::make(&worker.gateway, &call, asked(&req, body).await).await };
     json(&to_its_end(story).await?)
 }
 
@@ -61,9 +68,10 @@ pub async fn view(
     json(&to_its_end(async move { people::view(&worker.gateway, &call, &account).await }).await?)
 }
 
-/// Changes an account and ends its sessions. The security administrator gives and withdraws roles
-/// and resets code generators; the system administrator does the rest; either disables. Nobody
-/// changes an account of their own.
+/// Changes an account and ends its sessions. The security administrator gives and withdraws roles,
+/// resets code generators and enables an account that has roles; the system administrator does the
+/// rest; either disables and unbinds. No role is given while a one-time password can be used with no
+/// code beside. Nobody changes an account of their own.
 #[utoipa::path(
     post,
     path = "/v1/people/{account}/{command}",
@@ -73,8 +81,9 @@ pub async fn view(
         ("account" = String, Path, description = "The account"),
         ("command" = String, Path, description = "`give-role`, `withdraw-role` (`role`); `disable`, `enable`, \
             `reset-password`, `reset-totp` (no member); `bind-certificate` (`fingerprint`: the SHA-256 of its public \
-            key in hex; only while the account has no role); `bind-oidc` (`issuer`, `subject`: once, and only while the account has \
+            key in hex; only while the account has no role); `unbind-certificate` (the same member); `bind-oidc` (`issuer`, `subject`: once, and only while the account has \
             no role); `set-email` (`email`)"),
+        ("Idempotency-Key" = Option<String>, Header, description = "A key of one's own choice: the same request sent again within 24 hours is answered alike and done once", max_length = 128),
     ),
     request_body = CommandBody,
     responses((status = 200, description = "Changed, or so already", body = PersonMade)),
@@ -83,11 +92,12 @@ pub async fn command(
     Person { call, .. }: Person,
     worker: Worker,
     path: web::Path<(String, String)>,
+    req: HttpRequest,
     body: Body,
 ) -> Result<HttpResponse> {
     let story = async move {
         let (account, command) = path.into_inner();
-        people::command(&worker.gateway, &call, &account, &command, body.read().await).await
+        people::command(&worker.gateway, &call, &account, &command, asked(&req, body).await).await
     };
     json(&to_its_end(story).await?)
 }
@@ -124,7 +134,7 @@ struct PersonBody {
 struct CommandBody {
     /// For `give-role` and `withdraw-role`: the role.
     role: Option<String>,
-    /// For `bind-certificate`: the SHA-256 of the certificate's public key, in hex.
+    /// For `bind-certificate` and `unbind-certificate`: the SHA-256 of the certificate's public key, in hex.
     fingerprint: Option<String>,
     /// For `bind-oidc`: the identity provider, as its tokens name it.
     issuer: Option<String>,

@@ -45,6 +45,23 @@ impl Peer {
         Self::new(tls.peer_certificates()?)
     }
 
+    /// The peer that a connection had once, by what [`Peer::chain`] gave of it.
+    pub fn again(mut bytes: &[u8]) -> Option<Self> {
+        let mut chain = Vec::new();
+        while !bytes.is_empty() {
+            let (rest, _) = X509Certificate::from_der(bytes).ok()?;
+            let (first, _) = bytes.split_at_checked(bytes.len() - rest.len())?;
+            chain.push(CertificateDer::from(first));
+            bytes = rest;
+        }
+        Self::new(&chain)
+    }
+
+    /// Its certificate and those that vouch for it, one behind the other in DER.
+    pub fn chain(&self) -> Vec<u8> {
+        self.chain.iter().flat_map(|der| der.as_ref()).copied().collect()
+    }
+
     pub(super) fn new(chain: &[CertificateDer<'_>]) -> Option<Self> {
         let first = chain.first()?;
         let (_, leaf) = X509Certificate::from_der(first).ok()?;

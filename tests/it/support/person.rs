@@ -1,9 +1,10 @@
 //! People at a gateway: accounts, and clients that are signed in.
 
+use diesel::connection::SimpleConnection;
 use serde_json::{Value, json};
 use sluice::base::ids::{AccountId, DepartmentId, PersonId};
 use sluice::base::{Lang, Secret};
-use sluice::demo::certificates::Usage;
+use sluice::demo::certificates::{Issued, Usage};
 use sluice::identity::{Account, CodeSecret, Role};
 use sluice::store::state::{Change, Changed, NewAccount, StateStore};
 
@@ -36,6 +37,11 @@ impl TestGateway {
 
     /// The same, not signed in yet: a client with a certificate that is bound to the account.
     pub fn enrol(&self, account: &str, department: &str, roles: &[&str]) -> Client {
+        self.client(&self.enrolled(account, department, roles))
+    }
+
+    /// The same: the certificate itself, for who comes back after a restart.
+    pub fn enrolled(&self, account: &str, department: &str, roles: &[&str]) -> Issued {
         let state = self.state();
         let (person, id) = account.split_once('/').unwrap_or((account, account));
         let id = AccountId::parse(id).unwrap();
@@ -58,12 +64,19 @@ impl TestGateway {
             let changed = state.change_account(&id, &change, "uid 0", now()).unwrap();
             assert_eq!(changed, Some(Changed::Yes), "{change:?}");
         }
-        self.client(&issued)
+        issued
     }
 
     /// The state database of the gateway, beside it.
     pub fn state(&self) -> StateStore {
         StateStore::open(&self.path().join("data/state.db")).unwrap()
+    }
+
+    /// Writes into the state database, as somebody who has it and not the keys.
+    pub fn tamper(&self, sql: &str) {
+        let mut state = super::vault::open(&self.path().join("data/state.db"));
+        state.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+        state.batch_execute(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
     }
 
     /// `sluice admin create`.

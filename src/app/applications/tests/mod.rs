@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod bounds;
 mod clocks;
 mod keys;
 mod races;

@@ -105,7 +105,8 @@ async fn events_are_paged_and_name_their_records() {
     let stage = Stage::new().await;
     let id = stage.in_review().await;
     for number in 0..110 {
-        stage.give("h.applicant", &id, "comment", json!({ "text": format!("第{number}条") })).await.unwrap();
+        let who = ["h.applicant", "h.lead"][number % 2];
+        stage.give(who, &id, "comment", json!({ "text": format!("第{number}条") })).await.unwrap();
     }
     let call = stage.call("c.head");
     let first = applications::events(&stage.gateway, &call, &id, Ok(0)).await.unwrap();

@@ -180,8 +180,7 @@ async fn nobody_decides_twice_by_another_account_or_a_lent_role() {
     let lend = json!({
         "to": "c.head", "role": "leader", "since": "2026-11-23T00:00:00Z", "until": "2026-11-30T00:00:00Z"
     });
-    let body = lend.to_string().into_bytes();
-    crate::app::delegations::give(&stage.gateway, &stage.call("c.leader"), Ok(body)).await.unwrap();
+    crate::app::delegations::give(&stage.gateway, &stage.call("c.leader"), asked(&lend)).await.unwrap();
     let by_loan = json!({ "as": { "role": "leader", "for_account": "c.leader" } });
     assert_eq!(code(stage.give("c.head", &id, "approve", by_loan).await), Code::NotSeparate);
 }
@@ -190,13 +189,10 @@ async fn nobody_decides_twice_by_another_account_or_a_lent_role() {
 async fn a_lent_role_is_used_while_it_is_lent_and_not_longer() {
     let stage = Stage::new().await;
     stage.enrol("c.deputy", "c.deputy", "civil", &[Role::Applicant]);
-    let lend = |role: &str| {
-        json!({ "to": "c.deputy", "role": role, "since": NOW, "until": "2026-11-27T00:00:00Z" })
-            .to_string()
-            .into_bytes()
-    };
+    let lend =
+        |role: &str| json!({ "to": "c.deputy", "role": role, "since": NOW, "until": "2026-11-27T00:00:00Z" });
     let give = async |who: &str, role: &str| {
-        crate::app::delegations::give(&stage.gateway, &stage.call(who), Ok(lend(role))).await
+        crate::app::delegations::give(&stage.gateway, &stage.call(who), asked(&lend(role))).await
     };
     assert_eq!(code(give("c.head", "sharing_lead").await), Code::InvalidRequest, "a role that one has not");
     assert_eq!(code(give("h.lead", "sharing_lead").await), Code::InvalidRequest, "to another department");

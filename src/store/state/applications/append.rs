@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use serde_json::Value;
 
 use super::{Standing, name, newest_act};
+use crate::approval::State;
 use crate::approval::application::Application;
 use crate::approval::event::{Actor, Event, What};
 use crate::approval::facts::PastApproval;
@@ -55,7 +56,14 @@ pub enum Appended {
     Answered(String),
     /// The key was used for another request: nothing was done.
     KeyReused,
+    /// There are as many drafts as there may be: nothing was done.
+    Full,
 }
+
+/// The most drafts of a department: above what any has in hand. Lists and clocks go through them.
+const MAX_DRAFTS: i64 = 500;
+/// The most drafts of one person, so that nobody uses up the department's alone.
+const MAX_DRAFTS_OF_PERSON: i64 = 50;
 
 impl StateStore {
     /// Begins an application of that year; `make` is told its id.
@@ -76,6 +84,9 @@ impl StateStore {
             }
             let id = next_id(connection, year)?;
             let change = make(id.clone())?;
+            if drafts_are_full(connection, &change.application)? {
+                return Ok((Appended::Full, None));
+            }
             Ok((put(connection, &change, now)?, Some(id)))
         })
     }
@@ -104,6 +115,27 @@ fn answered(connection: &mut Db, key: Option<&Key>, now: Timestamp) -> Result<Op
         Answered::Before(answer) => Some(Appended::Answered(answer)),
         Answered::OtherRequest => Some(Appended::KeyReused),
     })
+}
+
+/// Has the department, or the person who begins an application, as many drafts as there may be? A
+/// person counts over all accounts, and for what was drafted by a lent role as well.
+fn drafts_are_full(connection: &mut Db, application: &Application) -> Result<bool, StateError> {
+    let first = application.events.first();
+    let Some(Actor::Person { person, .. }) = first.map(|event| &event.by) else { return Ok(false) };
+    let drafts = applications::table
+        .inner_join(application_events::table.on(application_events::application.eq(applications::id)))
+        .filter(applications::requester.eq(application.requester.as_str()))
+        .filter(applications::state.eq(State::Draft.as_str()))
+        .filter(application_events::seq.eq(1))
+        .select(application_events::event)
+        .limit(MAX_DRAFTS)
+        .load::<String>(connection)?;
+    let own = drafts.iter().filter(|event| {
+        let event = serde_json::from_str::<Event>(event).ok();
+        event.is_some_and(|event| matches!(&event.by, Actor::Person { person: by, .. } if by == person))
+    });
+    let own = i64::try_from(own.count()).unwrap_or(i64::MAX);
+    Ok(own >= MAX_DRAFTS_OF_PERSON || i64::try_from(drafts.len()).unwrap_or(i64::MAX) >= MAX_DRAFTS)
 }
 
 /// The id after the newest of the year.

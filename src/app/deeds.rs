@@ -1,0 +1,241 @@
+//! What the log says was done by administrators, matter by matter: the newest word on each.
+//!
+//! Whoever can write the state database could put back what was taken away, and take away the act
+//! that tells of it. The log keeps both, so what counts is its newest record of the matter.
+//!
+//! Invariant: this is read from the log when the gateway starts, and follows every act that the
+//! gateway records; nothing in it comes from the state database. There is one entry for each account,
+//! role, key, grant and delegation that there ever was, so it is bounded by those.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use crate::base::Timestamp;
+use crate::store::state::Act;
+
+/// What two acts must have in common for the one to undo the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Matter {
+    /// An account: whose it is.
+    Account,
+    /// Whether an account may act.
+    Activity,
+    /// Whether an account has a role.
+    Role,
+    /// Whose certificate's key it is.
+    Certificate,
+    /// Who an account is at the identity provider.
+    Outside,
+    /// Whether an account has a code generator.
+    Generator,
+    /// How a grant stands.
+    Grant,
+    /// Which system's key it is.
+    Key,
+    /// What is lent.
+    Delegation,
+    /// The catalogue in force.
+    Catalogue,
+    /// The policies in force.
+    Policy,
+}
+
+/// An act, as the log has it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Deed {
+    /// What was done.
+    pub action: Box<str>,
+    /// To what.
+    pub object: Box<str>,
+    /// Particulars.
+    pub detail: Box<str>,
+    /// By whom.
+    pub done_by: Box<str>,
+}
+
+/// What a record of an act says.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Told {
+    /// The number of the act.
+    act: u64,
+    /// When it was done.
+    done_at: Box<str>,
+    #[serde(flatten)]
+    deed: Deed,
+}
+
+/// The newest deed in each matter.
+#[derive(Debug, Default)]
+pub(super) struct Deeds {
+    newest: HashMap<(Matter, Box<str>), Deed>,
+    /// The number of the last act, and the latest time of any.
+    last: (u64, Option<Timestamp>),
+    /// How far the log was read.
+    pub read_to: u64,
+}
+
+impl Deeds {
+    /// Takes in the next record of an act, unless it repeats one: a gateway that stood still with an
+    /// act in hand may record it once more after another one has, and has gone on. A state database
+    /// that was put back begins anew with its numbers, but not with the time.
+    pub fn take(&mut self, Told { act, done_at, deed }: Told) {
+        let at = Timestamp::parse(&done_at);
+        let (last, latest) = self.last;
+        if act <= last && at <= latest {
+            return;
+        }
+        self.last = (act, at.max(latest));
+        if let Some(about) = about(&deed) {
+            self.newest.insert(about, deed);
+        }
+    }
+
+    /// The newest deed in the matter of `name`.
+    pub fn newest(&self, matter: Matter, name: &str) -> Option<&Deed> {
+        self.newest.get(&(matter, name.into()))
+    }
+
+    /// Is this the newest word on its matter?
+    ///
+    /// # Errors
+    /// What is, for the operator's log.
+    pub fn bear_out(&self, action: &str, object: &str, detail: &str) -> Result<(), String> {
+        let claim = Deed {
+            action: action.into(),
+            object: object.into(),
+            detail: detail.into(),
+            done_by: Box::default(),
+        };
+        let newest = about(&claim).and_then(|about| self.newest.get(&about));
+        match newest {
+            Some(newest) if newest.says(action, object, detail) => Ok(()),
+            Some(Deed { action: other, object: of, detail: so, .. }) => {
+                Err(format!("no record of {action} {object} {detail} after {other} {of} {so}"))
+            }
+            None => Err(format!("no record of {action} {object} {detail}")),
+        }
+    }
+}
+
+impl Deed {
+    /// Does it say that?
+    pub fn says(&self, action: &str, object: &str, detail: &str) -> bool {
+        *self.action == *action && *self.object == *object && *self.detail == *detail
+    }
+}
+
+impl From<&Act> for Told {
+    fn from(act: &Act) -> Self {
+        let deed = Deed {
+            action: act.kind.as_str().into(),
+            object: act.object.as_str().into(),
+            detail: act.detail.as_str().into(),
+            done_by: act.actor.as_str().into(),
+        };
+        let number = u64::try_from(act.seq).unwrap_or_default();
+        Self { act: number, done_at: act.at.to_string().into(), deed }
+    }
+}
+
+/// The matter that a deed is about, and its name there; none for what nothing rests on.
+fn about(deed: &Deed) -> Option<(Matter, Box<str>)> {
+    let Deed { action, object, detail, .. } = deed;
+    Some(match &**action {
+        "account-made" => (Matter::Account, object.clone()),
+        "account-enabled" | "account-disabled" => (Matter::Activity, object.clone()),
+        "role-granted" | "role-withdrawn" => (Matter::Role, format!("{object} {detail}").into()),
+        "certificate-bound" | "certificate-unbound" => (Matter::Certificate, detail.clone()),
+        "oidc-bound" => (Matter::Outside, object.clone()),
+        "code-changed" | "code-reset" => (Matter::Generator, object.clone()),
+        "grant-active" | "grant-suspended" | "grant-ended" => (Matter::Grant, object.clone()),
+        "key-registered" | "key-revoked" => (Matter::Key, detail.clone()),
+        "delegation-given" | "delegation-ended" => (Matter::Delegation, object.clone()),
+        "catalogue-applied" => (Matter::Catalogue, Box::default()),
+        "policy-applied" => (Matter::Policy, Box::default()),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn deeds(told: &[(&str, &str, &str)]) -> Deeds {
+        let mut deeds = Deeds::default();
+        for (act, (action, object, detail)) in (1..).zip(told) {
+            deeds.take(record(act, 0, action, object, detail));
+        }
+        deeds
+    }
+
+    fn record(act: i64, second: i64, action: &str, object: &str, detail: &str) -> Told {
+        let at = Timestamp::from_micros(second * 1_000_000);
+        let [kind, object, detail] = [action, object, detail].map(str::to_owned);
+        Told::from(&Act { seq: act, kind, object, detail, at, actor: "sys".into() })
+    }
+
+    #[test]
+    fn an_act_that_is_recorded_once_more_undoes_nothing_that_came_after_it() {
+        let mut deeds = Deeds::default();
+        let suspended = record(7, 70, "grant-suspended", "G-1", "d");
+        for told in [suspended.clone(), record(8, 80, "grant-active", "G-1", "d"), suspended] {
+            deeds.take(told);
+        }
+        assert!(deeds.bear_out("grant-active", "G-1", "d").is_ok());
+        // The numbers begin anew with a state database that was put back, and acts go on.
+        deeds.take(record(3, 90, "grant-ended", "G-1", "d"));
+        assert!(deeds.bear_out("grant-ended", "G-1", "d").is_ok());
+        deeds.take(record(4, 85, "key-registered", "a", "aa"));
+        assert!(deeds.bear_out("key-registered", "a", "aa").is_ok(), "by another clock");
+    }
+
+    #[test]
+    fn a_record_reads_as_the_act_that_it_was_made_of() {
+        let line = r#"{"index":9,"act":7,"action":"grant-ended","object":"G-1","detail":"d","done_at":"2026-11-22T00:00:00.000000Z","done_by":"sys"}"#;
+        let mut deeds = Deeds::default();
+        deeds.take(serde_json::from_str(line).unwrap());
+        assert!(deeds.bear_out("grant-ended", "G-1", "d").is_ok());
+        assert!(deeds.last.1.is_some());
+    }
+
+    #[test]
+    fn what_was_undone_is_not_borne_out_however_often_it_was_done_before() {
+        let deeds = deeds(&[
+            ("role-granted", "li", "leader"),
+            ("role-granted", "li", "applicant"),
+            ("role-withdrawn", "li", "leader"),
+            ("key-registered", "housing.aid", "aa"),
+            ("key-revoked", "housing.aid", "aa"),
+            ("catalogue-applied", "1", "c1"),
+            ("catalogue-applied", "2", "c2"),
+            ("grant-active", "G-1", "d"),
+        ]);
+        let is = |action, object, detail| deeds.bear_out(action, object, detail).is_ok();
+        assert!(is("role-granted", "li", "applicant") && is("grant-active", "G-1", "d"));
+        assert!(is("catalogue-applied", "2", "c2"));
+        for (action, object, detail) in [
+            ("role-granted", "li", "leader"),
+            ("role-granted", "wang", "applicant"),
+            ("key-registered", "housing.aid", "aa"),
+            ("catalogue-applied", "1", "c1"),
+            ("grant-active", "G-1", "e"),
+            ("grant-suspended", "G-1", "d"),
+        ] {
+            assert!(!is(action, object, detail), "{action} {object} {detail}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_whose_it_was_last() {
+        let deeds = deeds(&[
+            ("certificate-bound", "li", "aa"),
+            ("certificate-unbound", "li", "aa"),
+            ("certificate-bound", "wang", "aa"),
+        ]);
+        assert!(deeds.bear_out("certificate-bound", "wang", "aa").is_ok());
+        let why = deeds.bear_out("certificate-bound", "li", "aa").unwrap_err();
+        assert_eq!(why, "no record of certificate-bound li aa after certificate-bound wang aa");
+    }
+}
