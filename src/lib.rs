@@ -18,7 +18,7 @@
 //! | [`anchors`] | asks witnesses and timestamp authorities to vouch for checkpoints | base, domain, config |
 //! | [`couriers`] | how notices leave: mail and webhooks | base, config, adapters |
 //! | [`oidc`] | the identity provider at which people may sign in | base, config, adapters, couriers |
-//! | [`telemetry`] | logs and measurements | base, domain, config |
+//! | [`telemetry`] | logs, measurements and traces | base, domain, config, anchors |
 //! | [`app`] | the use cases: each a short story | base, domain, edges, config |
 //! | [`web`] | the HTTP entrance; alone knows actix | app, base, domain, config, telemetry |
 //! | [`jobs`] | what happens without being asked | app, base, domain, config, telemetry |

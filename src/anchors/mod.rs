@@ -15,5 +15,5 @@ mod post;
 mod witness;
 
 pub use authority::{Authority, AuthorityError};
-pub use post::PostError;
+pub use post::{Post, PostError};
 pub use witness::{Answer, Witness, WitnessError};

@@ -44,7 +44,7 @@ pub enum PostError {
 }
 
 /// Where to send to.
-pub(super) struct Post {
+pub struct Post {
     host: String,
     port: u16,
     authority: HeaderValue,

@@ -17,50 +17,44 @@ use super::deeds::{Deeds, Matter, Told};
 use super::gateway::Gateway;
 use super::world::World;
 use crate::base::ids::RuleId;
+use crate::store::audit::{ReadError, Reader};
 use crate::store::state::delegations::Loan;
 use crate::store::state::grants::GrantState;
-use crate::store::state::{Act, Profile, RegisteredKey, made_as};
+use crate::store::state::{Profile, RegisteredKey, made_as};
 
 impl Gateway {
-    /// Reads from the log what was done so far and was not read yet. Where no other gateway writes
-    /// the log, whoever records an act notes it, and there is nothing to read after the first time.
+    /// Reads from the log what was done since it was read the last time, by whatever gateway.
     ///
     /// # Errors
     /// When the log cannot be read.
     pub(super) async fn recall(&self) -> Result<(), NotTaken> {
-        let from = match &*self.deeds.read().unwrap_or_else(PoisonError::into_inner) {
-            Some(_) if !self.state.is_shared() => return Ok(()),
-            Some(deeds) => deeds.read_to,
-            None => 0,
-        };
-        let read = self.log.read(move |log| {
-            let mut told = Vec::new();
-            // A record that does not parse is the verifier's affair.
-            let take = |leaf: &str| told.extend(serde_json::from_str::<Told>(leaf).ok());
-            let to = log.each_without_dataset(ADMINISTRATION, from, take)?;
-            Ok((told, to))
-        });
-        let (told, to) = read.await.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?;
-        let mut deeds = self.deeds.write().unwrap_or_else(PoisonError::into_inner);
-        let deeds = deeds.get_or_insert_default();
-        told.into_iter().for_each(|told| deeds.take(told));
-        deeds.read_to = to;
-        Ok(())
-    }
-
-    /// Takes note of an act that the log has recorded, where no other gateway writes it: in what
-    /// order the records of several stand only the log says.
-    pub(super) fn note(&self, act: &Act) {
-        let mut deeds = self.deeds.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(deeds) = deeds.as_mut().filter(|_| !self.state.is_shared()) {
-            deeds.take(Told::from(act));
+        loop {
+            let from = self.deeds(Deeds::read);
+            let read = self.log.read(move |log| since(log, from)).await;
+            if self.take_in(from, read)? {
+                return Ok(());
+            }
         }
     }
 
+    /// The same, on a thread where blocking is allowed.
+    fn recall_here(&self) -> Result<(), NotTaken> {
+        loop {
+            let from = self.deeds(Deeds::read);
+            if self.take_in(from, since(self.log.reader(), from))? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn take_in(&self, from: u64, read: Result<(Vec<Told>, u64), ReadError>) -> Result<bool, NotTaken> {
+        let (deeds, to) = read.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?;
+        Ok(self.deeds.write().unwrap_or_else(PoisonError::into_inner).take_in(from, deeds, to))
+    }
+
     /// Looks something up in what was done.
-    fn by_the_log<T>(&self, look: impl FnOnce(&Deeds) -> T) -> Result<T, NotTaken> {
-        let deeds = self.deeds.read().unwrap_or_else(PoisonError::into_inner);
-        deeds.as_ref().map(look).ok_or_else(|| NotTaken::Unconfirmed("it was not read yet".to_owned()))
+    fn deeds<T>(&self, look: impl FnOnce(&Deeds) -> T) -> T {
+        look(&self.deeds.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Finds in the log that the version of a world is the newest that was applied.
@@ -69,38 +63,32 @@ impl Gateway {
     /// What the log does not have, or has otherwise.
     pub(super) fn confirm_version(&self, world: &World) -> Result<(), NotTaken> {
         let (catalogue, policy) = (world.catalogue_version.to_string(), world.policy_version.to_string());
-        let held = self.by_the_log(|log| {
+        let held = self.deeds(|log| {
             log.bear_out("catalogue-applied", &catalogue, &world.catalogue_digest)?;
             log.bear_out("policy-applied", &policy, &world.policy_digest)
         });
-        held?.map_err(NotTaken::Unconfirmed)
+        held.map_err(NotTaken::Unconfirmed)
     }
 
     /// Sorts out the keys that the log does not bear out: a key only permits, so leaving one out is
     /// safe, and holds up nothing else. Gives why, for each of those.
-    ///
-    /// # Errors
-    /// When the log was not read yet.
-    pub(super) fn confirm_keys(&self, keys: &mut Vec<RegisteredKey>) -> Result<Vec<String>, NotTaken> {
+    pub(super) fn confirm_keys(&self, keys: &mut Vec<RegisteredKey>) -> Vec<String> {
         let mut left_out = Vec::new();
-        self.by_the_log(|log| {
+        self.deeds(|log| {
             keys.retain(|key| {
                 let fingerprint = key.fingerprint.to_string();
                 let held = log.bear_out("key-registered", key.system.as_str(), &fingerprint);
                 left_out.extend(held.as_ref().err().cloned());
                 held.is_ok()
             });
-        })?;
-        Ok(left_out)
+        });
+        left_out
     }
 
     /// The grants of which the log's newest record says something else than their row; one of the
     /// files without a row is among them when the log says that somebody stopped it.
-    ///
-    /// # Errors
-    /// When the log was not read yet.
-    pub(super) fn not_borne_out(&self, world: &World) -> Result<BTreeSet<RuleId>, NotTaken> {
-        self.by_the_log(|log| {
+    pub(super) fn not_borne_out(&self, world: &World) -> BTreeSet<RuleId> {
+        self.deeds(|log| {
             let rows = world.standing.rows();
             let of_rows =
                 rows.filter(|row| log.bear_out(row.state.act(), row.id.as_str(), &row.digest).is_err());
@@ -121,24 +109,40 @@ impl Gateway {
     /// # Errors
     /// What the log does not have, or has otherwise.
     pub(super) fn confirm_account(&self, profile: &Profile) -> Result<(), NotTaken> {
-        self.by_the_log(|log| account_stands(log, profile))?.map_err(NotTaken::Unconfirmed)
+        self.deeds(|log| account_stands(log, profile)).map_err(NotTaken::Unconfirmed)
     }
 
-    /// Finds in the log that a role was lent, and not taken back since.
+    /// Finds in the log that a role was lent, and not taken back since. Blocks.
     ///
     /// # Errors
     /// What the log does not have, or has otherwise.
     pub(super) fn confirm_loan(&self, loan: &Loan, lender: &Profile) -> Result<(), NotTaken> {
-        let held = self.by_the_log(|log| {
-            log.bear_out("delegation-given", &loan.id.to_string(), &loan.given_as())?;
-            let given = log.newest(Matter::Delegation, &loan.id.to_string());
-            if given.is_none_or(|deed| *deed.done_by != *loan.from.as_str()) {
-                return Err(format!("delegation {} was not given by {}", loan.id, loan.from));
-            }
-            account_stands(log, lender)
-        });
-        held?.map_err(NotTaken::Unconfirmed)
+        if self.deeds(|log| loan_stands(log, loan, lender)).is_ok() {
+            return Ok(());
+        }
+        // Another gateway may have recorded it.
+        self.recall_here()?;
+        self.deeds(|log| loan_stands(log, loan, lender)).map_err(NotTaken::Unconfirmed)
     }
+}
+
+/// What was done by the records from `from` on, and the first one that there is not.
+fn since(log: &Reader, from: u64) -> Result<(Vec<Told>, u64), ReadError> {
+    let mut deeds = Vec::new();
+    // A record that does not parse is the verifier's affair.
+    let to =
+        log.each_without_dataset(ADMINISTRATION, from, |leaf| deeds.extend(serde_json::from_str(leaf)))?;
+    Ok((deeds, to))
+}
+
+fn loan_stands(log: &Deeds, loan: &Loan, lender: &Profile) -> Result<(), String> {
+    let number = loan.id.to_string();
+    log.bear_out("delegation-given", &number, &loan.given_as())?;
+    let given = log.newest(Matter::Delegation, &number);
+    if given.is_none_or(|deed| *deed.done_by != *loan.from.as_str()) {
+        return Err(format!("delegation {number} was not given by {}", loan.from));
+    }
+    account_stands(log, lender)
 }
 
 /// An account is what the log says: made, not stopped since, with roles, certificates and a code

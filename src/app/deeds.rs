@@ -3,16 +3,15 @@
 //! Whoever can write the state database could put back what was taken away, and take away the act
 //! that tells of it. The log keeps both, so what counts is its newest record of the matter.
 //!
-//! Invariant: this is read from the log when the gateway starts, and follows every act that the
-//! gateway records; nothing in it comes from the state database. There is one entry for each account,
-//! role, key, grant and delegation that there ever was, so it is bounded by those.
+//! Invariant: this is read from the log, all of it when the gateway starts and from then on what is new
+//! there, whoever has recorded it; nothing in it comes from the state database. There is one entry for
+//! each account, role, key, grant and delegation that there ever was, so it is bounded by those.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
 
 use crate::base::Timestamp;
-use crate::store::state::Act;
 
 /// What two acts must have in common for the one to undo the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,17 +68,33 @@ pub(super) struct Told {
 #[derive(Debug, Default)]
 pub(super) struct Deeds {
     newest: HashMap<(Matter, Box<str>), Deed>,
+    /// The records of the log that were read: all before this one.
+    read: u64,
     /// The number of the last act, and the latest time of any.
     last: (u64, Option<Timestamp>),
-    /// How far the log was read.
-    pub read_to: u64,
 }
 
 impl Deeds {
+    /// The records of the log that were read: all before this one.
+    pub fn read(&self) -> u64 {
+        self.read
+    }
+
+    /// Takes in the deeds of the records from `from` to before `to`, in their order; false, and nothing
+    /// is taken in, when somebody else has read on meanwhile.
+    pub fn take_in(&mut self, from: u64, told: Vec<Told>, to: u64) -> bool {
+        if self.read != from {
+            return false;
+        }
+        told.into_iter().for_each(|told| self.take(told));
+        self.read = to;
+        true
+    }
+
     /// Takes in the next record of an act, unless it repeats one: a gateway that stood still with an
     /// act in hand may record it once more after another one has, and has gone on. A state database
     /// that was put back begins anew with its numbers, but not with the time.
-    pub fn take(&mut self, Told { act, done_at, deed }: Told) {
+    fn take(&mut self, Told { act, done_at, deed }: Told) {
         let at = Timestamp::parse(&done_at);
         let (last, latest) = self.last;
         if act <= last && at <= latest {
@@ -125,19 +140,6 @@ impl Deed {
     }
 }
 
-impl From<&Act> for Told {
-    fn from(act: &Act) -> Self {
-        let deed = Deed {
-            action: act.kind.as_str().into(),
-            object: act.object.as_str().into(),
-            detail: act.detail.as_str().into(),
-            done_by: act.actor.as_str().into(),
-        };
-        let number = u64::try_from(act.seq).unwrap_or_default();
-        Self { act: number, done_at: act.at.to_string().into(), deed }
-    }
-}
-
 /// The matter that a deed is about, and its name there; none for what nothing rests on.
 fn about(deed: &Deed) -> Option<(Matter, Box<str>)> {
     let Deed { action, object, detail, .. } = deed;
@@ -163,41 +165,35 @@ mod tests {
     use super::*;
 
     fn deeds(told: &[(&str, &str, &str)]) -> Deeds {
+        let told: Vec<Told> = (1..)
+            .zip(told)
+            .map(|(act, (action, object, detail))| record(act, 0, action, object, detail))
+            .collect();
         let mut deeds = Deeds::default();
-        for (act, (action, object, detail)) in (1..).zip(told) {
-            deeds.take(record(act, 0, action, object, detail));
-        }
+        assert!(deeds.take_in(0, told.clone(), 100));
+        assert!(!deeds.take_in(0, told, 50), "that was read before");
         deeds
     }
 
-    fn record(act: i64, second: i64, action: &str, object: &str, detail: &str) -> Told {
-        let at = Timestamp::from_micros(second * 1_000_000);
-        let [kind, object, detail] = [action, object, detail].map(str::to_owned);
-        Told::from(&Act { seq: act, kind, object, detail, at, actor: "sys".into() })
+    fn record(act: u64, second: u32, action: &str, object: &str, detail: &str) -> Told {
+        let line = format!(
+            r#"{{"index":9,"act":{act},"action":"{action}","object":"{object}","detail":"{detail}","done_at":"2026-11-22T00:00:{second:02}.000000Z","done_by":"sys"}}"#
+        );
+        serde_json::from_str(&line).unwrap()
     }
 
     #[test]
     fn an_act_that_is_recorded_once_more_undoes_nothing_that_came_after_it() {
         let mut deeds = Deeds::default();
-        let suspended = record(7, 70, "grant-suspended", "G-1", "d");
-        for told in [suspended.clone(), record(8, 80, "grant-active", "G-1", "d"), suspended] {
-            deeds.take(told);
-        }
+        let suspended = record(7, 10, "grant-suspended", "G-1", "d");
+        let resumed = record(8, 20, "grant-active", "G-1", "d");
+        assert!(deeds.take_in(0, vec![suspended.clone(), resumed, suspended], 3));
         assert!(deeds.bear_out("grant-active", "G-1", "d").is_ok());
         // The numbers begin anew with a state database that was put back, and acts go on.
-        deeds.take(record(3, 90, "grant-ended", "G-1", "d"));
+        assert!(deeds.take_in(3, vec![record(3, 40, "grant-ended", "G-1", "d")], 4));
         assert!(deeds.bear_out("grant-ended", "G-1", "d").is_ok());
-        deeds.take(record(4, 85, "key-registered", "a", "aa"));
+        assert!(deeds.take_in(4, vec![record(4, 35, "key-registered", "a", "aa")], 5));
         assert!(deeds.bear_out("key-registered", "a", "aa").is_ok(), "by another clock");
-    }
-
-    #[test]
-    fn a_record_reads_as_the_act_that_it_was_made_of() {
-        let line = r#"{"index":9,"act":7,"action":"grant-ended","object":"G-1","detail":"d","done_at":"2026-11-22T00:00:00.000000Z","done_by":"sys"}"#;
-        let mut deeds = Deeds::default();
-        deeds.take(serde_json::from_str(line).unwrap());
-        assert!(deeds.bear_out("grant-ended", "G-1", "d").is_ok());
-        assert!(deeds.last.1.is_some());
     }
 
     #[test]

@@ -40,8 +40,8 @@ pub struct Gateway {
     pub(super) entry: Entry,
     /// How long what is in force here may be relied on.
     pub(super) lease: Lease,
-    /// What the log says was done by administrators; none before it was read.
-    pub(super) deeds: RwLock<Option<Deeds>>,
+    /// What the log says was done by administrators.
+    pub(super) deeds: RwLock<Deeds>,
     /// The revision whose changes are in force; held while changes are taken up, so that no act is
     /// recorded twice. -1: nothing was seen yet.
     pub(super) seen: tokio::sync::Mutex<i64>,
@@ -97,7 +97,7 @@ impl Gateway {
             places: Places::new(parts.limits.concurrent_queries.get()),
             entry: parts.entry,
             lease: parts.lease,
-            deeds: RwLock::new(None),
+            deeds: RwLock::default(),
             seen: tokio::sync::Mutex::new(-1),
             answering: tokio::sync::RwLock::default(),
             metrics: parts.metrics,

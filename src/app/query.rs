@@ -26,6 +26,7 @@ use crate::base::{Code, Error, FieldRefusal, Result, Timestamp};
 use crate::catalogue::{Ask, Dataset, OnRefusal, request};
 use crate::policy::{Action, FieldVerdict, Verdict};
 use crate::privacy::{self, Context, Disclosure, Recipient};
+use crate::telemetry::traces;
 
 /// Answers a query: the bytes of the whole JSON answer.
 ///
@@ -48,7 +49,13 @@ pub async fn query(
     // A panic is a fault of ours: it is recorded like any other end, and takes nothing down.
     let told = AssertUnwindSafe(story).catch_unwind().await.unwrap_or_else(|_| Err(Code::Internal.into()));
     match told {
-        Ok((answer, _standing)) => conclude(gateway, answer, trail).await,
+        Ok((answer, _standing)) => {
+            let began = Instant::now();
+            let concluded = conclude(gateway, answer, trail).await;
+            let code = concluded.as_ref().map_or_else(|error| error.code, |_| Code::Ok);
+            traces::stage("record", &call.trace, code.as_str(), began.elapsed());
+            concluded
+        }
         Err(error) => Err(gateway.record_failure(&call.caller, trail, error).await),
     }
 }
@@ -91,6 +98,7 @@ async fn answer<'a>(
     let rows = place.lend(fetch(adapters, call, &ask, &given, trail)).await;
     let code = rows.as_ref().map_or_else(|error| error.code, |_| Code::Ok);
     gateway.metrics.adapter_answered(&dataset.entry.provider, code, began.elapsed());
+    traces::stage("fetch", &call.trace, code.as_str(), began.elapsed());
     let rows = rows?;
     let standing = gateway.answering.read().await;
     let withdrawn = recheck::withdrawn(gateway, &world, system, &ask, &given);

@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 /// Everything that can be wrong is found before the first listener is bound.
 async fn serve(args: &Args, config: Config) -> Result<(), String> {
-    let _log = telemetry::log::start(&config.log).map_err(text)?;
+    let _log = telemetry::log::start_with(&config.log, config.traces.as_ref()).map_err(text)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let metrics = Arc::new(Metrics::default());
     let tls = Tls::load(config.tls.clone(), Arc::clone(&clock)).map_err(text)?;

@@ -1,4 +1,7 @@
-//! `[log]`: what the program says about its own running, on standard error.
+//! `[log]` and `[traces]`: what the program says about its own running, on standard error and to a
+//! collector of traces.
+
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -12,6 +15,17 @@ pub struct LogSection {
     pub level: String,
     /// The form of the lines. Default: `auto`.
     pub format: LogFormat,
+}
+
+/// `[traces]`: an OpenTelemetry collector, in a program built with the feature `otel`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TracesSection {
+    /// Where it takes traces, such as `https://collector.example:4318/v1/traces`. Plain http is for
+    /// a collector on the same machine.
+    pub url: String,
+    /// With https, a PEM file: the CA that its certificate must come from.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// The form of log lines.

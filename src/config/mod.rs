@@ -26,7 +26,7 @@ pub use adapter::AdapterConfig;
 pub use anchors::{AnchorsSection, TimestampSection, WitnessEntry};
 pub use database::DatabaseSection;
 pub use gateway::{AuditSection, GatewaySection, LimitsSection};
-pub use log::{LogFormat, LogSection};
+pub use log::{LogFormat, LogSection, TracesSection};
 pub use notices::NoticesSection;
 pub use oidc::OidcSection;
 pub use private::read_private;
@@ -60,6 +60,8 @@ pub struct Config {
     /// Its log of itself.
     #[serde(default)]
     pub log: LogSection,
+    /// Where its traces go.
+    pub traces: Option<TracesSection>,
     /// How long it goes on without anybody outside who vouches for its log.
     #[serde(default)]
     pub anchors: AnchorsSection,
@@ -108,6 +110,9 @@ impl Config {
         }
         if let Some(database) = &mut self.database {
             database.resolve(dir);
+        }
+        if let Some(ca) = self.traces.as_mut().and_then(|traces| traces.ca_file.as_mut()) {
+            *ca = dir.join(&*ca);
         }
         if let Some(notices) = &mut self.notices {
             notices.resolve(dir);

@@ -193,7 +193,8 @@ mod tests {
             if let Some(ca) = ca {
                 write!(text, "\nca = '{}'", ca.display()).unwrap();
             }
-            let mut connection = Server::new(&section(&text)).unwrap().connect("").map_err(|e| e.to_string())?;
+            let mut connection =
+                Server::new(&section(&text)).unwrap().connect("").map_err(|e| e.to_string())?;
             let asked = diesel::sql_query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
             Ok(asked.get_result::<Encrypted>(&mut connection).unwrap().ssl)
         }
@@ -209,7 +210,11 @@ mod tests {
             assert!(why.contains("127.0.0.1"), "another name: {why}");
             let why = connect(&server, "localhost", Some(&dir.path().join("nothing.pem"))).unwrap_err();
             assert!(why.contains("nothing.pem"), "{why}");
-            assert_eq!(connect(&server, "127.0.0.1", None), Ok(false), "what stays on the machine need not be");
+            assert_eq!(
+                connect(&server, "127.0.0.1", None),
+                Ok(false),
+                "what stays on the machine need not be"
+            );
         }
     }
 }

@@ -2,13 +2,14 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use super::writer::Background;
 use crate::base::Finding;
-use crate::config::{LogFormat, LogSection};
+use crate::config::{LogFormat, LogSection, TracesSection};
 
 /// Flushes the last lines when dropped: keep it until the end of `main`.
 #[must_use]
@@ -21,6 +22,14 @@ pub struct LogGuard {
 /// # Errors
 /// `level` is not one, or logging was started before.
 pub fn start(config: &LogSection) -> Result<LogGuard, Finding> {
+    start_with(config, None)
+}
+
+/// The same, and spans for the collector that `traces` names.
+///
+/// # Errors
+/// Besides: the collector cannot be used, or the program was built without the feature `otel`.
+pub fn start_with(config: &LogSection, traces: Option<&TracesSection>) -> Result<LogGuard, Finding> {
     let background = Background::start(io::stderr())
         .map_err(|e| fault("log-thread", e, "the machine gives no more threads: free some"))?;
     let json = match config.format {
@@ -28,7 +37,8 @@ pub fn start(config: &LogSection) -> Result<LogGuard, Finding> {
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let subscriber = subscriber(&config.level, json, background.lines())?;
+    let spans = traces.map(spans).transpose()?;
+    let subscriber = subscriber(&config.level, json, background.lines(), spans)?;
     subscriber.try_init().map_err(|e| fault("log-started", e, "start logging once in a process"))?;
     tell_panics_without_their_message();
     Ok(LogGuard { _background: background })
@@ -47,19 +57,36 @@ fn subscriber<W>(
     level: &str,
     json: bool,
     writer: W,
-) -> Result<Box<dyn tracing::Subscriber + Send + Sync>, Finding>
+    spans: Option<Heard>,
+) -> Result<impl tracing::Subscriber + Send + Sync, Finding>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter = EnvFilter::builder().parse(level).map_err(|e| {
         fault("log-level", e, "give `level` as in \"info\" or \"info,sluice::adapters=debug\"")
     })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
-    Ok(if json {
-        Box::new(lines.json().flatten_event(true).with_current_span(false).with_span_list(false).finish())
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let lines = if json {
+        lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
     } else {
-        Box::new(lines.with_ansi(io::stderr().is_terminal()).finish())
-    })
+        lines.with_ansi(io::stderr().is_terminal()).boxed()
+    };
+    Ok(Registry::default().with(spans).with(lines.with_filter(filter)))
+}
+
+/// Who else hears what is told.
+type Heard = Box<dyn Layer<Registry> + Send + Sync>;
+
+#[cfg(feature = "otel")]
+fn spans(config: &TracesSection) -> Result<Heard, Finding> {
+    let stages = tracing_subscriber::filter::filter_fn(|told| told.target() == super::traces::TARGET);
+    Ok(super::traces::Spans::start(config)?.with_filter(stages).boxed())
+}
+
+#[cfg(not(feature = "otel"))]
+fn spans(_: &TracesSection) -> Result<Heard, Finding> {
+    let fix = "build it with `--features otel`, or leave [traces] out";
+    Err(Finding::error("traces", "[traces]", 0, "this program was built without traces".into(), fix))
 }
 
 fn fault(code: &'static str, what: impl ToString, fix: &str) -> Finding {
@@ -90,7 +117,7 @@ mod tests {
     fn lines_of(level: &str, json: bool) -> String {
         let page = Page::default();
         let writer = page.clone();
-        let subscriber = subscriber(level, json, move || writer.clone()).unwrap();
+        let subscriber = subscriber(level, json, move || writer.clone(), None).unwrap();
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(request.id = "abc", status = 200_u16, "request");
             tracing::debug!("too fine");
@@ -121,7 +148,8 @@ mod tests {
     fn by_default_our_lines_are_told_and_those_of_the_server_beneath_only_when_they_warn() {
         let page = Page::default();
         let writer = page.clone();
-        let subscriber = subscriber(&LogSection::default().level, false, move || writer.clone()).unwrap();
+        let subscriber =
+            subscriber(&LogSection::default().level, false, move || writer.clone(), None).unwrap();
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(target: "sluice::web", "ours");
             tracing::info!(target: "actix_server::builder", "starting service");
@@ -136,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_level_that_is_none_is_a_finding() {
-        let wrong = subscriber("loud,=", false, io::sink).err().unwrap();
+        let wrong = subscriber("loud,=", false, io::sink, None).err().unwrap();
         assert_eq!(wrong.code, "log-level");
     }
 }

@@ -27,7 +27,7 @@ use super::trace::Trace;
 use crate::base::ids::{AccountId, RequestId};
 use crate::base::{Code, Error, Lang};
 use crate::identity::System;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, traces};
 
 /// A request that came in.
 pub struct Arrival {
@@ -171,11 +171,19 @@ fn seal(headers: &mut HeaderMap, arrival: &Arrival) {
     }
 }
 
-/// One access line, one measurement.
+/// One access line, one measurement, one span.
 fn report(metrics: &Metrics, arrival: &Arrival, route: &'static str, status: StatusCode, code: Code) {
     let took = arrival.began.elapsed();
     let status = status.as_u16();
     metrics.answered(route, status, code.as_str(), took);
+    let system = arrival.system.get().map_or("", |system| system.id.as_str());
+    traces::request(
+        &arrival.trace,
+        arrival.trace.parent(),
+        [arrival.method, route, code.as_str(), system],
+        status,
+        took,
+    );
     tracing::info!(
         target: "sluice::access",
         {

@@ -17,6 +17,7 @@ use crate::base::ids::{RequestId, decode_hex, hex};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trace {
     trace: [u8; 16],
+    parent: Option<[u8; 8]>,
     span: [u8; 8],
     sampled: bool,
 }
@@ -35,8 +36,15 @@ impl Trace {
             (Some(only), None) => parse(only),
             _ => None,
         };
-        let (trace, sampled) = parent.unwrap_or((own, true));
-        Self { trace, span, sampled }
+        match parent {
+            Some((trace, parent, sampled)) => Self { trace, parent: Some(parent), span, sampled },
+            None => Self { trace: own, parent: None, span, sampled: true },
+        }
+    }
+
+    /// The caller's span, if it has one.
+    pub fn parent(&self) -> Option<[u8; 8]> {
+        self.parent
     }
 
     /// The trace id, 32 hex digits.
@@ -52,8 +60,8 @@ impl fmt::Display for Trace {
     }
 }
 
-/// The trace id and whether the caller records, from a valid header value (section 3.2).
-fn parse(value: &[u8]) -> Option<([u8; 16], bool)> {
+/// The trace id, the caller's span and whether it records, from a valid header value (section 3.2).
+fn parse(value: &[u8]) -> Option<([u8; 16], [u8; 8], bool)> {
     let text = std::str::from_utf8(value).ok()?;
     let mut parts = text.splitn(5, '-');
     let [version] = decode_hex::<1>(parts.next()?)?;
@@ -62,7 +70,7 @@ fn parse(value: &[u8]) -> Option<([u8; 16], bool)> {
     let [flags] = decode_hex::<1>(parts.next()?)?;
     // A later version may have more parts after another dash; version 00 may not, ff is none.
     let well_formed = version != 0xff && (version > 0 || parts.next().is_none());
-    (well_formed && trace != [0; 16] && parent != [0; 8]).then_some((trace, flags & 1 == 1))
+    (well_formed && trace != [0; 16] && parent != [0; 8]).then_some((trace, parent, flags & 1 == 1))
 }
 
 #[cfg(test)]

@@ -57,6 +57,8 @@ mod start;
 mod stopping;
 mod tamper;
 mod tls;
+#[cfg(feature = "otel")]
+mod traces;
 mod trail;
 mod two_gateways;
 mod witness;

@@ -114,19 +114,20 @@ impl Gateway {
             Ok(Some((session, unrecorded)))
         };
         let mut found = self.with_state(find.clone()).await?;
-        let is_new = |(session, unrecorded): &(Session, bool)| {
-            // Another gateway may have had the change recorded.
-            *unrecorded || (self.state.is_shared() && self.confirm_account(&session.profile).is_err())
-        };
-        if found.as_ref().is_some_and(is_new) {
+        if found.as_ref().is_some_and(|(_, unrecorded)| *unrecorded) {
             // What was changed is not in force before it is recorded.
             self.in_force().await?;
-            found = self.with_state(find).await?;
+            found = self.with_state(find.clone()).await?;
         }
-        let (session, _) = found.ok_or(Code::SignInRequired)?;
+        let (mut session, _) = found.ok_or(Code::SignInRequired)?;
+        let unconfirmed = |e| Error::new(Code::AuditUnavailable).because(e);
+        if self.confirm_account(&session.profile).is_err() {
+            // It may have changed this moment, and another gateway may have recorded that.
+            self.recall().await.map_err(unconfirmed)?;
+            (session, _) = self.with_state(find).await?.ok_or(Code::SignInRequired)?;
+            self.confirm_account(&session.profile).map_err(unconfirmed)?;
+        }
         let shown = self.sealed_in(&session)?;
-        let stands = self.confirm_account(&session.profile);
-        stands.map_err(|e| Error::new(Code::AuditUnavailable).because(e))?;
         Ok(SignedIn { ends: session.since.plus_seconds(lasting.whole), session: Arc::new(session), shown })
     }
 

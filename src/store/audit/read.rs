@@ -208,10 +208,10 @@ impl Reader {
         self.page(found, limit, lag)
     }
 
-    /// Hands over every record of a kind that concerns no dataset, from index `from` on, in the order
+    /// Hands over every record of a kind that concerns no dataset, from index `from` on and in the order
     /// of the log: those that the index has by way of the index, which is not waited for, and what
-    /// comes behind them from the log itself. For who must have them all at a start, when the index
-    /// may be far behind. Gives how far the log was: from there on they are handed over the next time.
+    /// comes behind them from the log itself. For who must have them all, also when the index is far
+    /// behind. Gives the first index that there is not yet.
     pub fn each_without_dataset(
         &self,
         kind: &str,
@@ -225,8 +225,8 @@ impl Reader {
                 let seen: Option<i64> =
                     progress::table.find(0).select(progress::size).first(index).optional()?;
                 let seen = seen.map_or(0, number).min(size);
-                let of_kind = entry::dataset.eq("").and(entry::kind.eq(kind));
-                let of_kind = of_kind.and(entry::idx.ge(key(from))).and(entry::idx.lt(key(seen)));
+                let between = entry::idx.ge(key(from)).and(entry::idx.lt(key(seen)));
+                let of_kind = entry::dataset.eq("").and(entry::kind.eq(kind)).and(between);
                 let found = entry::table.filter(of_kind).select(entry::idx).order(entry::idx);
                 Ok::<_, diesel::result::Error>((found.load::<i64>(index)?, seen))
             })?,
@@ -235,16 +235,16 @@ impl Reader {
             let page = self.page(some.to_vec(), MAX_PAGE, 0)?;
             page.records.iter().for_each(|record| take(&record.leaf));
         }
-        let mut from = seen.max(from);
-        while from < size {
-            let to = size.min(from + MAX_PAGE as u64);
-            for (index, leaf) in rows::leaves(&mut *self.log()?, from, to)? {
+        let mut next = seen.max(from);
+        while next < size {
+            let to = size.min(next + MAX_PAGE as u64);
+            for (index, leaf) in rows::leaves(&mut *self.log()?, next, to)? {
                 let record = stored(index, leaf)?;
                 if Facets::of(record.leaf.as_bytes()).kind == kind {
                     take(&record.leaf);
                 }
             }
-            from = to;
+            next = to;
         }
         Ok(size)
     }

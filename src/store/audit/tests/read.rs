@@ -47,6 +47,39 @@ async fn a_person_is_found_and_once_erased_found_no_more_while_all_proofs_stay(p
 }
 
 #[tokio::test]
+async fn every_act_is_found_in_order_and_once_however_far_the_index_is() {
+    let place = Site::new();
+    let log = place.open().unwrap();
+    let mut acts = Vec::new();
+    for number in 0..40 {
+        log.append(query(number)).await.unwrap();
+        let mut act = Draft::new("administration");
+        act.members().number("act", number);
+        acts.push(log.append(act).await.unwrap().index);
+    }
+    let found = |log: &AuditLog, from: u64| {
+        let mut found = Vec::new();
+        let take = |leaf: &str| {
+            found.push(serde_json::from_str::<serde_json::Value>(leaf).unwrap()["index"].as_u64().unwrap())
+        };
+        let next = log.reader().each_without_dataset("administration", from, take).unwrap();
+        (found, next)
+    };
+    let size = acts.last().unwrap() + 1;
+    for from in [0, 7, 40, size] {
+        let expected: Vec<u64> = acts.iter().copied().filter(|index| *index >= from).collect();
+        assert_eq!(found(&log, from), (expected, size), "from {from}");
+    }
+    drop(log);
+    // Without an index, and while it is built anew.
+    std::fs::remove_file(place.data().join("audit-index.db")).unwrap();
+    let log = place.open().unwrap();
+    let (again, next) = found(&log, 0);
+    assert_eq!(again, acts);
+    assert!(next >= size);
+}
+
+#[tokio::test]
 async fn no_file_of_the_log_holds_an_identifier() {
     let place = Site::new();
     let log = place.open().unwrap();
