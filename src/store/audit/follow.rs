@@ -1,15 +1,17 @@
 //! The head of a log that other gateways write too: looked at, so that this one knows of their
 //! records.
 //!
-//! Invariant: what is published is signed by the log's key. Nothing is written.
+//! Invariant: what is published is signed by the log's key and goes on from what was known before:
+//! the writer measures by it what it may write onto. Nothing is written.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::engine::{DatabaseError, Home};
 use super::progress::Shared;
-use super::read::ReadError;
-use super::rows;
+use super::read::{ReadError, damaged};
+use super::rows::{self, TileReader};
+use crate::audit::proof;
 use crate::audit::{Checkpoint, VerifyingKey};
 use crate::store::db::Db;
 
@@ -25,13 +27,24 @@ pub(super) struct Head {
 impl Head {
     /// Looks at the head and publishes it, if it is newer than what is known.
     pub(super) fn look(&self, db: &mut Db) -> Result<(), ReadError> {
+        let known = self.shared.now();
         let Some((noted, note)) = rows::newest(db)? else { return Ok(()) };
-        if noted > self.shared.now().size {
-            let head = Checkpoint::open(&note, &self.key)
-                .map_err(|_| ReadError::Damaged("the newest checkpoint is not signed by the log's key"))?;
+        if noted > known.size {
+            let head = self.open(&note)?;
+            if known.size > 0 {
+                let root = proof::root(&mut TileReader::new(db), known.size).map_err(damaged)?;
+                if root != self.open(&known.note)?.root {
+                    return Err(ReadError::Damaged("it does not go on from a checkpoint that was given out"));
+                }
+            }
             self.shared.follow(head.size, note.into());
         }
         Ok(())
+    }
+
+    fn open(&self, note: &str) -> Result<Checkpoint, ReadError> {
+        let unsigned = "the newest checkpoint is not signed by the log's key";
+        Checkpoint::open(note, &self.key).map_err(|_| ReadError::Damaged(unsigned))
     }
 
     /// Looks again and again until the log is closed.

@@ -362,7 +362,7 @@ fn stored(index: u64, leaf: Vec<u8>) -> Result<StoredRecord, ReadError> {
     Ok(StoredRecord { index, leaf })
 }
 
-fn damaged(error: ProofError<diesel::result::Error>) -> ReadError {
+pub(super) fn damaged(error: ProofError<diesel::result::Error>) -> ReadError {
     match error {
         ProofError::Read(diesel::result::Error::NotFound) => ReadError::Damaged("a tile is missing"),
         ProofError::Read(e) => ReadError::Db(e),

@@ -188,6 +188,7 @@ async fn a_server_that_lost_what_was_given_out_is_not_written_to() {
     // Longer again, by one that knows nothing of what is gone: another history.
     let stranger = place.beside();
     fill(&stranger.open().unwrap(), 400).await;
+    assert!(matches!(log.reader().record(400), Err(ReadError::Damaged(_))), "nor is it followed");
     assert_eq!(log.append(query(1)).await, Err(AppendError::NotDurable));
     drop(log);
     assert!(matches!(place.refusal(), OpenError::Forked(41)));
