@@ -86,7 +86,7 @@ fn spans(config: &TracesSection) -> Result<Heard, Finding> {
 #[cfg(not(feature = "otel"))]
 fn spans(_: &TracesSection) -> Result<Heard, Finding> {
     let fix = "build it with `--features otel`, or leave [traces] out";
-    Err(Finding::error("traces", "[traces]", 0, "this program was built without traces".into(), fix))
+    Err(Finding::error("traces", "[traces]", 0, "this program was built without traces", fix))
 }
 
 fn fault(code: &'static str, what: impl ToString, fix: &str) -> Finding {
