@@ -27,7 +27,7 @@ class Load:
 
     def turn(self, server: Server, connections: int, mix: bool = False) -> dict:
         """Drives the server; refuses a result in which anything but 200 came back."""
-        command = [*self.command, "--port", server.port, "--connections", connections, *(self.mix if mix else self.small)]
+        command = [*self.command, *server.ports(), "--connections", connections, *(self.mix if mix else self.small)]
         before, watch = server.cpu_seconds(), Watch(server)
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
         rss, cpu = watch.end(), server.cpu_seconds() - before

@@ -6,15 +6,18 @@ connections, so that the only difference is what is done in between.
 
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
 from . import world
 
+ROOT = Path(__file__).resolve().parents[2]
 WORKERS = 2
 
 
@@ -48,6 +51,10 @@ class Server:
             except OSError:
                 time.sleep(0.005)
         raise RuntimeError(f"{self.name} does not listen: see {self.folder}/log")
+
+    def ports(self) -> list:
+        """As the load generator takes them."""
+        return ["--port", self.port]
 
     def pids(self) -> list[int]:
         return family(self.process.pid)
@@ -205,7 +212,8 @@ def envoy_config(port: int, folder: Path, pki: Path, ports: dict[str, int]) -> d
 class Gateway(Server):
     """Sluice, with a catalogue of its own."""
 
-    def __init__(self, name: str, folder: Path, pki: Path, ports: dict[str, int], binary: Path, catalogue: tuple):
+    def __init__(self, name: str, folder: Path, pki: Path, ports: dict[str, int], binary: Path, catalogue: tuple,
+                 database: str = "", keys: Path | None = None):
         folder.mkdir(parents=True)
         super().__init__(name, free_port(), folder, [binary, "serve", "--config", "sluice.toml"])
         self.binary, self.pki, self.catalogue = binary, pki, folder / "catalogue"
@@ -228,9 +236,17 @@ client_crls = ["{pki}/crl.pem"]
 signing_key_file = "keys/audit.key"
 subject_key_file = "keys/subjects.key"
 checkpoint_copy_file = "second-place/checkpoint"
-{adapters}""")
+{adapters}{database}""")
         (folder / "data").mkdir()
+        if keys:
+            # Another gateway of the same log: it says that it has not seen it yet.
+            shutil.copytree(keys, folder / "keys")
+            (folder / "second-place").mkdir()
+            (folder / "second-place/checkpoint").touch()
+            return
         self.run("keys", "--dir", "keys", "--origin", "bench/log")
+        if database:
+            self.run("migrate", "--config", "sluice.toml", "--owner", "sluice_owner")
         self.run("key", "register", "--config", "sluice.toml", "--certificate", f"{pki}/client.pem", "--system",
                  world.SYSTEM)
 
@@ -252,6 +268,81 @@ datasets = ["{dataset}"]
         done = subprocess.run([self.binary, *arguments], cwd=self.folder, capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(f"sluice {' '.join(arguments)}: {done.stderr}")
+
+
+class Several:
+    """Gateways that share a database, as one server; with what the database's server costs."""
+
+    def __init__(self, name: str, gateways: list[Gateway], postgres: "Postgres"):
+        self.name, self.gateways, self.postgres, self.port = name, gateways, postgres, gateways[0].port
+
+    def start(self) -> None:
+        for gateway in self.gateways:
+            gateway.start()
+            # One after the other: the first of them begins the log.
+            gateway.wait()
+
+    def stop(self) -> None:
+        for gateway in self.gateways:
+            gateway.stop()
+
+    def wait(self) -> None:
+        for gateway in self.gateways:
+            gateway.wait()
+
+    def ports(self) -> list:
+        return [part for gateway in self.gateways for part in gateway.ports()]
+
+    def cpu_seconds(self) -> float:
+        return sum(server.cpu_seconds() for server in [*self.gateways, self.postgres])
+
+    def resident_mib(self) -> float:
+        return sum(gateway.resident_mib() for gateway in self.gateways)
+
+
+class Postgres(Server):
+    """A PostgreSQL server as it is made by default, with one database for gateways."""
+
+    def __init__(self, name: str):
+        # Where its user may go, and removed with the server.
+        self.temporary = tempfile.TemporaryDirectory(prefix="sluice-compare-")
+        folder = Path(self.temporary.name)
+        bin = max(Path("/usr/lib/postgresql").glob("*/bin"))
+        self.become = []
+        if os.geteuid() == 0:
+            os.chown(folder, 65534, 65534)
+            self.become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        subprocess.run([*self.become, bin / "initdb", "-D", folder / "data", "--auth=trust", "--username=admin",
+                        "--encoding=UTF8", "--locale=C.UTF-8"], check=True, stdout=subprocess.DEVNULL, cwd="/")
+        command = [*self.become, bin / "postgres", "-D", folder / "data", "-k", folder, "-h", "", "-c",
+                   "max_connections=200"]
+        super().__init__(name, 5432, folder, command)
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + 60
+        while self.sql("postgres", "SELECT 1", check=False).returncode != 0:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self.name} does not listen: see {self.folder}/log")
+            time.sleep(0.05)
+        self.sql("postgres", "CREATE DATABASE sluice")
+        self.sql("sluice", (ROOT / "deploy/postgres/roles.sql").read_text())
+
+    def sql(self, database: str, text: str, check: bool = True) -> subprocess.CompletedProcess:
+        return subprocess.run(["psql", "-h", self.folder, "-U", "admin", "-d", database, "-v", "ON_ERROR_STOP=1", "-q"],
+                              input=text, text=True, check=check, capture_output=True)
+
+    def section(self) -> str:
+        """For a gateway's configuration."""
+        socket = str(self.folder).replace("/", "%2F")
+        return f'\n[database]\nurl = "postgres://sluice_gateway@{socket}/sluice"\n'
+
+    def stop(self) -> None:
+        if self.process:
+            # Its sessions are ended; the gateways are gone by then.
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(30)
+            self.process = None
+            self.temporary.cleanup()
 
 
 class Client:

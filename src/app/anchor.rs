@@ -149,11 +149,11 @@ impl Gateway {
                     return Ok(Outcome::Anchored { first });
                 }
                 // A larger one may have been shown by another gateway of this log in the meantime.
-                Ok(Answer::Last(size)) if size > self.log.stats().size => {
-                    return Ok(Outcome::Forked { witnessed: size, shown: shown.size });
-                }
                 Ok(Answer::Last(size)) if size > shown.size => {
-                    return Ok(Outcome::Failed("has seen a newer checkpoint; the next round goes on".into()));
+                    return Ok(match read(self, move |log| log.reaches(size)).await? {
+                        true => Outcome::Failed("has seen a newer checkpoint; the next round goes on".into()),
+                        false => Outcome::Forked { witnessed: size, shown: shown.size },
+                    });
                 }
                 Ok(Answer::Last(size)) if size != old => old = size,
                 // It has this very size, or its beginning, and of another log.

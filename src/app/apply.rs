@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::gateway::Gateway;
 use super::suspensions::{Suspended, Suspension};
@@ -12,7 +13,7 @@ use super::world::{self, World};
 use crate::audit::record::Draft;
 use crate::base::{Clock, Code, Error, Finding, Findings, Sources};
 use crate::store::state::grants::StandingGrant;
-use crate::store::state::{Act, Applied, RegisteredKey, StateError, StateStore, Version};
+use crate::store::state::{Act, Applied, RegisteredKey, StateError, StateStore, Version, Watch};
 
 /// Folders below the catalogue's folder that are read.
 const FOLDERS: [&str; 3] = ["schemas", "policies", "policies/rules"];
@@ -116,7 +117,11 @@ impl Gateway {
     /// Why not. Everything stays as it was, and the next call tries again.
     pub async fn take_up_changes(&self) -> Result<(), NotTaken> {
         let mut last = self.seen.lock().await;
-        let Some(mut read) = self.changed_since(*last).await? else { return Ok(()) };
+        let began = Instant::now();
+        let Some(mut read) = self.changed_since(*last).await? else {
+            self.lease.renew(began);
+            return Ok(());
+        };
         let mut tries = TRIES;
         let new = loop {
             self.record_acts().await?;
@@ -148,7 +153,16 @@ impl Gateway {
         self.world.store(Arc::new(new));
         drop(alone);
         *last = read.revision;
+        self.lease.renew(began);
         Ok(())
+    }
+
+    /// Tells when it is time to take up changes.
+    ///
+    /// # Errors
+    /// When nobody can be set to listen for them.
+    pub fn watch(&self) -> Result<Watch, StateError> {
+        self.state.watch()
     }
 
     /// What is in the state database now, unless nothing changed since revision `seen`.
@@ -222,20 +236,14 @@ impl Gateway {
         taken.map_err(|e| Error::new(Code::AuditUnavailable).retry_after(1).because(e))
     }
 
-    /// Records the administrative acts that the log does not have yet.
+    /// Records the administrative acts that the log does not have yet: each is in one gateway's
+    /// hands at a time, so that it is recorded once.
     async fn record_acts(&self) -> Result<(), NotTaken> {
         loop {
             let state = self.state.clone();
-            let acts = blocking(move || Ok(state.pending_acts(100)?)).await?;
-            if acts.is_empty() {
-                return Ok(());
-            }
-            for act in acts {
-                let seq = act.seq;
-                let receipt = self.record(draft(&act)).await?;
-                let state = self.state.clone();
-                blocking(move || Ok(state.act_recorded(seq, receipt.index)?)).await?;
-            }
+            let Some(taken) = blocking(move || Ok(state.take_act()?)).await? else { return Ok(()) };
+            let receipt = self.record(draft(taken.act())).await;
+            blocking(move || Ok(taken.recorded(receipt?.index)?)).await?;
         }
     }
 }

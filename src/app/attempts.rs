@@ -15,16 +15,18 @@
 //!   to that either.
 //!
 //! Invariant: an attempt counts as failed from its beginning, so that many at one time are not one,
-//! and until it is known to have succeeded, or not to have been looked at;
-//! and what is kept is bounded, without a name that was typed: names are hashed.
+//! and until it is known to have succeeded, or not to have been looked at. It is counted in the state
+//! database, so that every gateway knows of it; and there by a keyed hash, for a name that was typed
+//! may be anything.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 
-use ring::digest::{SHA256, digest};
+use ring::hmac;
+use tokio::sync::Semaphore;
 
-use crate::base::Timestamp;
+use super::gateway::Gateway;
+use crate::base::{Code, Error, Result, Timestamp};
+use crate::store::state::{Mark, Tries};
 
 /// Failures that have no consequence.
 const FREE: u32 = 3;
@@ -40,9 +42,9 @@ const ONE_MORE: i64 = 60;
 /// address, with every tenth mistyping.
 const OF_NETWORK: i64 = 100;
 const ONE_MORE_OF_NETWORK: i64 = 30;
-/// The most that is kept. The oldest go first; filling it takes longer than the longest wait, since
-/// every attempt costs a hash.
-const KEPT: usize = 65_536;
+/// Attempts that one gateway counts at one time: whoever tries without end must not keep everybody
+/// else from the database.
+const AT_ONCE: usize = 2;
 
 /// Where an attempt comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,6 +58,15 @@ pub enum Source {
 }
 
 impl Source {
+    /// Different for each.
+    fn bytes(self) -> Vec<u8> {
+        match self {
+            Self::Device(device) => [&[1][..], &device].concat(),
+            Self::Network(network) => [&[2][..], &network].concat(),
+            Self::Session(session) => [&[3][..], &session].concat(),
+        }
+    }
+
     /// The network of an address.
     pub fn network(address: IpAddr) -> Self {
         let mut network = [0; 8];
@@ -67,129 +78,194 @@ impl Source {
     }
 }
 
-/// What is remembered of attempts.
-#[derive(Debug, Default)]
-pub struct Attempts(Mutex<HashMap<Key, Tries>>);
-
-/// The SHA-256 of the account's name as it was typed, none for all accounts; and the source, none for
-/// all strangers.
-type Key = (Option<[u8; 32]>, Option<Source>);
-
-#[derive(Debug, Clone, Copy)]
-struct Tries {
-    /// Failures in a row, or attempts used up.
-    count: u32,
-    last: Timestamp,
+/// What counting attempts works with.
+pub struct Attempts {
+    key: hmac::Key,
+    turns: Semaphore,
 }
 
 impl Attempts {
+    /// Counts under marks made with `key`.
+    pub fn new(key: hmac::Key) -> Self {
+        Self { key, turns: Semaphore::new(AT_ONCE) }
+    }
+
+    /// What an attempt is counted under: its own mark first, then those that it shares, as
+    /// [`budgets`] has them.
+    fn marks(&self, account: &str, source: Source) -> Vec<Mark> {
+        let from = source.bytes();
+        let about = ring::digest::digest(&ring::digest::SHA256, account.as_bytes());
+        let mark = |parts: &[&[u8]]| {
+            let tag = hmac::sign(&self.key, &parts.concat());
+            let mut mark = Mark::default();
+            mark.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
+            mark
+        };
+        let own = mark(&[b"o", about.as_ref(), &from]);
+        match source {
+            Source::Network(_) => vec![own, mark(&[b"a", about.as_ref()]), mark(&[b"n", &from])],
+            Source::Device(_) | Source::Session(_) => vec![own],
+        }
+    }
+}
+
+impl Gateway {
     /// Takes note of an attempt on `account`, as if it had failed already.
     ///
     /// # Errors
-    /// The seconds to wait: then it was not taken note of and must not be made.
-    pub fn begin(&self, account: &str, source: Source, now: Timestamp) -> Result<(), u32> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let account = Some(name(account));
-        let own = kept.get(&(account, Some(source))).copied().filter(|tries| !tries.forgotten(now));
-        if let Some(wait) = own.and_then(|tries| tries.wait(now)) {
-            return Err(wait);
-        }
-        let budgets = budgets(account, source);
-        let used = |(key, _, one_more): &Budget| kept.get(key).map_or(0, |t| t.left_over(*one_more, now));
-        if let Some((_, _, one_more)) = budgets.iter().find(|b| i64::from(used(b)) >= b.1) {
-            return Err(u32::try_from(*one_more).unwrap_or(u32::MAX));
-        }
-        let counts: Vec<(Key, u32)> = budgets.iter().map(|b| (b.0, used(b) + 1)).collect();
-        for (key, count) in counts {
-            put(&mut kept, key, Tries { count, last: now });
-        }
-        let count = own.map_or(0, |tries| tries.count).saturating_add(1);
-        put(&mut kept, (account, Some(source)), Tries { count, last: now });
-        Ok(())
+    /// `too-many-attempts` with the seconds to wait: then it was not taken note of and must not be
+    /// made; `not-ready`.
+    pub(super) async fn attempt_begins(&self, account: &str, source: Source) -> Result<()> {
+        let now = self.now();
+        let begun = self.judge(account, source, move |kept| begin(kept, source, now)).await?;
+        begun.map_err(|wait| Error::new(Code::TooManyAttempts).retry_after(wait))
     }
 
     /// The attempt succeeded: the source begins anew on that account.
-    pub fn succeeded(&self, account: &str, source: Source) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let account = Some(name(account));
-        kept.remove(&(account, Some(source)));
-        budgets(account, source).iter().for_each(|(key, ..)| give_back(&mut kept, key));
+    pub(super) async fn attempt_succeeded(&self, account: &str, source: Source) {
+        self.settle_attempt(account, source, succeed).await;
     }
 
     /// The attempt was not looked at, because the gateway could not: it does not count.
-    pub fn not_made(&self, account: &str, source: Source) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let account = Some(name(account));
-        give_back(&mut kept, &(account, Some(source)));
-        budgets(account, source).iter().for_each(|(key, ..)| give_back(&mut kept, key));
-    }
-}
-
-/// Attempts that many share: of which key, how many, and the seconds after which there is one more.
-type Budget = (Key, i64, i64);
-
-/// What an attempt is taken from beside its own count.
-fn budgets(account: Option<[u8; 32]>, source: Source) -> Vec<Budget> {
-    match source {
-        Source::Network(_) => vec![
-            ((account, None), STRANGERS, ONE_MORE),
-            ((None, Some(source)), OF_NETWORK, ONE_MORE_OF_NETWORK),
-        ],
-        Source::Device(_) | Source::Session(_) => Vec::new(),
-    }
-}
-
-fn give_back(kept: &mut HashMap<Key, Tries>, key: &Key) {
-    if let Some(tries) = kept.get_mut(key) {
-        tries.count = tries.count.saturating_sub(1);
-    }
-}
-
-impl Tries {
-    fn forgotten(&self, now: Timestamp) -> bool {
-        now >= self.last.plus_seconds(FORGOTTEN)
+    pub(super) async fn attempt_not_made(&self, account: &str, source: Source) {
+        self.settle_attempt(account, source, give_back).await;
     }
 
-    /// The seconds until the next attempt, if there are any.
-    fn wait(&self, now: Timestamp) -> Option<u32> {
-        let beyond = self.count.saturating_sub(FREE).min(16);
-        let pause = if beyond == 0 { 0 } else { (1_i64 << beyond).min(LONGEST) };
-        // A clock that was set back must not lengthen a wait beyond the pause.
-        let left = (self.last.plus_seconds(pause).seconds() - now.seconds()).min(pause);
-        u32::try_from(left).ok().filter(|left| *left > 0)
-    }
-
-    /// The attempts used up, less those that time has given back.
-    fn left_over(&self, one_more: i64, now: Timestamp) -> u32 {
-        let back = (now.seconds() - self.last.seconds()).max(0) / one_more;
-        self.count.saturating_sub(u32::try_from(back).unwrap_or(u32::MAX))
-    }
-}
-
-fn put(kept: &mut HashMap<Key, Tries>, key: Key, tries: Tries) {
-    if kept.len() >= KEPT && !kept.contains_key(&key) {
-        kept.retain(|_, old| !old.forgotten(tries.last));
-        // An eighth at a time: to look for the oldest of all at every attempt would take longer than
-        // the attempt.
-        if kept.len() >= KEPT {
-            let mut times: Vec<_> = kept.values().map(|old| old.last).collect();
-            let (_, eighth, _) = times.select_nth_unstable(KEPT / 8);
-            let eighth = *eighth;
-            kept.retain(|_, old| old.last > eighth);
+    /// What cannot be settled stays counted, and goes by with time.
+    async fn settle_attempt(&self, account: &str, source: Source, settle: fn(&mut [Option<Tries>])) {
+        let settled = self.judge(account, source, move |kept| {
+            settle(kept);
+            Ok(())
+        });
+        if let Err(error) = settled.await {
+            tracing::warn!(cause = ?error.cause(), "an attempt to sign in stays counted as failed");
         }
     }
-    kept.insert(key, tries);
+
+    async fn judge(
+        &self,
+        account: &str,
+        source: Source,
+        judge: impl FnOnce(&mut [Option<Tries>]) -> std::result::Result<(), u32> + Send + 'static,
+    ) -> Result<std::result::Result<(), u32>> {
+        let attempts = &self.entry.attempts;
+        let marks = attempts.marks(account, source);
+        let _turn = attempts.turns.acquire().await.map_err(|e| Error::new(Code::Internal).because(e))?;
+        self.with_state(move |state| state.judge_attempt(&marks, judge)).await
+    }
 }
 
-fn name(account: &str) -> [u8; 32] {
-    digest(&SHA256, account.as_bytes()).as_ref().try_into().unwrap_or_default()
+/// How many attempts there are of those that many share, and the seconds after which there is one more.
+type Budget = (i64, i64);
+
+/// What an attempt is taken from beside its own count.
+fn budgets(source: Source) -> &'static [Budget] {
+    match source {
+        Source::Network(_) => &[(STRANGERS, ONE_MORE), (OF_NETWORK, ONE_MORE_OF_NETWORK)],
+        Source::Device(_) | Source::Session(_) => &[],
+    }
+}
+
+/// Counts an attempt, or gives the seconds to wait.
+fn begin(kept: &mut [Option<Tries>], source: Source, now: Timestamp) -> std::result::Result<(), u32> {
+    let Some((own, shared)) = kept.split_first_mut() else { return Ok(()) };
+    let before = own.filter(|tries| now < tries.last.plus_seconds(FORGOTTEN));
+    if let Some(wait) = before.and_then(|tries| wait(tries, now)) {
+        return Err(wait);
+    }
+    for (tries, (most, one_more)) in shared.iter_mut().zip(budgets(source)) {
+        let used = tries.map_or(0, |tries| used(tries, *one_more, now));
+        if i64::from(used) >= *most {
+            return Err(u32::try_from(*one_more).unwrap_or(u32::MAX));
+        }
+        *tries = Some(Tries { count: used + 1, last: now });
+    }
+    let count = before.map_or(0, |tries| tries.count).saturating_add(1);
+    *own = Some(Tries { count, last: now });
+    Ok(())
+}
+
+fn succeed(kept: &mut [Option<Tries>]) {
+    if let Some((own, shared)) = kept.split_first_mut() {
+        *own = None;
+        give_back(shared);
+    }
+}
+
+fn give_back(kept: &mut [Option<Tries>]) {
+    for tries in kept {
+        let left = tries.filter(|tries| tries.count > 1);
+        *tries = left.map(|tries| Tries { count: tries.count - 1, ..tries });
+    }
+}
+
+/// The seconds until the next attempt, if there are any.
+fn wait(tries: Tries, now: Timestamp) -> Option<u32> {
+    let beyond = tries.count.saturating_sub(FREE).min(16);
+    let pause = if beyond == 0 { 0 } else { (1_i64 << beyond).min(LONGEST) };
+    // A clock that was set back must not lengthen a wait beyond the pause.
+    let left = (tries.last.plus_seconds(pause).seconds() - now.seconds()).min(pause);
+    u32::try_from(left).ok().filter(|left| *left > 0)
+}
+
+/// The attempts used up, less those that time has given back.
+fn used(tries: Tries, one_more: i64, now: Timestamp) -> u32 {
+    let back = (now.seconds() - tries.last.seconds()).max(0) / one_more;
+    tries.count.saturating_sub(u32::try_from(back).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::collections::HashMap;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_micros(1_795_334_400_000_000);
+
+    /// Marks as the database has them, without one.
+    struct Kept {
+        attempts: Attempts,
+        tries: RefCell<HashMap<Mark, Tries>>,
+    }
+
+    impl Kept {
+        fn new() -> Self {
+            let key = hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]);
+            Self { attempts: Attempts::new(key), tries: RefCell::default() }
+        }
+
+        fn judge<E>(
+            &self,
+            account: &str,
+            source: Source,
+            judge: impl FnOnce(&mut [Option<Tries>]) -> std::result::Result<(), E>,
+        ) -> std::result::Result<(), E> {
+            let marks = self.attempts.marks(account, source);
+            let mut tries = self.tries.borrow_mut();
+            let mut kept: Vec<_> = marks.iter().map(|mark| tries.get(mark).copied()).collect();
+            judge(&mut kept)?;
+            for (mark, kept) in marks.into_iter().zip(kept) {
+                match kept {
+                    Some(kept) => tries.insert(mark, kept),
+                    None => tries.remove(&mark),
+                };
+            }
+            Ok(())
+        }
+
+        fn begin(&self, account: &str, source: Source, now: Timestamp) -> std::result::Result<(), u32> {
+            self.judge(account, source, |kept| begin(kept, source, now))
+        }
+
+        fn settle(&self, account: &str, source: Source, settle: fn(&mut [Option<Tries>])) {
+            let settled = self.judge(account, source, |kept| {
+                settle(kept);
+                Ok::<_, ()>(())
+            });
+            assert_eq!(settled, Ok(()));
+        }
+    }
 
     fn network(last: u8) -> Source {
         Source::network(IpAddr::from([192, 0, last, 7]))
@@ -197,7 +273,7 @@ mod tests {
 
     #[test]
     fn each_failure_after_the_third_doubles_the_wait_up_to_a_quarter_of_an_hour() {
-        let attempts = Attempts::default();
+        let attempts = Kept::new();
         let device = Source::Device([1; 16]);
         let mut now = NOW;
         let mut waits = Vec::new();
@@ -210,13 +286,13 @@ mod tests {
         }
         assert!(waits.starts_with(&[2, 4, 8, 16, 32, 64, 128, 256, 512]), "{waits:?}");
         assert_eq!(waits.last(), Some(&900));
-        attempts.succeeded("a", device);
+        attempts.settle("a", device, succeed);
         assert_eq!(attempts.begin("a", device, now), Ok(()), "a success begins anew");
     }
 
     #[test]
     fn what_one_source_does_is_not_held_against_another() {
-        let attempts = Attempts::default();
+        let attempts = Kept::new();
         while attempts.begin("a", network(1), NOW).is_ok() {}
         assert_eq!(attempts.begin("a", network(2), NOW), Ok(()));
         assert_eq!(attempts.begin("b", network(1), NOW), Ok(()), "nor one account's against another");
@@ -228,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_thousand_networks_are_worth_no_more_than_one_and_lock_no_known_device_out() {
-        let attempts = Attempts::default();
+        let attempts = Kept::new();
         let tried = (0..100).filter(|last| attempts.begin("a", network(*last), NOW).is_ok()).count();
         assert_eq!(tried, 20);
         assert_eq!(attempts.begin("a", network(200), NOW), Err(60));
@@ -240,7 +316,7 @@ mod tests {
 
     #[test]
     fn one_network_does_not_try_everybody_and_locks_no_other_and_no_known_device_out() {
-        let attempts = Attempts::default();
+        let attempts = Kept::new();
         let names = || (0..300).map(|n| n.to_string());
         let made = names().filter(|name| attempts.begin(name, network(1), NOW).is_ok()).count();
         assert_eq!(made, 100);
@@ -252,36 +328,30 @@ mod tests {
         // An office in which everybody signs in is no such thing.
         for name in names() {
             assert_eq!(attempts.begin(&name, network(3), NOW), Ok(()));
-            attempts.succeeded(&name, network(3));
+            attempts.settle(&name, network(3), succeed);
         }
     }
 
     #[test]
     fn what_was_not_looked_at_does_not_count() {
-        let attempts = Attempts::default();
+        let attempts = Kept::new();
         for _ in 0..300 {
             assert_eq!(attempts.begin("a", network(1), NOW), Ok(()));
-            attempts.not_made("a", network(1));
+            attempts.settle("a", network(1), give_back);
         }
         let made = (0..50).filter(|_| attempts.begin("a", network(1), NOW).is_ok()).count();
         assert_eq!(made, 4);
     }
 
     #[test]
-    fn many_at_one_time_are_not_one() {
-        let attempts = Attempts::default();
-        let at_once = (0..50).filter(|_| attempts.begin("a", network(1), NOW).is_ok()).count();
-        assert_eq!(at_once, 4);
-    }
-
-    #[test]
-    fn what_is_kept_is_bounded() {
-        let attempts = Attempts::default();
-        // Each from a network of its own: no budget stops it.
-        for n in 0..u32::try_from(KEPT).unwrap_or_default() / 2 + 10 {
-            let network = Source::network(IpAddr::from((n << 8).to_be_bytes()));
-            attempts.begin(&n.to_string(), network, NOW.plus_seconds(i64::from(n % 2))).ok();
-        }
-        assert!(attempts.0.lock().is_ok_and(|kept| kept.len() <= KEPT));
+    fn a_mark_tells_account_and_source_apart_and_another_key_makes_others() {
+        let attempts = Kept::new().attempts;
+        let marks = |account, source| attempts.marks(account, source);
+        let all = [marks("a", network(1)), marks("b", network(1)), marks("a", network(2))].concat();
+        let distinct: std::collections::HashSet<_> = all.iter().collect();
+        // Three own ones, two of accounts, two of networks.
+        assert_eq!((all.len(), distinct.len()), (9, 7));
+        let other = Attempts::new(hmac::Key::new(hmac::HMAC_SHA256, &[8; 32]));
+        assert!(other.marks("a", network(1)).iter().all(|mark| !distinct.contains(mark)));
     }
 }

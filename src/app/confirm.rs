@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use super::apply::{ADMINISTRATION, NotTaken};
-use super::deeds::{Deed, Deeds, Matter};
+use super::deeds::{Deeds, Matter, Told};
 use super::gateway::Gateway;
 use super::world::World;
 use crate::base::ids::RuleId;
@@ -47,7 +47,7 @@ impl Gateway {
         }
     }
 
-    fn take_in(&self, from: u64, read: Result<(Vec<Deed>, u64), ReadError>) -> Result<bool, NotTaken> {
+    fn take_in(&self, from: u64, read: Result<(Vec<Told>, u64), ReadError>) -> Result<bool, NotTaken> {
         let (deeds, to) = read.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?;
         Ok(self.deeds.write().unwrap_or_else(PoisonError::into_inner).take_in(from, deeds, to))
     }
@@ -132,7 +132,7 @@ impl Gateway {
 }
 
 /// What was done by the records from `from` on, and the first one that there is not.
-fn since(log: &Reader, from: u64) -> Result<(Vec<Deed>, u64), ReadError> {
+fn since(log: &Reader, from: u64) -> Result<(Vec<Told>, u64), ReadError> {
     let mut deeds = Vec::new();
     // A record that does not parse is the verifier's affair.
     let to =

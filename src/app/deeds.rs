@@ -11,6 +11,8 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use crate::base::Timestamp;
+
 /// What two acts must have in common for the one to undo the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Matter {
@@ -53,12 +55,25 @@ pub(super) struct Deed {
     pub done_by: Box<str>,
 }
 
+/// What a record of an act says.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Told {
+    /// The number of the act.
+    act: u64,
+    /// When it was done.
+    done_at: Box<str>,
+    #[serde(flatten)]
+    deed: Deed,
+}
+
 /// The newest deed in each matter.
 #[derive(Debug, Default)]
 pub(super) struct Deeds {
     newest: HashMap<(Matter, Box<str>), Deed>,
     /// The records of the log that were read: all before this one.
     read: u64,
+    /// The number of the last act, and the latest time of any.
+    last: (u64, Option<Timestamp>),
 }
 
 impl Deeds {
@@ -69,13 +84,28 @@ impl Deeds {
 
     /// Takes in the deeds of the records from `from` to before `to`, in their order; false, and nothing
     /// is taken in, when somebody else has read on meanwhile.
-    pub fn take_in(&mut self, from: u64, deeds: Vec<Deed>, to: u64) -> bool {
+    pub fn take_in(&mut self, from: u64, told: Vec<Told>, to: u64) -> bool {
         if self.read != from {
             return false;
         }
-        self.newest.extend(deeds.into_iter().filter_map(|deed| Some((about(&deed)?, deed))));
+        told.into_iter().for_each(|told| self.take(told));
         self.read = to;
         true
+    }
+
+    /// Takes in the next record of an act, unless it repeats one: a gateway that stood still with an
+    /// act in hand may record it once more after another one has, and has gone on. A state database
+    /// that was put back begins anew with its numbers, but not with the time.
+    fn take(&mut self, Told { act, done_at, deed }: Told) {
+        let at = Timestamp::parse(&done_at);
+        let (last, latest) = self.last;
+        if act <= last && at <= latest {
+            return;
+        }
+        self.last = (act, at.max(latest));
+        if let Some(about) = about(&deed) {
+            self.newest.insert(about, deed);
+        }
     }
 
     /// The newest deed in the matter of `name`.
@@ -144,14 +174,35 @@ mod tests {
     use super::*;
 
     fn deeds(told: &[(&str, &str, &str)]) -> Deeds {
-        let deed = |(action, object, detail): &(&str, &str, &str)| {
-            let [action, object, detail] = [action, object, detail].map(|part| Box::from(*part));
-            Deed { action, object, detail, done_by: "sys".into() }
-        };
+        let told: Vec<Told> = (1..)
+            .zip(told)
+            .map(|(act, (action, object, detail))| record(act, 0, action, object, detail))
+            .collect();
         let mut deeds = Deeds::default();
-        assert!(deeds.take_in(0, told.iter().map(deed).collect(), 100));
-        assert!(!deeds.take_in(0, told.iter().take(1).map(deed).collect(), 50), "that was read before");
+        assert!(deeds.take_in(0, told.clone(), 100));
+        assert!(!deeds.take_in(0, told, 50), "that was read before");
         deeds
+    }
+
+    fn record(act: u64, second: u32, action: &str, object: &str, detail: &str) -> Told {
+        let line = format!(
+            r#"{{"index":9,"act":{act},"action":"{action}","object":"{object}","detail":"{detail}","done_at":"2026-11-22T00:00:{second:02}.000000Z","done_by":"sys"}}"#
+        );
+        serde_json::from_str(&line).unwrap()
+    }
+
+    #[test]
+    fn an_act_that_is_recorded_once_more_undoes_nothing_that_came_after_it() {
+        let mut deeds = Deeds::default();
+        let suspended = record(7, 10, "grant-suspended", "G-1", "d");
+        let resumed = record(8, 20, "grant-active", "G-1", "d");
+        assert!(deeds.take_in(0, vec![suspended.clone(), resumed, suspended], 3));
+        assert!(deeds.bear_out("grant-active", "G-1", "d").is_ok());
+        // The numbers begin anew with a state database that was put back, and acts go on.
+        assert!(deeds.take_in(3, vec![record(3, 40, "grant-ended", "G-1", "d")], 4));
+        assert!(deeds.bear_out("grant-ended", "G-1", "d").is_ok());
+        assert!(deeds.take_in(4, vec![record(4, 35, "key-registered", "a", "aa")], 5));
+        assert!(deeds.bear_out("key-registered", "a", "aa").is_ok(), "by another clock");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use ring::rand::SystemRandom;
 use super::admission::Places;
 use super::anchors::Anchors;
 use super::deeds::Deeds;
+use super::lease::Lease;
 use super::refusals::Refusals;
 use super::session::Entry;
 use super::world::World;
@@ -37,6 +38,8 @@ pub struct Gateway {
     pub(super) refusals: Refusals,
     pub(super) places: Places,
     pub(super) entry: Entry,
+    /// How long what is in force here may be relied on.
+    pub(super) lease: Lease,
     /// What the log says was done by administrators.
     pub(super) deeds: RwLock<Deeds>,
     /// The revision whose changes are in force; held while changes are taken up, so that no act is
@@ -69,6 +72,8 @@ pub struct Parts {
     pub counting: CountingKey,
     /// What people sign in with.
     pub entry: Entry,
+    /// How long what is in force may be relied on after a look at the state.
+    pub lease: Lease,
     /// Bounds.
     pub limits: LimitsSection,
     /// Where measurements go.
@@ -91,6 +96,7 @@ impl Gateway {
             refusals: Refusals::new(parts.limits.refusals_per_minute),
             places: Places::new(parts.limits.concurrent_queries.get()),
             entry: parts.entry,
+            lease: parts.lease,
             deeds: RwLock::default(),
             seen: tokio::sync::Mutex::new(-1),
             answering: tokio::sync::RwLock::default(),
@@ -99,8 +105,12 @@ impl Gateway {
     }
 
     /// The systems that are known now.
-    pub fn registry(&self) -> Arc<Registry> {
-        Arc::clone(&self.world.load().registry)
+    ///
+    /// # Errors
+    /// `not-ready` when that may have changed without having been looked at.
+    pub fn registry(&self) -> Result<Arc<Registry>> {
+        self.lease.check()?;
+        Ok(Arc::clone(&self.world.load().registry))
     }
 
     /// The world as it is now.

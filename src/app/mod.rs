@@ -25,6 +25,7 @@ pub mod gateway;
 mod hashing;
 pub mod history;
 pub mod keys;
+pub mod lease;
 pub mod notices;
 pub mod operations;
 pub mod overview;
@@ -50,6 +51,7 @@ pub mod witness;
 pub mod world;
 
 pub use crate::adapters::{Adapters, WorkerAdapters};
+pub use crate::store::state::Watch;
 pub use attempts::Source;
 pub use call::{Call, Caller, PersonCaller, SystemCaller};
 pub use gateway::Gateway;

@@ -123,6 +123,9 @@ async fn conclude(gateway: &Gateway, answer: QueryAnswer, mut trail: Trail) -> R
     let (commitment, response_key) = commit(gateway, &body)?;
     trail.note("response", &commitment);
     let receipt = gateway.record(trail.end(Code::Ok)).await?;
+    // Waiting may have taken long, or this process may have stood still: who cannot know that what
+    // it rests on still stands sends nothing.
+    gateway.lease.check()?;
     body.pop();
     body.extend_from_slice(b",\"receipt\":");
     serde_json::to_writer(&mut body, &ReceiptView::of(receipt, response_key))

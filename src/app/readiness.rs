@@ -2,9 +2,15 @@
 //!
 //! Invariant: asking is cheap, and tells numbers and versions only.
 
+use std::time::{Duration, Instant};
+
 use serde::Serialize;
+use tokio::time::timeout;
 
 use super::gateway::Gateway;
+
+/// How long a look at the databases may take before they count as not there.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// What a gateway needs in order to answer, and whether it has it.
 #[derive(Debug, Serialize)]
@@ -21,6 +27,9 @@ pub struct Readiness {
     pub log_index_lag: u64,
     /// The newest checkpoint reached the second place.
     pub log_copied: bool,
+    /// What is in force was compared with the database too long ago for queries to be answered:
+    /// another gateway may have changed it.
+    pub stale: bool,
     /// Seconds since somebody outside vouched for the log, where anybody is asked to; and whether
     /// that is too long ago for queries to be answered.
     #[serde(flatten)]
@@ -50,17 +59,21 @@ impl Gateway {
         let looked = tokio::task::spawn_blocking(move || {
             (state.revision().is_ok(), audit.reader().record(last).is_ok())
         });
-        let (database, log) = looked.await.unwrap_or_default();
+        // A server that went silent has not been read.
+        let (database, log) =
+            timeout(MOMENT, looked).await.map(Result::unwrap_or_default).unwrap_or_default();
         let (world, stats) = (self.world(), self.log.stats());
         let log = log && stats.writes;
+        let stale = self.lease.is_stale(Instant::now());
         let anchor = self.anchors.as_ref().map(|anchors| anchors.age(self.now()));
         Readiness {
-            ready: database && log && !anchor.is_some_and(|age| age.stopped),
+            ready: database && log && !stale && !anchor.is_some_and(|age| age.stopped),
             database,
             log,
             log_records: stats.size,
             log_index_lag: stats.lag,
             log_copied: stats.copied,
+            stale,
             anchor: anchor.map(|age| AnchorReadiness {
                 anchor_age_seconds: age.seconds,
                 anchor_overdue: age.overdue,

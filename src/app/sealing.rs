@@ -44,6 +44,12 @@ impl CredentialKey {
         &self.pepper
     }
 
+    /// The key under which it is kept where attempts to sign in came from.
+    pub fn attempts(&self) -> hmac::Key {
+        // What is signed for a device is longer, and ends otherwise.
+        hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&self.devices, b"attempts").as_ref())
+    }
+
     /// Seals the secret of an account's code generator; none when the machine gives no randomness.
     pub fn seal(&self, account: &AccountId, secret: &CodeSecret, rng: &dyn SecureRandom) -> Option<String> {
         self.sealed(account.as_str(), secret.reveal().to_vec(), rng)

@@ -50,6 +50,12 @@ impl Tile {
         }
     }
 
+    /// The records that a tree must have for the tile to be as wide as this.
+    pub fn needs(&self) -> u64 {
+        let hashes = self.index.saturating_mul(WIDTH).saturating_add(u64::from(self.width));
+        1u64.checked_shl(8 * u32::from(self.level)).unwrap_or(u64::MAX).saturating_mul(hashes)
+    }
+
     /// Parses the path behind `tile/`, such as `0/x001/234.p/17`.
     pub fn parse(path: &str) -> Option<Self> {
         let (level, rest) = path.split_once('/')?;

@@ -196,7 +196,7 @@ fn change(of: &Of, change: &Change) -> Result<(), String> {
 }
 
 fn open(config: &Config) -> Result<StateStore, String> {
-    StateStore::open(&config.gateway.data_dir.join("state.db")).map_err(text)
+    StateStore::of(config).map_err(text)
 }
 
 fn refused(changed: Changed) -> Result<(), String> {

@@ -21,7 +21,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Ok(config) => config,
         Err(findings) => return super::fail(findings),
     };
-    let state = match StateStore::open(&config.gateway.data_dir.join("state.db")) {
+    let state = match StateStore::of(&config) {
         Ok(state) => state,
         Err(error) => return super::fail(error),
     };

@@ -80,6 +80,6 @@ fn open(at: &At) -> Result<(StateStore, Fingerprint), String> {
         (None, Some(text)) => Fingerprint::parse(text).ok_or("--fingerprint: 64 lower-case hex digits")?,
         (None, None) => return Err("name --certificate or --fingerprint".into()),
     };
-    let state = StateStore::open(&config.gateway.data_dir.join("state.db")).map_err(|e| e.to_string())?;
+    let state = StateStore::of(&config).map_err(|e| e.to_string())?;
     Ok((state, key))
 }

@@ -14,17 +14,19 @@ use crate::app::anchors::Anchors;
 use crate::app::apply::{self, NotApplied};
 use crate::app::gateway::Parts;
 use crate::app::keys::Keys;
+use crate::app::lease::Lease;
 use crate::app::notices::{self, Postman};
 use crate::app::session::Entry;
 use crate::app::session::oidc::Abroad;
 use crate::app::world::World;
 use crate::app::{Adapters, Gateway};
 use crate::base::{Clock, Finding, Findings, SystemClock};
-use crate::config::{Config, Supervisor};
+use crate::config::{Config, DatabaseSection, Supervisor};
 use crate::jobs;
 use crate::oidc::IdentityProvider;
 use crate::store::anchors::{self, AnchorStore};
 use crate::store::audit::{AuditLog, Options};
+use crate::store::db::Server;
 use crate::store::state::{Quotas, StateStore};
 use crate::telemetry::{self, Metrics};
 use crate::web::server::{self, Bound, House};
@@ -111,8 +113,10 @@ fn build(
     super::private_dir(&config.gateway.data_dir)
         .map_err(|e| format!("{}: {e}", config.gateway.data_dir.display()))?;
     // The log first: it holds the lock that keeps a second gateway out of this folder.
+    let server = config.database.as_ref().map(Server::new).transpose().map_err(text)?;
     let log = AuditLog::open(Options {
         data_dir: config.gateway.data_dir.clone(),
+        server,
         checkpoint_copy: config.audit.checkpoint_copy_file.clone(),
         signing_key: keys.signing,
         previous_key: keys.previous,
@@ -121,7 +125,7 @@ fn build(
         clock: Arc::clone(&clock),
     })
     .map_err(text)?;
-    let state = StateStore::open(&config.gateway.data_dir.join("state.db")).map_err(text)?;
+    let state = StateStore::of(config).map_err(text)?;
     if state.newest_version().map_err(text)?.is_none() {
         first_version(&state, config, clock.as_ref())?;
     }
@@ -147,6 +151,7 @@ fn build(
         pseudonyms: keys.pseudonyms,
         counting: keys.counting,
         entry,
+        lease: Lease::new(config.database.as_ref().map(DatabaseSection::stale_after)),
         limits: config.limits.clone(),
         metrics,
     }))

@@ -5,11 +5,13 @@
 
 pub mod adapter;
 mod anchors;
+mod database;
 pub mod file;
 mod gateway;
 mod log;
 pub mod notices;
 pub mod oidc;
+pub mod postgres;
 mod private;
 mod sessions;
 mod supervisor;
@@ -22,6 +24,7 @@ use serde::Deserialize;
 
 pub use adapter::AdapterConfig;
 pub use anchors::{AnchorsSection, TimestampSection, WitnessEntry};
+pub use database::DatabaseSection;
 pub use gateway::{AuditSection, GatewaySection, LimitsSection};
 pub use log::{LogFormat, LogSection, TracesSection};
 pub use notices::NoticesSection;
@@ -44,6 +47,8 @@ pub struct Config {
     pub tls: TlsSection,
     /// Its log of accesses.
     pub audit: AuditSection,
+    /// The PostgreSQL server that several gateways share; none for one that keeps to itself.
+    pub database: Option<DatabaseSection>,
     /// Its bounds.
     #[serde(default)]
     pub limits: LimitsSection,
@@ -103,6 +108,9 @@ impl Config {
         for path in self.witness.iter_mut().map(|w| &mut w.ca_file).chain(stamps.flatten()) {
             *path = dir.join(&*path);
         }
+        if let Some(database) = &mut self.database {
+            database.resolve(dir);
+        }
         if let Some(ca) = self.traces.as_mut().and_then(|traces| traces.ca_file.as_mut()) {
             *ca = dir.join(&*ca);
         }
@@ -148,6 +156,7 @@ impl Config {
                 findings.push(Finding::error("webhook-twice", file, 0, what, "keep one"));
             }
         }
+        findings.0.extend(self.database.iter().flat_map(|database| database.check(file).0));
         findings.0.extend(self.oidc.as_ref().and_then(|oidc| oidc.check(file)));
         if findings.has_errors() { Err(findings) } else { Ok(()) }
     }

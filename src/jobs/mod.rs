@@ -19,9 +19,6 @@ pub use notices::carry_notices;
 use crate::app::Gateway;
 use crate::app::anchor::{Outcome, Told};
 
-/// How often changes are looked for: on average half of this passes before one is seen, and to look
-/// is one small read.
-const CHANGES: Duration = Duration::from_millis(20);
 /// How often refusals that were only counted become records.
 const SURPLUS: Duration = Duration::from_secs(10);
 /// How often emergency access is looked after. Its end does not wait for that: it has its hour.
@@ -32,11 +29,17 @@ const MEASURE: Duration = Duration::from_secs(1);
 /// Takes up whatever is applied or registered while the gateway runs. Runs until it is dropped.
 pub async fn take_up_changes(gateway: Arc<Gateway>) {
     let mut failing = Failing::new("changes could not be taken up; what was in force stays in force");
-    every(CHANGES, async || match gateway.take_up_changes().await {
-        Ok(()) => failing.over(),
-        Err(error) => failing.say(&error),
-    })
-    .await;
+    let watch = match gateway.watch() {
+        Ok(watch) => watch,
+        Err(error) => return failing.say(&error),
+    };
+    loop {
+        watch.changed().await;
+        match gateway.take_up_changes().await {
+            Ok(()) => failing.over(),
+            Err(error) => failing.say(&error),
+        }
+    }
 }
 
 /// Writes the counts of refusals into the log. Runs until it is dropped.

@@ -92,8 +92,8 @@ impl Incoming {
 
     /// The system that the peer's certificate stands for.
     async fn system(&self) -> Result<SystemCaller> {
+        let registry = self.worker.gateway.registry()?;
         let known = self.good_peer().and_then(|peer| {
-            let registry = self.worker.gateway.registry();
             let system = registry.by_key(&peer.key).ok_or(Code::CertificateUnknown)?;
             Ok(SystemCaller { system: Arc::clone(system), certificate: peer.certificate, key: peer.key })
         });

@@ -79,6 +79,21 @@ fn migrations_go_up_and_down() {
     }
 }
 
+#[test]
+fn both_engines_have_the_same_migrations() {
+    // What each gateway has for itself, and what a witness has, is never on a server.
+    const LOCAL: [&str; 3] = ["/anchors/", "/witness/", "/audit/0001_index/"];
+    let of = |engine: &str| {
+        let folder = format!("migrations/{engine}");
+        let names = files(&folder, "up.sql");
+        names.iter().filter_map(|name| name.strip_prefix(&folder)).map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    let mut in_files = of("sqlite");
+    in_files.retain(|name| !LOCAL.iter().any(|local| name.starts_with(local)));
+    assert!(in_files.len() > 5, "{in_files:?}");
+    assert_eq!(in_files, of("postgres"));
+}
+
 /// The rules themselves, each broken once.
 #[test]
 fn a_broken_rule_is_named_with_file_and_line() {

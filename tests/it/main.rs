@@ -49,6 +49,8 @@ mod query;
 mod quota;
 mod races;
 mod remote_verify;
+#[cfg(feature = "postgres")]
+mod replicas;
 mod second_place;
 mod sign_in;
 mod slow_clients;

@@ -139,6 +139,7 @@ async fn a_clock_behind_the_last_record_is_refused_until_it_is_right() {
     let keys = Keys::read(&config.audit).unwrap_or_else(|fault| panic!("{fault}"));
     let log = AuditLog::open(Options {
         data_dir: config.gateway.data_dir,
+        server: None,
         checkpoint_copy: config.audit.checkpoint_copy_file,
         signing_key: keys.signing,
         previous_key: None,

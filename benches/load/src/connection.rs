@@ -39,14 +39,14 @@ pub struct Plan {
 
 /// How to connect.
 pub struct Connector {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     tls: TlsConnector,
     name: ServerName<'static>,
 }
 
 impl Connector {
-    /// With these certificates.
-    pub fn new(address: SocketAddr, ca: &Path, cert: &Path, key: &Path) -> Result<Self, String> {
+    /// With these certificates. The connections go to the addresses in turn.
+    pub fn new(addresses: Vec<SocketAddr>, ca: &Path, cert: &Path, key: &Path) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(certificates(ca)?);
         let key = PrivateKeyDer::from_pem_file(key).map_err(|e| format!("{}: {e}", key.display()))?;
@@ -60,11 +60,12 @@ impl Connector {
             .with_client_auth_cert(certificates(cert)?, key)
             .map_err(|e| e.to_string())?;
         let name = ServerName::try_from("localhost").map_err(|e| e.to_string())?;
-        Ok(Self { address, tls: TlsConnector::from(Arc::new(tls)), name })
+        Ok(Self { addresses, tls: TlsConnector::from(Arc::new(tls)), name })
     }
 
-    async fn connect(&self) -> io::Result<TlsStream<TcpStream>> {
-        let socket = TcpStream::connect(self.address).await?;
+    async fn connect(&self, number: usize) -> io::Result<TlsStream<TcpStream>> {
+        let address = self.addresses.iter().cycle().nth(number % self.addresses.len().max(1));
+        let socket = TcpStream::connect(address.ok_or(io::ErrorKind::AddrNotAvailable)?).await?;
         socket.set_nodelay(true)?;
         self.tls.connect(self.name.clone(), socket).await
     }
@@ -94,7 +95,7 @@ pub async fn drive(plan: Rc<Plan>, number: usize) -> Tally {
 
 /// Uses one connection as long as the server keeps it.
 async fn converse(plan: &Plan, number: usize, sent: &mut usize, tally: &mut Tally) -> io::Result<()> {
-    let mut stream = plan.connector.connect().await?;
+    let mut stream = plan.connector.connect(number).await?;
     let mut buffer = Vec::with_capacity(256 * 1024);
     loop {
         let asked = Instant::now();

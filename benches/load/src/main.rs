@@ -28,9 +28,9 @@ use crate::tally::{Tally, cpu_seconds};
 /// Sends the same few requests over many connections, and says how fast the answers came.
 #[derive(Parser)]
 struct Args {
-    /// The port, on 127.0.0.1
-    #[arg(long)]
-    port: u16,
+    /// The port, on 127.0.0.1; may be repeated, and then each gets its share of the connections
+    #[arg(long = "port", required = true)]
+    ports: Vec<u16>,
     /// The CA of the server's certificate, which must be for `localhost`, in PEM
     #[arg(long)]
     ca: PathBuf,
@@ -68,8 +68,8 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<serde_json::Value, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(text)?;
-    let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), args.port);
-    let connector = Connector::new(address, &args.ca, &args.cert, &args.key)?;
+    let addresses = args.ports.iter().map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), *port));
+    let connector = Connector::new(addresses.collect(), &args.ca, &args.cert, &args.key)?;
     let begin = Instant::now() + Duration::from_secs(args.warmup_seconds);
     let plan = Plan {
         connector,

@@ -123,6 +123,7 @@ impl Site {
     fn open(&self) -> AuditLog {
         AuditLog::open(Options {
             data_dir: self.dir.join("data"),
+            server: None,
             checkpoint_copy: self.dir.join("checkpoint"),
             signing_key: SigningKey::parse(&self.key).unwrap(),
             previous_key: None,

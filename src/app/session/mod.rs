@@ -49,7 +49,7 @@ impl Entry {
             per_account: section.per_account.get(),
         };
         let hashing = Hashing::new(key.pepper().clone(), &SystemRandom::new())?;
-        Some(Self { attempts: Attempts::default(), hashing, key, lasting, abroad: None })
+        Some(Self { attempts: Attempts::new(key.attempts()), hashing, key, lasting, abroad: None })
     }
 
     /// Is there an identity provider to sign in at?
@@ -108,6 +108,7 @@ impl Gateway {
     /// `sign-in-required` when nobody is, or no longer; `audit-unavailable` when the account was
     /// changed and the log does not have it yet, or the log does not bear it out; `not-ready`.
     pub async fn signed_in(&self, token: &str) -> Result<SignedIn> {
+        self.lease.check()?;
         let (token, lasting, now) = (fingerprint(token), self.entry.lasting, self.now());
         let find = move |state: &StateStore| {
             let Some(session) = state.session(&token, lasting, now)? else { return Ok(None) };

@@ -157,27 +157,27 @@ async fn confirm(
     code: &Secret<String>,
 ) -> Result<Secret<String>> {
     let wrong = || Error::at(Code::InvalidRequest, "/code", Code::NotAllowedValue);
-    let attempt = attempt(gateway, call)?;
+    let attempt = attempt(gateway, call).await?;
     let sealed = credentials(gateway, call).await?.code_pending.ok_or_else(wrong)?;
     let secret = gateway.entry.key.open(&call.caller.account.id, &sealed).ok_or_else(wrong)?;
     let step = secret.step_of(code.reveal(), gateway.now(), 0).ok_or_else(wrong)?;
-    gateway.entry.attempts.succeeded(call.caller.account.id.as_str(), attempt);
+    gateway.attempt_succeeded(call.caller.account.id.as_str(), attempt).await;
     rotate(gateway, call, move |state, rotation, now| state.take_code(rotation, &sealed, step, now)).await
 }
 
 /// Has the person give the password in force once more.
 async fn known_again(gateway: &Gateway, call: &Call<PersonCaller>, password: Secret<String>) -> Result<()> {
-    let attempt = attempt(gateway, call)?;
+    let attempt = attempt(gateway, call).await?;
     let looked_at = async {
         let kept = credentials(gateway, call).await?.password;
         gateway.entry.hashing.verify(password, kept, true).await
     };
     let (looked_at, account) = (looked_at.await, call.caller.account.id.as_str());
     match looked_at {
-        Ok(true) => gateway.entry.attempts.succeeded(account, attempt),
+        Ok(true) => gateway.attempt_succeeded(account, attempt).await,
         Ok(false) => return Err(Error::at(Code::InvalidRequest, "/password", Code::NotAllowedValue)),
         Err(error) => {
-            gateway.entry.attempts.not_made(account, attempt);
+            gateway.attempt_not_made(account, attempt).await;
             return Err(error);
         }
     }
@@ -185,10 +185,10 @@ async fn known_again(gateway: &Gateway, call: &Call<PersonCaller>, password: Sec
 }
 
 /// A session tries no more passwords and codes than a stranger.
-fn attempt(gateway: &Gateway, call: &Call<PersonCaller>) -> Result<Source> {
+async fn attempt(gateway: &Gateway, call: &Call<PersonCaller>) -> Result<Source> {
     let source = Source::Session(decode_hex::<8>(&call.caller.session).unwrap_or_default());
-    let begun = gateway.entry.attempts.begin(call.caller.account.id.as_str(), source, gateway.now());
-    begun.map(|()| source).map_err(|wait| Error::new(Code::TooManyAttempts).retry_after(wait))
+    gateway.attempt_begins(call.caller.account.id.as_str(), source).await?;
+    Ok(source)
 }
 
 async fn credentials(gateway: &Gateway, call: &Call<PersonCaller>) -> Result<Credentials> {

@@ -131,8 +131,7 @@ async fn by_password(
     let entry = &gateway.entry;
     let device = visit.device.as_ref().and_then(|mark| entry.key.known_device(typed, mark.reveal()));
     let source = device.map_or(visit.network, Source::Device);
-    if let Err(wait) = entry.attempts.begin(typed, source, gateway.now()) {
-        let error = Error::new(Code::TooManyAttempts).retry_after(wait);
+    if let Err(error) = gateway.attempt_begins(typed, source).await {
         return Err(refuse(gateway, visit, known, error).await);
     }
     let begun = match (known, credentials) {
@@ -146,7 +145,7 @@ async fn by_password(
     };
     match (begun, known) {
         (Ok(begun), Some(account)) => {
-            entry.attempts.succeeded(typed, source);
+            gateway.attempt_succeeded(typed, source).await;
             let device = match visit.device.clone().filter(|_| device.is_some()) {
                 None => entry.key.device(account, &gateway.rng),
                 kept => kept,
@@ -157,7 +156,7 @@ async fn by_password(
         (Err(error), _) => {
             // Whatever the gateway could not look at, nobody has tried.
             if error.code != Code::SignInFailed {
-                entry.attempts.not_made(typed, source);
+                gateway.attempt_not_made(typed, source).await;
             }
             Err(refuse(gateway, visit, known, error).await)
         }

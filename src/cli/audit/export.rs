@@ -7,17 +7,16 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
+use super::source::Source;
 use super::{Failure, Progress};
 use crate::audit::export::{CSV_HEADER, Header, Line, csv_row, ocsf};
 use crate::audit::verify::Stored;
-use crate::store::audit::Database;
 
 /// What to write, where and how.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Data directory of a gateway, which may be running.
-    #[arg(long, value_name = "DIR")]
-    db: PathBuf,
+    #[command(flatten)]
+    log: Source,
     /// Where to write; it must not exist yet.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -48,7 +47,7 @@ const CHUNK: u64 = 256;
 
 /// Writes the file, and says what is in it.
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let mut database = Database::open(&args.db)?;
+    let mut database = args.log.open()?;
     let (size, checkpoint) = database.head()?.ok_or("the log is empty")?;
     let origin = checkpoint.lines().next().unwrap_or_default().to_owned();
     let count = args.count.unwrap_or(u64::MAX).min(size.saturating_sub(args.first));

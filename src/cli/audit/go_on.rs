@@ -44,6 +44,7 @@ pub struct Args {
 /// Begins the new log, and says what it goes on from.
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let config = Config::read(&args.config)?;
+    backup::in_files(&config, "docs/replicas.md, Backup")?;
     let keys = Keys::read(&config.audit).map_err(|e| e.to_string())?;
     let old = public_key(&args.pubkey)?;
     let name = keys.signing.public().name().to_owned();
@@ -78,6 +79,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let past = log::Past { checkpoint: note, held: report.size };
     let options = Options {
         data_dir: data_dir.clone(),
+        server: None,
         checkpoint_copy: copy.clone(),
         signing_key: keys.signing,
         previous_key: None,

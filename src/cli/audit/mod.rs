@@ -9,6 +9,7 @@ mod go_on;
 mod outside;
 mod prove;
 mod remote;
+mod source;
 mod verify;
 
 pub(super) use self::verify::{database as verified, seen};

@@ -4,17 +4,16 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::source::Source;
 use super::{Failure, public_key};
 use crate::audit::SignedRecord;
 use crate::audit::verify::Stored;
-use crate::store::audit::Database;
 
 /// Which record of which log.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Data directory of a gateway, which may be running.
-    #[arg(long, value_name = "DIR")]
-    db: PathBuf,
+    #[command(flatten)]
+    log: Source,
     /// Which record.
     #[arg(long, value_name = "N")]
     index: u64,
@@ -32,7 +31,7 @@ pub struct CheckArgs {
 
 /// Prints the record.
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let mut database = Database::open(&args.db)?;
+    let mut database = args.log.open()?;
     let (size, checkpoint) = database.head()?.ok_or("the log is empty")?;
     let leaf = database.leaf(args.index)?.filter(|_| args.index < size);
     let leaf =

@@ -7,18 +7,21 @@ use std::process::ExitCode;
 
 use super::outside::{Demands, Outside};
 use super::remote::Remote;
+use super::source::Access;
 use super::{Failure, Progress, public_key};
 use crate::audit::export::ExportCheck;
 use crate::audit::verify::{Kind, Place, Report, Unreadable, verify};
 use crate::audit::{Checkpoint, VerifyingKey};
 use crate::config::adapter::ClientTls;
-use crate::store::audit::{Database, OpenError, SqliteError, checkpoints_in_copy};
+use crate::store::audit::{Database, DatabaseError, OpenError, checkpoints_in_copy};
 
 /// What to verify, and against what.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     log: Log,
+    #[command(flatten)]
+    access: Access,
     #[command(flatten)]
     outside: Demands,
     /// Verifier key, or a file that holds one. With --url, the key in effect.
@@ -46,6 +49,10 @@ struct Log {
     /// Data directory of a gateway, which may be running.
     #[arg(long, value_name = "DIR")]
     db: Option<PathBuf>,
+    /// The server that holds the log of several gateways: postgres://user@host/database. The user
+    /// needs to read it, no more.
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
     /// A JSON Lines export.
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
@@ -66,6 +73,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
             seen.append(&mut outside.seen);
             database(dir, &key, &seen)?
         }
+        (Log { server: Some(url), .. }, ..) => verified(args.access.open(url)?, &key, &seen),
         (Log { export: Some(file), .. }, ..) => export(file, &key)?,
         (Log { url: Some(url), .. }, Some(ca), Some(certificate), Some(private)) => {
             let tls = ClientTls { ca: ca.clone(), certificate: certificate.clone(), key: private.clone() };
@@ -74,7 +82,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
             seen.append(&mut outside.seen);
             remote(gateway, &key, &seen)?
         }
-        _ => return Err("give --db, --export, or --url with --ca, --cert and --key".into()),
+        _ => return Err("give --db, --server, --export, or --url with --ca, --cert and --key".into()),
     };
     outside.conclude(&mut report);
     for damage in &report.damage {
@@ -110,16 +118,20 @@ pub(in crate::cli) fn database(
     key: &VerifyingKey,
     seen: &[Checkpoint],
 ) -> Result<Report, Failure> {
-    let mut database = match Database::open(dir) {
+    let database = match Database::open(dir) {
         Ok(database) => database,
         // It is there, but no longer a database, or not this one's.
-        Err(OpenError::Sqlite(SqliteError::Query(_))) => {
+        Err(OpenError::Database(DatabaseError::Query(_))) => {
             let mut report = Report { origin: key.name().into(), ..Report::default() };
             report.add(Kind::Torn, Place::Store, "the database cannot be read");
             return Ok(report);
         }
         Err(e) => return Err(e.into()),
     };
+    Ok(verified(database, key, seen))
+}
+
+fn verified(mut database: Database, key: &VerifyingKey, seen: &[Checkpoint]) -> Report {
     let mut progress = Progress::new("verified");
     let verified = verify(&mut database, key, seen, &mut |done, of| progress.show(done, of));
     progress.end();
@@ -130,7 +142,7 @@ pub(in crate::cli) fn database(
     if let Some(what) = database.unsound().unwrap_or(Some("the database's pages cannot be read")) {
         report.add(Kind::Torn, Place::Store, what);
     }
-    Ok(report)
+    report
 }
 
 fn export(file: &Path, key: &VerifyingKey) -> Result<Report, Failure> {

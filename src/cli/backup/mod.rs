@@ -57,6 +57,7 @@ pub(super) fn backup(args: &BackupArgs) -> ExitCode {
 
 fn take(args: &BackupArgs) -> Result<String, String> {
     let config = Config::read(&args.config).map_err(|e| e.to_string())?;
+    in_files(&config, "docs/replicas.md, Backup")?;
     let keys = Keys::read(&config.audit).map_err(|e| e.to_string())?;
     let at = |path: &Path, e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
     super::private_dir(&args.to).map_err(|e| at(&args.to, &e))?;
@@ -79,6 +80,16 @@ fn take(args: &BackupArgs) -> Result<String, String> {
         checkpoint.origin,
         checkpoint.root
     ))
+}
+
+/// Refuses what concerns the files of a data folder where there is a server in their place.
+pub(super) fn in_files(config: &Config, see: &str) -> Result<(), String> {
+    match config.database {
+        None => Ok(()),
+        Some(_) => {
+            Err(format!("log and state are on the server of [database], whose own tools do that: {see}"))
+        }
+    }
 }
 
 /// Copies state and log. What the state has in force stands in the log, so the log comes second;

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{Backup, LOG, STATE, sync};
+use super::{Backup, LOG, STATE, in_files, sync};
 use crate::app::keys::Keys;
 use crate::audit::verify::{Kind, Report};
 use crate::audit::{Checkpoint, VerifyingKey};
@@ -42,6 +42,7 @@ pub(in crate::cli) fn restore(args: &RestoreArgs) -> ExitCode {
 
 fn run(args: &RestoreArgs) -> Result<String, String> {
     let config = Config::read(&args.config).map_err(|e| e.to_string())?;
+    in_files(&config, "docs/replicas.md, Backup")?;
     let keys = Keys::read(&config.audit).map_err(|e| e.to_string())?;
     let previous = keys.previous.as_ref().map(|key| key.public());
     let known: Vec<&VerifyingKey> = previous.into_iter().chain([keys.signing.public()]).collect();

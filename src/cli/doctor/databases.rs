@@ -10,9 +10,10 @@ use crate::app::keys::Keys;
 use crate::audit::Checkpoint;
 use crate::audit::record::LeafHead;
 use crate::audit::verify::Stored;
-use crate::base::Timestamp;
-use crate::config::Config;
+use crate::base::{Findings, Timestamp};
+use crate::config::{Config, DatabaseSection};
 use crate::store::audit::{Database, checkpoints_in_copy, upkeep as log};
+use crate::store::db::Server;
 use crate::store::state::upkeep as state;
 use crate::store::upkeep::Schema;
 
@@ -24,15 +25,22 @@ const BACK: i64 = 5;
 
 pub(super) fn check(config: &Config, keys: Option<&Keys>, now: Timestamp) -> Vec<Check> {
     let dir = &config.gateway.data_dir;
-    let mut checks = vec![folder(dir), state_database(dir), log_database(dir)];
+    let mut checks = vec![folder(dir)];
+    if let Some(section) = &config.database {
+        checks.extend(on_server(config, section, keys, now));
+        checks.push(room("disk", dir));
+        checks.extend(config.audit.checkpoint_copy_file.parent().map(|parent| room("second-disk", parent)));
+        return checks;
+    }
+    checks.extend([state_database(dir), log_database(dir)]);
     // Whether this is the log that the keys belong to, and how far it is.
-    let end = end_of_log(dir);
+    let end = Database::open(dir).ok().and_then(end_of_log);
     if let Some((_, last)) = &end {
         checks.push(clock(*last, now));
     }
     let copy = &config.audit.checkpoint_copy_file;
     if let Some(keys) = keys {
-        checks.push(second_place(copy, dir, keys, end.as_ref().map(|(size, _)| *size)));
+        checks.push(second_place(copy, Some(dir), keys, end.as_ref().map(|(size, _)| *size)));
     }
     checks.push(room("disk", dir));
     checks.extend(copy.parent().map(|parent| room("second-disk", parent)));
@@ -87,6 +95,57 @@ fn state_database(dir: &Path) -> Check {
             Err(error) => broken(NAME, &error),
         },
         Ok(other) => standing(NAME, &other),
+    }
+}
+
+/// What gateways share: its schemas, and the log's end against this machine's clock and copy.
+fn on_server(config: &Config, section: &DatabaseSection, keys: Option<&Keys>, now: Timestamp) -> Vec<Check> {
+    let server = match Server::new(section) {
+        Ok(server) => server,
+        Err(finding) => return vec![Check::refused("state", &Findings(vec![finding]))],
+    };
+    let mut checks = vec![
+        schema_on_server("state", state::schema_on(&server).map_err(|e| e.to_string())),
+        schema_on_server("log", log::schema_on(&server).map_err(|e| e.to_string())),
+    ];
+    let end = Database::on(&server).ok().and_then(end_of_log);
+    if let Some((_, last)) = &end {
+        checks.push(clock(*last, now));
+    }
+    if let Some(keys) = keys {
+        let size = end.as_ref().map(|(size, _)| *size);
+        checks.push(second_place(&config.audit.checkpoint_copy_file, None, keys, size));
+    }
+    checks
+}
+
+fn schema_on_server(name: &'static str, looked: Result<Schema, String>) -> Check {
+    match looked {
+        Err(error) => Check::fail(
+            name,
+            Text::new(
+                format!("the server is not reached: {error}"),
+                format!("无法连接数据库服务器：{error}"),
+            ),
+            Text::new(
+                "look at the server, the network, and [database]",
+                "请检查数据库服务器、网络和 [database] 配置",
+            ),
+        ),
+        Ok(Schema::Current(found)) => Check::ok(
+            name,
+            format!("on the server; schema {found}"),
+            format!("在数据库服务器上；结构版本 {found}"),
+        ),
+        Ok(newer @ Schema::Newer { .. }) => standing(name, &newer),
+        Ok(other) => Check::fail(
+            name,
+            Text::new(
+                format!("has schema {}, which is not this program's", other.found()),
+                format!("结构版本为 {}，与本程序不符", other.found()),
+            ),
+            Text::new("`sluice migrate --owner ROLE`", "执行 `sluice migrate --owner 角色`"),
+        ),
     }
 }
 
@@ -155,8 +214,7 @@ fn standing(name: &'static str, schema: &Schema) -> Check {
 }
 
 /// Records in the log, and the time of the last.
-fn end_of_log(dir: &Path) -> Option<(u64, Timestamp)> {
-    let mut log = Database::open(dir).ok()?;
+fn end_of_log(mut log: Database) -> Option<(u64, Timestamp)> {
     let (size, _) = log.head().ok()??;
     let leaf = log.leaf(size.checked_sub(1)?).ok()??;
     Some((size, LeafHead::parse(&leaf).ok()?.time))
@@ -182,7 +240,8 @@ fn clock(last: Timestamp, now: Timestamp) -> Check {
     }
 }
 
-fn second_place(copy: &Path, dir: &Path, keys: &Keys, size: Option<u64>) -> Check {
+/// `dir` holds the log, unless a server does.
+fn second_place(copy: &Path, dir: Option<&Path>, keys: &Keys, size: Option<u64>) -> Check {
     const NAME: &str = "second-place";
     let lost = Text::new(
         "docs/operations.md, When it refuses to start",
@@ -196,6 +255,14 @@ fn second_place(copy: &Path, dir: &Path, keys: &Keys, size: Option<u64>) -> Chec
             None => Check::warn(NAME, what, Text::new("the first start makes it", "首次启动时会创建")),
         };
     };
+    if bytes.is_empty() && size.is_some() {
+        let what = Text::new("is an empty file, as an operator makes it", "是空文件，由运维人员创建");
+        let fix = Text::new(
+            "the next start records that it was begun anew",
+            "下次启动时会记录：检查点副本重新开始",
+        );
+        return Check::warn(NAME, what, fix);
+    }
     let known = [Some(keys.signing.public()), keys.previous.as_ref().map(|key| key.public())];
     let notes = checkpoints_in_copy(&bytes);
     let signed = notes
@@ -225,7 +292,7 @@ fn second_place(copy: &Path, dir: &Path, keys: &Keys, size: Option<u64>) -> Chec
         );
         return Check::fail(NAME, what, fix);
     }
-    if device(copy) == device(dir) {
+    if dir.is_some_and(|dir| device(copy) == device(dir)) {
         let fix = Text::new(
             "it is on the disk of the log, and would be lost or put back with it: use another disk or machine",
             "与日志在同一磁盘上，会一同丢失或被回退：请放到另一磁盘或机器上",

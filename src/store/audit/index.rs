@@ -15,16 +15,18 @@ use arc_swap::ArcSwapOption;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
+use super::engine::{DatabaseError, Home};
 use super::progress::Shared;
 use super::rows;
-use super::schema::{entry, key, number, opening, opening_id, progress, subject};
-use super::sqlite::{self, Readers, SqliteError};
+use super::schema::{entry, key, number, opening_id, progress, subject};
+use super::sqlite::{self, Readers};
 use super::tally::Tallies;
 use crate::audit::facets::Facets;
 use crate::audit::record::kind;
 use crate::audit::{Hash, SubjectKey};
 use crate::base::Timestamp;
 use crate::base::ids::decode_hex;
+use crate::store::db::Db;
 
 /// Records of one transaction.
 const CHUNK: u64 = 2000;
@@ -42,7 +44,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The indexer.
 pub struct Indexer {
-    pub log: PathBuf,
+    pub log: Home,
     pub index: PathBuf,
     pub readers: Arc<ArcSwapOption<Readers>>,
     pub key: Arc<SubjectKey>,
@@ -60,13 +62,13 @@ impl Indexer {
         }
     }
 
-    fn follow(&self) -> Result<(), SqliteError> {
-        let mut log = sqlite::open_read_only(&self.log)?;
+    fn follow(&self) -> Result<(), DatabaseError> {
+        let mut log = self.log.open_read_only()?;
         let (mut index, mut done) = open(&self.index, &mut log)?;
         // Those that were connected to a file that is replaced would go on reading it.
         self.readers.store(Some(Arc::new(sqlite::readers(&self.index)?)));
         self.shared.publish_indexed(done);
-        let (mut beside, mut unmoved) = (sqlite::open_log(&self.log)?, 0);
+        let mut beside = Beside::of(&self.log)?;
         loop {
             let mut now = self.shared.wait_grown(done);
             if now.size < done + CHUNK {
@@ -78,30 +80,17 @@ impl Indexer {
             if now.size > done {
                 let end = now.size.min(done + CHUNK);
                 self.chunk(&mut log, &mut index, done, end)?;
-                unmoved += end - done;
+                beside.grown(end - done);
                 done = end;
                 self.shared.publish_indexed(done);
-                if unmoved >= MOVE {
-                    sqlite::move_wal(&mut beside);
-                    unmoved = 0;
-                }
             }
         }
     }
 
     /// Files the records with `from <= index < to`.
-    fn chunk(
-        &self,
-        log: &mut SqliteConnection,
-        index: &mut SqliteConnection,
-        from: u64,
-        to: u64,
-    ) -> QueryResult<()> {
+    fn chunk(&self, log: &mut Db, index: &mut SqliteConnection, from: u64, to: u64) -> QueryResult<()> {
         let leaves = rows::leaves(log, from, to)?;
-        let openings: Vec<(i64, Vec<u8>)> = opening::table
-            .filter(opening::id.ge(opening_id(from, 0)).and(opening::id.lt(opening_id(to, 0))))
-            .order(opening::id)
-            .load(log)?;
+        let openings = rows::openings(log, from, to)?;
         let mut erased = false;
         index.immediate_transaction(|index| {
             let mut tallies = Tallies::default();
@@ -173,9 +162,34 @@ impl Indexer {
     }
 }
 
+/// Moves the log's WAL into its database beside the writer, where there is one to move.
+struct Beside {
+    conn: Option<SqliteConnection>,
+    unmoved: u64,
+}
+
+impl Beside {
+    fn of(log: &Home) -> Result<Self, DatabaseError> {
+        let conn = match log {
+            Home::File(path) => Some(sqlite::open_log(path)?),
+            #[cfg(feature = "postgres")]
+            Home::Server(_) => None,
+        };
+        Ok(Self { conn, unmoved: 0 })
+    }
+
+    fn grown(&mut self, records: u64) {
+        self.unmoved += records;
+        if let Some(conn) = self.conn.as_mut().filter(|_| self.unmoved >= MOVE) {
+            sqlite::move_wal(conn);
+            self.unmoved = 0;
+        }
+    }
+}
+
 /// Opens the index and says how far it is. One that cannot be opened or is of another log is
 /// replaced by an empty one.
-fn open(path: &Path, log: &mut SqliteConnection) -> Result<(SqliteConnection, u64), SqliteError> {
+fn open(path: &Path, log: &mut Db) -> Result<(SqliteConnection, u64), DatabaseError> {
     let found = sqlite::open_index(path).and_then(|mut index| {
         let done: Option<(i64, Vec<u8>)> = progress::table
             .find(0)

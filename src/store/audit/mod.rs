@@ -1,13 +1,15 @@
-//! The audit log on disk.
+//! The audit log on disk: in a file, or on a PostgreSQL server that several gateways share.
 //!
 //! In the data directory: `audit.db` (records, hashes, checkpoints, sealed openings),
 //! `audit-index.db` (search; may be deleted), `audit.lock`; elsewhere, the copy of the newest
-//! checkpoint (the second place).
+//! checkpoint (the second place). With a server, `audit.db` is there instead, and the rest is each
+//! gateway's own.
 //!
 //! | file | job |
 //! |---|---|
-//! | `start` | check before anything is signed |
+//! | `start`, `begin` | check before anything is signed, and what is signed first |
 //! | `writer` | the one thread that appends |
+//! | `turns`, `follow` | when other gateways write the log too |
 //! | `rows`, `schema` | the log's statements and tables |
 //! | `index` | the thread that follows with the search index |
 //! | `read` | records, proofs, search |
@@ -15,13 +17,20 @@
 //! | `tally` | the counts by hour and day |
 //! | `stored` | the log as the verifier reads it |
 //! | `second_place` | the copy of the newest checkpoint |
-//! | `sqlite` | what is special to the engine |
-//! | `upkeep` | what operators do to it beside a gateway |
+//! | `engine`, `sqlite`, `postgres` | where it is, and what is special to each engine |
+//! | `upkeep`, `migrate` | what operators do to it beside a gateway |
 //!
 //! Invariant: [`AuditLog::append`] answers `Ok` only for a record that is on disk and covered by
 //! a signed checkpoint that is on disk too.
 
+mod begin;
+mod engine;
+mod follow;
 mod index;
+#[cfg(feature = "postgres")]
+mod migrate;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod progress;
 mod read;
 mod rows;
@@ -34,6 +43,8 @@ mod stored;
 mod tally;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "postgres")]
+mod turns;
 pub mod upkeep;
 mod writer;
 
@@ -41,24 +52,29 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::{mpsc, oneshot};
 
+use self::begin::Begin;
+pub use self::engine::DatabaseError;
+use self::engine::Home;
+use self::follow::Head;
 use self::index::Indexer;
 use self::progress::Shared;
 pub use self::read::{Consistency, Filter, Page, ReadError, Reader, StoredRecord};
 pub use self::search::{Found, Within};
 pub use self::second_place::slots as checkpoints_in_copy;
-pub use self::sqlite::SqliteError;
 pub use self::start::OpenError;
 pub use self::stored::Database;
 pub use self::tally::{Count, Span};
 pub(super) use self::upkeep::open_read_only;
-use self::writer::{Job, Writer};
+use self::writer::Job;
 use crate::audit::record::{MAX_LEAF, MAX_SUBJECTS, kind};
 use crate::audit::{Draft, Object, Receipt, SigningKey, SubjectKey};
 use crate::base::Clock;
+use crate::store::db::Server;
 
 /// The log's database in a data directory.
 pub const DATABASE: &str = "audit.db";
@@ -66,13 +82,18 @@ pub const DATABASE: &str = "audit.db";
 /// Room in a leaf for `index`, `time` and `v`.
 const OWN_MEMBERS: usize = 100;
 
+/// How long the end of a commit on a server is waited for: the server may wait for its standby.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The most openings that one erasure record names.
 const ERASURES: usize = 2000;
 
 /// What a log is opened with.
 pub struct Options {
-    /// Where the databases are.
+    /// Where the databases are, or only the search index if there is a server.
     pub data_dir: PathBuf,
+    /// Holds the log instead, for several gateways.
+    pub server: Option<Server>,
     /// The copy of the newest checkpoint, best on another disk.
     pub checkpoint_copy: PathBuf,
     /// Signs; its name is the log's origin.
@@ -127,7 +148,7 @@ struct Inner {
     shared: Arc<Shared>,
     subjects: Arc<SubjectKey>,
     reader: Reader,
-    database: PathBuf,
+    home: Home,
     /// Held as long as the log is open.
     _lock: File,
 }
@@ -152,68 +173,76 @@ pub struct Stats {
 impl AuditLog {
     /// Checks the log, takes it for this process alone, and starts to write. Blocks.
     pub fn open(options: Options) -> Result<Self, OpenError> {
-        let Options { data_dir, checkpoint_copy, signing_key, previous_key, subject_key, clock, queue } =
-            options;
-        let io = |source| OpenError::Io { path: data_dir.clone(), source };
-        std::fs::create_dir_all(&data_dir).map_err(io)?;
-        let lock = lock(&data_dir)?;
-        let database = data_dir.join(DATABASE);
-
-        let mut found =
-            start::check(&database, &checkpoint_copy, &signing_key, previous_key.as_ref(), clock.now())?;
-        // Should a kill have come between an erasure and the emptying of the WAL.
-        sqlite::settle(&mut found.conn);
-        let shared = Arc::new(Shared::new(signing_key.public().name()));
-        shared.publish(found.state.tree.size(), found.note.into(), true);
-        let mut writer = Writer {
-            database: database.clone(),
-            key: signing_key,
-            clock,
-            copy: found.copy,
-            shared: shared.clone(),
-            end: Some((found.conn, found.state)),
+        std::fs::create_dir_all(&options.data_dir)
+            .map_err(|source| OpenError::Io { path: options.data_dir.clone(), source })?;
+        let lock = lock(&options.data_dir)?;
+        let home = Home::of(&options.data_dir, options.server.as_ref())?;
+        home.require_current()?;
+        let shared = Arc::new(Shared::new(options.signing_key.public().name()));
+        let subjects = Arc::new(options.subject_key);
+        let head = Head { key: options.signing_key.public().clone(), shared: shared.clone() };
+        let head = home.is_shared().then(|| Arc::new(head));
+        let key = Arc::new(options.signing_key);
+        let begin = Begin {
+            home: &home,
+            copy: &options.checkpoint_copy,
+            key: &key,
+            previous: options.previous_key.as_ref(),
+            clock: &options.clock,
+            shared: &shared,
         };
-        let mut beside: Vec<_> = previous_key.iter().filter(|_| found.rotates).collect();
-        for draft in found.own {
-            writer.own(draft, &std::mem::take(&mut beside)).map_err(OpenError::Write)?;
-        }
+        let writer = begin.writer()?;
 
-        let subjects = Arc::new(subject_key);
         let readers = Arc::new(ArcSwapOption::empty());
-        let reader = Reader::new(&database, readers.clone(), subjects.clone(), shared.clone())?;
+        let reader = Reader::new(&home, head.clone(), readers.clone(), subjects.clone(), shared.clone())?;
         let indexer = Indexer {
-            log: database.clone(),
-            index: data_dir.join("audit-index.db"),
+            log: home.clone(),
+            index: options.data_dir.join("audit-index.db"),
             readers,
             key: subjects.clone(),
             shared: shared.clone(),
         };
-        let (sender, receiver) = mpsc::channel(queue.max(1));
+        let (sender, receiver) = mpsc::channel(options.queue.max(1));
         let inner = Inner {
             queue: ArcSwapOption::from_pointee(sender),
             threads: Mutex::default(),
             shared,
             subjects,
             reader,
-            database,
+            home: home.clone(),
             _lock: lock,
         };
-        // Should the second thread fail to start, dropping `inner` ends the first.
+        // Should a later thread fail to start, dropping `inner` ends the first.
         inner.adopt(thread("audit-writer", move || writer.run(receiver))?);
         inner.adopt(thread("audit-index", move || indexer.run())?);
+        if let Some(head) = head {
+            inner.adopt(thread("audit-head", move || head.follow(&home))?);
+        }
         Ok(Self(Arc::new(inner)))
     }
 
     /// Takes a record in, and answers when it is durable.
     pub async fn append(&self, draft: Draft) -> Result<Receipt, AppendError> {
-        self.submit(draft, Vec::new())?.await.unwrap_or(Err(AppendError::Closed))
+        let waiting = self.submit(draft, Vec::new())?;
+        self.end_of(waiting).await
+    }
+
+    /// What became of a record.
+    async fn end_of(&self, waiting: Waiting) -> Result<Receipt, AppendError> {
+        let ended = match self.0.home.is_shared() {
+            false => waiting.await,
+            // A commit may hang for as long as the server's standby is away.
+            true => tokio::time::timeout(PATIENCE, waiting).await.unwrap_or(Ok(Err(AppendError::NotDurable))),
+        };
+        ended.unwrap_or(Err(AppendError::Closed))
     }
 
     /// Erases a person: deletes the openings of all records so far that name them, each batch in
     /// one transaction with a record that says so. `record` carries who ordered it and why; its
     /// kind is the log's. Nothing is recorded when nothing names the person.
     ///
-    /// When it returns `Ok`, no file of the log holds the openings' bytes any more.
+    /// When it returns `Ok`, no file of the log holds the openings' bytes any more. A server does,
+    /// in its files and backups, for as long as its own upkeep keeps them: sealed, as they were.
     pub async fn erase_subject(
         &self,
         subject_kind: &str,
@@ -231,11 +260,16 @@ impl AuditLog {
             log.pairs("openings", chunk.iter().copied());
             draft.members().text("kind", kind::ERASURE).object("log", &log);
             let waiting = self.submit(draft, chunk.to_vec())?;
-            erasure.receipts.push(waiting.await.unwrap_or(Err(AppendError::Closed))?);
+            erasure.receipts.push(self.end_of(waiting).await?);
         }
+        let database = match &self.0.home {
+            Home::File(path) => path.clone(),
+            // Of what is deleted there, the server keeps traces until it tidies up by itself.
+            #[cfg(feature = "postgres")]
+            Home::Server(_) => return Ok(erasure),
+        };
         // Even if there was nothing to delete: it may have been deleted by an erasure that was
         // not answered as done.
-        let database = self.0.database.clone();
         match tokio::task::spawn_blocking(move || sqlite::empty_wal(&database)).await {
             Ok(Ok(true)) => Ok(erasure),
             Ok(Ok(false)) => Err(EraseError::Lingering),
@@ -344,7 +378,7 @@ pub enum EraseError {
     Lingering,
     /// The same, for another reason.
     #[error("deleted bytes may be in the WAL: {0}")]
-    Wal(SqliteError),
+    Wal(DatabaseError),
 }
 
 impl Inner {

@@ -63,11 +63,25 @@ impl Shared {
     pub fn publish(&self, size: u64, note: Arc<str>, copied: bool) {
         let mut state = self.lock();
         state.batches += u64::from(size > state.size);
-        (state.size, state.note, state.copied, state.writes) = (size, note, copied, true);
+        (state.copied, state.writes) = (copied, true);
+        // What another gateway wrote since may be known already.
+        if size >= state.size {
+            (state.size, state.note) = (size, note);
+        }
         // An indexer that gathers looks again by itself: not each batch need wake it.
         let idle = std::mem::take(&mut state.idle);
         drop(state);
         if idle {
+            self.changed.notify_all();
+        }
+    }
+
+    /// The log was found to be so large: others write it too.
+    pub fn follow(&self, size: u64, note: Arc<str>) {
+        let mut state = self.lock();
+        if size > state.size {
+            (state.size, state.note) = (size, note);
+            drop(state);
             self.changed.notify_all();
         }
     }

@@ -5,7 +5,6 @@
 //! search waits a moment for the index to catch up, and says how far behind it still is: by the
 //! word of the very index that it read, in the same snapshot.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +12,12 @@ use arc_swap::ArcSwapOption;
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, PooledConnection};
 
-use super::progress::Shared;
+use super::engine::{DatabaseError, Home, Pooled, Readers, on};
+use super::follow::Head;
+use super::progress::{Progress, Shared};
 use super::rows::{self, TileReader};
 use super::schema::{entry, key, number, opening_id, opening_of, progress, record, subject};
-use super::sqlite::{self, Readers, SqliteError};
+use super::sqlite;
 use crate::audit::export::Line as SignedLine;
 use crate::audit::facets::Facets;
 use crate::audit::proof::{self, ProofError};
@@ -106,28 +107,36 @@ pub struct Consistency {
 #[derive(Clone)]
 pub struct Reader {
     log: Readers,
+    /// Where other gateways write the log too.
+    head: Option<Arc<Head>>,
     /// None until the indexer has checked it.
-    index: Arc<ArcSwapOption<Readers>>,
+    index: Arc<ArcSwapOption<sqlite::Readers>>,
     subjects: Arc<SubjectKey>,
     shared: Arc<Shared>,
 }
 
-type Pooled = PooledConnection<ConnectionManager<SqliteConnection>>;
+type Indexed = PooledConnection<ConnectionManager<SqliteConnection>>;
 
 impl Reader {
     /// Reads from both databases; connects when first asked. The indexer says where the index is.
-    pub fn new(
-        log: &Path,
-        index: Arc<ArcSwapOption<Readers>>,
+    pub(super) fn new(
+        log: &Home,
+        head: Option<Arc<Head>>,
+        index: Arc<ArcSwapOption<sqlite::Readers>>,
         subjects: Arc<SubjectKey>,
         shared: Arc<Shared>,
-    ) -> Result<Self, SqliteError> {
-        Ok(Self { log: sqlite::readers(log)?, index, subjects, shared })
+    ) -> Result<Self, DatabaseError> {
+        Ok(Self { log: log.readers()?, head, index, subjects, shared })
+    }
+
+    /// Does the log have so many records?
+    pub fn reaches(&self, size: u64) -> Result<bool, ReadError> {
+        Ok(self.now(size)?.size >= size)
     }
 
     /// A record, if there is one.
     pub fn record(&self, index: u64) -> Result<Option<StoredRecord>, ReadError> {
-        if index >= self.shared.now().size {
+        if index >= self.now(index.saturating_add(1))?.size {
             return Ok(None);
         }
         rows::leaf(&mut *self.log()?, index)?.map(|leaf| stored(index, leaf)).transpose()
@@ -135,7 +144,7 @@ impl Reader {
 
     /// A record with its proof against the newest checkpoint.
     pub fn signed_record(&self, index: u64) -> Result<Option<SignedRecord>, ReadError> {
-        let now = self.shared.now();
+        let now = self.now(index.saturating_add(1))?;
         let Some(record) = self.record(index)?.filter(|_| index < now.size) else { return Ok(None) };
         let mut conn = self.log()?;
         let proof = proof::inclusion(&mut TileReader::new(&mut conn), index, now.size).map_err(damaged)?;
@@ -145,8 +154,9 @@ impl Reader {
     /// Records from `first` on, at most `count` (and at most 1000), each with its proof against one
     /// checkpoint, the newest; and that checkpoint.
     pub fn signed_range(&self, first: u64, count: u64) -> Result<(Arc<str>, Vec<SignedLine>), ReadError> {
-        let now = self.shared.now();
-        let end = first.saturating_add(count.min(MAX_PAGE as u64)).min(now.size);
+        let wanted = first.saturating_add(count.min(MAX_PAGE as u64));
+        let now = self.now(wanted)?;
+        let end = wanted.min(now.size);
         let mut conn = self.log()?;
         let leaves = rows::leaves(&mut conn, first, end)?;
         let mut tiles = TileReader::new(&mut conn);
@@ -161,7 +171,7 @@ impl Reader {
 
     /// The proof that the log only grew since it had `old` records; `None` when it never had.
     pub fn consistency(&self, old: u64) -> Result<Option<Consistency>, ReadError> {
-        let now = self.shared.now();
+        let now = self.now(old)?;
         if old > now.size {
             return Ok(None);
         }
@@ -172,7 +182,7 @@ impl Reader {
 
     /// A tile's bytes, if the log is that large.
     pub fn tile(&self, tile: Tile) -> Result<Option<Vec<u8>>, ReadError> {
-        let held = Tile::within(tile.level, tile.index, self.shared.now().size);
+        let held = Tile::within(tile.level, tile.index, self.now(tile.needs())?.size);
         if held.is_none_or(|held| held.width < tile.width) {
             return Ok(None);
         }
@@ -227,7 +237,7 @@ impl Reader {
         from: u64,
         mut take: impl FnMut(&str),
     ) -> Result<u64, ReadError> {
-        let size = self.shared.now().size;
+        let size = self.now(u64::MAX)?.size;
         let (found, seen) = match self.index.load_full() {
             None => (Vec::new(), 0),
             Some(index) => index.get()?.transaction(|index| {
@@ -320,7 +330,7 @@ impl Reader {
         patience: Duration,
         find: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>,
     ) -> Result<(T, u64), ReadError> {
-        let size = self.shared.now().size;
+        let size = self.now(u64::MAX)?.size;
         self.shared.wait_indexed(size, patience);
         let (found, seen) = self.index()?.transaction(|index| {
             let seen: Option<i64> = progress::table.find(0).select(progress::size).first(index).optional()?;
@@ -333,8 +343,9 @@ impl Reader {
     fn page(&self, mut found: Vec<i64>, limit: usize, lag: u64) -> Result<Page, ReadError> {
         let more = found.len() > limit;
         found.truncate(limit);
-        let rows: Vec<(i64, Vec<u8>)> =
-            record::table.filter(record::idx.eq_any(&found)).order(record::idx).load(&mut *self.log()?)?;
+        let rows: Vec<(i64, Vec<u8>)> = on!(&mut *self.log()?, conn => {
+            record::table.filter(record::idx.eq_any(&found)).order(record::idx).load(conn)
+        })?;
         let records = rows
             .into_iter()
             .map(|(index, leaf)| stored(number(index), leaf))
@@ -347,7 +358,20 @@ impl Reader {
         Ok(self.log.get()?)
     }
 
-    fn index(&self) -> Result<Pooled, ReadError> {
+    /// How far the log is: as far as `size` if it is that large. Where other gateways write it
+    /// too, the database is asked when this one knows of less.
+    fn now(&self, size: u64) -> Result<Progress, ReadError> {
+        let now = self.shared.now();
+        match &self.head {
+            Some(head) if now.size < size => {
+                head.look(&mut *self.log()?)?;
+                Ok(self.shared.now())
+            }
+            _ => Ok(now),
+        }
+    }
+
+    fn index(&self) -> Result<Indexed, ReadError> {
         Ok(self.index.load_full().ok_or(ReadError::Behind)?.get()?)
     }
 }
@@ -357,7 +381,7 @@ pub(super) fn stored(index: u64, leaf: Vec<u8>) -> Result<StoredRecord, ReadErro
     Ok(StoredRecord { index, leaf })
 }
 
-fn damaged(error: ProofError<diesel::result::Error>) -> ReadError {
+pub(super) fn damaged(error: ProofError<diesel::result::Error>) -> ReadError {
     match error {
         ProofError::Read(diesel::result::Error::NotFound) => ReadError::Damaged("a tile is missing"),
         ProofError::Read(e) => ReadError::Db(e),

@@ -1,4 +1,4 @@
-//! The log's statements, written once for every engine.
+//! The log's statements. What reads is written once for every engine; the batch here is SQLite's.
 //!
 //! Invariant: a batch is written whole or not at all, and only onto the head that its writer
 //! knew: compare-and-set, so that two writers can never both go on from one head.
@@ -6,10 +6,14 @@
 use diesel::prelude::*;
 use diesel::result::{Error as DbError, QueryResult};
 
-use super::schema::{checkpoint, head, key, number, opening, record, tile, tile_id};
+use super::engine::on;
+#[cfg(feature = "postgres")]
+use super::postgres;
+use super::schema::{checkpoint, head, key, number, opening, opening_id, record, tile, tile_id};
 use crate::audit::proof::HashReader;
 use crate::audit::tree::tile_hashes;
 use crate::audit::{Hash, Tile, Tree};
+use crate::store::db::Db;
 
 /// What one commit writes.
 #[derive(Debug, Default)]
@@ -74,35 +78,55 @@ pub fn write(conn: &mut SqliteConnection, batch: &Batch) -> QueryResult<()> {
 }
 
 /// The newest checkpoint and the size noted beside it.
-pub fn newest(conn: &mut SqliteConnection) -> QueryResult<Option<(u64, String)>> {
+pub fn newest(db: &mut Db) -> QueryResult<Option<(u64, String)>> {
     let row: Option<(i64, Vec<u8>)> =
-        head::table.find(0).select((head::size, head::note)).first(conn).optional()?;
-    Ok(row.map(|(size, note)| (number(size), String::from_utf8_lossy(&note).into_owned())))
+        on!(db, conn => head::table.find(0).select((head::size, head::note)).first(conn).optional())?;
+    // A server's log that was never written has a head without a checkpoint.
+    Ok(row
+        .filter(|(size, note)| *size != 0 || !note.is_empty())
+        .map(|(size, note)| (number(size), String::from_utf8_lossy(&note).into_owned())))
 }
 
 /// A record's bytes.
-pub fn leaf(conn: &mut SqliteConnection, index: u64) -> QueryResult<Option<Vec<u8>>> {
-    record::table.find(key(index)).select(record::leaf).first(conn).optional()
+pub fn leaf(db: &mut Db, index: u64) -> QueryResult<Option<Vec<u8>>> {
+    on!(db, conn => record::table.find(key(index)).select(record::leaf).first(conn).optional())
+}
+
+/// The last of `size` records on a server.
+#[cfg(feature = "postgres")]
+pub fn last_leaf(conn: &mut diesel::PgConnection, size: u64) -> QueryResult<Option<Vec<u8>>> {
+    record::table.find(key(size.saturating_sub(1))).select(record::leaf).first(conn).optional()
 }
 
 /// The records with `from <= index < to`, ascending.
-pub fn leaves(conn: &mut SqliteConnection, from: u64, to: u64) -> QueryResult<Vec<(u64, Vec<u8>)>> {
-    let rows: Vec<(i64, Vec<u8>)> = record::table
-        .filter(record::idx.ge(key(from)).and(record::idx.lt(key(to))))
-        .order(record::idx)
-        .load(conn)?;
+pub fn leaves(db: &mut Db, from: u64, to: u64) -> QueryResult<Vec<(u64, Vec<u8>)>> {
+    let between = record::idx.ge(key(from)).and(record::idx.lt(key(to)));
+    let rows: Vec<(i64, Vec<u8>)> =
+        on!(db, conn => record::table.filter(between).order(record::idx).load(conn))?;
     Ok(rows.into_iter().map(|(index, leaf)| (number(index), leaf)).collect())
 }
 
-/// A tile's bytes.
-pub fn tile(conn: &mut SqliteConnection, of: Tile) -> QueryResult<Option<Vec<u8>>> {
-    tile::table.find(tile_id(of.level, of.index)).select(tile::hashes).first(conn).optional()
+/// The sealed openings of the records with `from <= index < to`, ascending by their keys.
+pub fn openings(db: &mut Db, from: u64, to: u64) -> QueryResult<Vec<(i64, Vec<u8>)>> {
+    let between = opening::id.ge(opening_id(from, 0)).and(opening::id.lt(opening_id(to, 0)));
+    on!(db, conn => opening::table.filter(between).order(opening::id).load(conn))
+}
+
+/// A tile's bytes, at least as many as the tile is wide if the log is that large.
+pub fn tile(db: &mut Db, of: Tile) -> QueryResult<Option<Vec<u8>>> {
+    match db {
+        Db::Sqlite(conn) => {
+            tile::table.find(tile_id(of.level, of.index)).select(tile::hashes).first(conn).optional()
+        }
+        #[cfg(feature = "postgres")]
+        Db::Postgres(conn) => postgres::tile(conn, of),
+    }
 }
 
 /// The right edge of the tree of `size` records; `None` when a tile is missing or too short.
-pub fn tree(conn: &mut SqliteConnection, size: u64) -> QueryResult<Option<Tree>> {
+pub fn tree(db: &mut Db, size: u64) -> QueryResult<Option<Tree>> {
     let mut failed = None;
-    let tree = Tree::from_edge(size, |of| match tile(conn, of) {
+    let tree = Tree::from_edge(size, |of| match tile(db, of) {
         Ok(bytes) => tile_hashes(&bytes?),
         Err(e) => {
             failed = Some(e);
@@ -114,14 +138,14 @@ pub fn tree(conn: &mut SqliteConnection, size: u64) -> QueryResult<Option<Tree>>
 
 /// The hashes of the stored tree, for proofs. Keeps the tile it read last.
 pub struct TileReader<'c> {
-    conn: &'c mut SqliteConnection,
+    db: &'c mut Db,
     last: std::collections::BTreeMap<Tile, Vec<Hash>>,
 }
 
 impl<'c> TileReader<'c> {
-    /// Reads through `conn`.
-    pub fn new(conn: &'c mut SqliteConnection) -> Self {
-        Self { conn, last: std::collections::BTreeMap::new() }
+    /// Reads through `db`.
+    pub fn new(db: &'c mut Db) -> Self {
+        Self { db, last: std::collections::BTreeMap::new() }
     }
 }
 
@@ -135,7 +159,7 @@ impl HashReader for TileReader<'_> {
         if let Some(hashes) = self.last.get(&of) {
             return Ok(hashes.clone());
         }
-        let bytes = tile(self.conn, of)?.ok_or(DbError::NotFound)?;
+        let bytes = tile(self.db, of)?.ok_or(DbError::NotFound)?;
         let hashes = tile_hashes(&bytes).unwrap_or_default();
         if self.last.len() >= KEPT_TILES {
             self.last.clear();

@@ -10,6 +10,11 @@ diesel::table! { record (idx) { idx -> BigInt, leaf -> Binary, } }
 diesel::table! { tile (id) { id -> BigInt, hashes -> Binary, } }
 diesel::table! { checkpoint (size) { size -> BigInt, note -> Binary, } }
 diesel::table! { head (id) { id -> BigInt, size -> BigInt, note -> Binary, } }
+// The head on PostgreSQL, where the growing tiles are in it.
+diesel::table! {
+    #[sql_name = "head"]
+    edge_head (id) { id -> BigInt, size -> BigInt, note -> Binary, edge -> Binary, }
+}
 diesel::table! { opening (id) { id -> BigInt, sealed -> Binary, } }
 
 diesel::table! {

@@ -9,6 +9,7 @@ use diesel::prelude::*;
 use diesel::result::QueryResult;
 use serde::Deserialize;
 
+use super::engine::on;
 use super::read::{Filter, MAX_PAGE, PATIENCE, ReadError, Reader, StoredRecord, stored};
 use super::schema::{entry, key, number, record};
 use super::tally::{self, Count, Span};
@@ -97,10 +98,9 @@ impl Reader {
 
     /// These records, in their order here.
     fn these(&self, ids: &[i64]) -> Result<Vec<StoredRecord>, ReadError> {
-        let rows: Vec<(i64, Vec<u8>)> = record::table
-            .filter(record::idx.eq_any(ids))
-            .order(record::idx.desc())
-            .load(&mut *self.log()?)?;
+        let rows: Vec<(i64, Vec<u8>)> = on!(&mut *self.log()?, conn => {
+            record::table.filter(record::idx.eq_any(ids)).order(record::idx.desc()).load(conn)
+        })?;
         rows.into_iter().map(|(index, leaf)| stored(number(index), leaf)).collect()
     }
 }

@@ -11,6 +11,8 @@ use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
 use diesel::sql_types::{BigInt, Text};
 
+use super::engine::{DatabaseError, READERS};
+
 const LOG_SCHEMA: &str = include_str!("../../../migrations/sqlite/audit/0001_log/up.sql");
 const INDEX_SCHEMA: &str = concat!(
     include_str!("../../../migrations/sqlite/audit/0001_index/up.sql"),
@@ -23,33 +25,8 @@ const VERSION: i64 = 1;
 /// The same of the search index. One of any other version is built anew, so it may change freely.
 const INDEX_VERSION: i64 = 2;
 
-/// Connections of one reader pool.
-const READERS: u32 = 8;
-
-/// Why a database could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum SqliteError {
-    /// The file cannot be opened.
-    #[error("cannot open the database: {0}")]
-    Connect(#[from] diesel::ConnectionError),
-    /// A statement failed.
-    #[error("database: {0}")]
-    Query(#[from] diesel::result::Error),
-    /// The pool of readers could not be built.
-    #[error("database readers: {0}")]
-    Pool(#[from] diesel::r2d2::PoolError),
-    /// A file beside the database.
-    #[error("beside the database: {0}")]
-    Io(#[from] std::io::Error),
-    /// A newer program has written it.
-    #[error(
-        "it has schema {0}, and this program knows {VERSION}: a newer program wrote it. Run that one, or restore a backup from before"
-    )]
-    Version(i64),
-}
-
 /// Opens the log's database for its writer, and creates it when there is none.
-pub fn open_log(path: &Path) -> Result<SqliteConnection, SqliteError> {
+pub fn open_log(path: &Path) -> Result<SqliteConnection, DatabaseError> {
     let mut conn = SqliteConnection::establish(&uri(path, "rwc"))?;
     // The indexer moves the WAL into the database beside the writer. At 64 MiB the writer moves
     // what is left and begins the WAL anew; the file stays as long as it is, since a sync of what
@@ -86,7 +63,7 @@ const STEP: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// Empties the WAL of the log beside its writer: what was deleted from the database is then in
 /// no file. False when readers hold on to it.
-pub fn empty_wal(path: &Path) -> Result<bool, SqliteError> {
+pub fn empty_wal(path: &Path) -> Result<bool, DatabaseError> {
     #[derive(QueryableByName)]
     struct Checkpointed {
         #[diesel(sql_type = BigInt)]
@@ -106,7 +83,7 @@ pub fn empty_wal(path: &Path) -> Result<bool, SqliteError> {
 }
 
 /// Opens the search index. It can be built anew, so it need not survive a power cut.
-pub fn open_index(path: &Path) -> Result<SqliteConnection, SqliteError> {
+pub fn open_index(path: &Path) -> Result<SqliteConnection, DatabaseError> {
     let mut conn = SqliteConnection::establish(&uri(path, "rwc"))?;
     conn.batch_execute(
         "PRAGMA busy_timeout=5000; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; \
@@ -116,8 +93,8 @@ pub fn open_index(path: &Path) -> Result<SqliteConnection, SqliteError> {
     Ok(conn)
 }
 
-/// Read-only connections to either database.
-pub fn readers(path: &Path) -> Result<Readers, SqliteError> {
+/// Read-only connections to the search index.
+pub fn readers(path: &Path) -> Result<Readers, DatabaseError> {
     let manager = ConnectionManager::new(uri(path, "ro"));
     Ok(Pool::builder()
         .max_size(READERS)
@@ -131,10 +108,17 @@ pub fn readers(path: &Path) -> Result<Readers, SqliteError> {
 /// A pool of read-only connections.
 pub type Readers = Pool<ConnectionManager<SqliteConnection>>;
 
+/// One read-only connection of a pool.
+pub fn open_reader(path: &Path) -> Result<SqliteConnection, DatabaseError> {
+    let mut conn = SqliteConnection::establish(&uri(path, "ro"))?;
+    conn.batch_execute(READ_ONLY)?;
+    Ok(conn)
+}
+
 /// One read-only connection, as for a verification beside a running gateway.
-pub fn open_read_only(path: &Path) -> Result<SqliteConnection, SqliteError> {
+pub fn open_read_only(path: &Path) -> Result<SqliteConnection, DatabaseError> {
     let mut conn =
-        match SqliteConnection::establish(&uri(path, "ro")).map_err(SqliteError::from).and_then(probe) {
+        match SqliteConnection::establish(&uri(path, "ro")).map_err(DatabaseError::from).and_then(probe) {
             Ok(conn) => conn,
             // On a read-only medium SQLite can make no shared memory for the WAL; without a WAL none
             // is needed.
@@ -147,7 +131,7 @@ pub fn open_read_only(path: &Path) -> Result<SqliteConnection, SqliteError> {
 
 /// Is the schema the one this program made, and are the database's pages sound? `None` if so,
 /// else what is wrong.
-pub fn unsound(conn: &mut SqliteConnection) -> Result<Option<&'static str>, SqliteError> {
+pub fn unsound(conn: &mut SqliteConnection) -> Result<Option<&'static str>, DatabaseError> {
     #[derive(QueryableByName)]
     struct Line {
         #[diesel(sql_type = Text)]
@@ -180,19 +164,19 @@ impl CustomizeConnection<SqliteConnection, diesel::r2d2::Error> for ReadOnly {
     }
 }
 
-fn create(conn: &mut SqliteConnection, schema: &str, wanted: i64) -> Result<(), SqliteError> {
+fn create(conn: &mut SqliteConnection, schema: &str, wanted: i64) -> Result<(), DatabaseError> {
     match version(conn)? {
         found if found == wanted => Ok(()),
         0 => Ok(conn.immediate_transaction(|conn| {
             conn.batch_execute(schema)?;
             conn.batch_execute(&format!("PRAGMA user_version={wanted}"))
         })?),
-        other => Err(SqliteError::Version(other)),
+        other => Err(DatabaseError::Version { found: other, known: wanted }),
     }
 }
 
 /// The schema that the database has, and the one that this program knows.
-pub fn versions(conn: &mut SqliteConnection) -> Result<(i64, i64), SqliteError> {
+pub fn versions(conn: &mut SqliteConnection) -> Result<(i64, i64), DatabaseError> {
     Ok((version(conn)?, VERSION))
 }
 
@@ -207,7 +191,7 @@ fn version(conn: &mut SqliteConnection) -> Result<i64, diesel::result::Error> {
         .map(|v: Version| v.user_version)
 }
 
-fn probe(mut conn: SqliteConnection) -> Result<SqliteConnection, SqliteError> {
+fn probe(mut conn: SqliteConnection) -> Result<SqliteConnection, DatabaseError> {
     version(&mut conn)?;
     conn.batch_execute("SELECT 1 FROM sqlite_schema LIMIT 1")?;
     Ok(conn)

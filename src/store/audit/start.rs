@@ -5,17 +5,16 @@
 
 use std::path::{Path, PathBuf};
 
-use diesel::SqliteConnection;
-
+use super::engine::{DatabaseError, Home, begin_reading, end_reading};
 use super::rows::{self, TileReader};
 use super::second_place::SecondPlace;
-use super::sqlite::{self, SqliteError};
 use super::writer::{SMALL_STEP, State, last_time};
 use crate::audit::note::NoteError;
 use crate::audit::record::kind;
 use crate::audit::tree::Tree;
 use crate::audit::{Checkpoint, Draft, Hash, Object, SigningKey, proof};
 use crate::base::Timestamp;
+use crate::store::db::Db;
 
 /// Why the log was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +34,7 @@ pub enum OpenError {
     Locked(PathBuf),
     /// The database.
     #[error("the audit log's database cannot be used: {0}")]
-    Sqlite(#[from] SqliteError),
+    Database(#[from] DatabaseError),
     /// The end of the log is not what was signed.
     #[error(
         "the audit log is damaged: {0}. Keep the files as they are, run `sluice audit verify` to see what and where, and put back a backup that is not older than the checkpoint copy"
@@ -84,7 +83,7 @@ pub enum OpenError {
 
 /// What the check found.
 pub struct Found {
-    pub conn: SqliteConnection,
+    pub db: Db,
     pub state: State,
     pub copy: SecondPlace,
     /// The newest checkpoint, empty for a new log.
@@ -95,15 +94,17 @@ pub struct Found {
     pub rotates: bool,
 }
 
-/// Checks the log in `database` against its keys, the second place and the clock.
+/// Checks the log at `home` against its keys, the second place and the clock.
 pub fn check(
-    database: &Path,
+    home: &Home,
     copy_path: &Path,
     key: &SigningKey,
     previous: Option<&SigningKey>,
     now: Timestamp,
 ) -> Result<Found, OpenError> {
-    let mut conn = sqlite::open_log(database)?;
+    let mut db = home.open_log()?;
+    // Other gateways may be writing meanwhile.
+    begin_reading(&mut db)?;
     let (mut copy, seen) =
         SecondPlace::open(copy_path).map_err(|source| OpenError::Io { path: copy_path.into(), source })?;
     let seen_newest = newest_seen(seen.as_deref().unwrap_or_default(), copy_path, key, previous)?;
@@ -112,14 +113,14 @@ pub fn check(
         newest
     });
 
-    let Some((noted, note)) = rows::newest(&mut conn).map_err(SqliteError::from)? else {
+    let Some((noted, note)) = rows::newest(&mut db).map_err(DatabaseError::from)? else {
         return match seen_newest {
             Some(seen) => Err(OpenError::RolledBack { database: 0, seen: seen.size }),
-            None if rows::leaf(&mut conn, 0).map_err(SqliteError::from)?.is_some() => {
+            None if rows::leaf(&mut db, 0).map_err(DatabaseError::from)?.is_some() => {
                 Err(OpenError::Damaged("there are records, but no checkpoint"))
             }
             None => Ok(Found {
-                conn,
+                db: ended(db)?,
                 state: State { tree: Tree::new(), time: now, behind: false },
                 copy,
                 note: String::new(),
@@ -137,9 +138,9 @@ pub fn check(
     if let Some(seen) = seen_newest.as_ref().filter(|seen| seen.size > head.size) {
         return Err(OpenError::RolledBack { database: head.size, seen: seen.size });
     }
-    let tree = edge(&mut conn, &head)?;
-    let time = last_time(&mut conn, head.size)
-        .map_err(SqliteError::from)?
+    let tree = edge(&mut db, &head)?;
+    let time = last_time(&mut db, head.size)
+        .map_err(DatabaseError::from)?
         .ok_or(OpenError::Damaged("the last record is missing or is not a record"))?;
     // Keys change first: nothing may be signed by the new one alone before.
     let mut records: Vec<_> = rotates.then(|| own(kind::ROTATION, Some(key))).into_iter().collect();
@@ -150,13 +151,19 @@ pub fn check(
             return Err(OpenError::CopyMissing(copy_path.into()));
         }
         (Some(_), None) => records.push(own(kind::COPY_RESET, None)),
-        (Some(_), Some(seen)) => same_history(&mut conn, &seen)?,
+        (Some(_), Some(seen)) => same_history(&mut db, &seen)?,
     }
     let behind = (time.micros() - now.micros()) / 1_000_000;
     if behind > SMALL_STEP {
         return Err(OpenError::ClockBack(behind));
     }
-    Ok(Found { conn, state: State { tree, time, behind: false }, copy, note, own: records, rotates })
+    let db = ended(db)?;
+    Ok(Found { db, state: State { tree, time, behind: false }, copy, note, own: records, rotates })
+}
+
+fn ended(mut db: Db) -> Result<Db, DatabaseError> {
+    end_reading(&mut db)?;
+    Ok(db)
 }
 
 /// A record of the log's own.
@@ -205,15 +212,15 @@ fn newest_seen(
 }
 
 /// The tree's right edge: as stored, as signed, and as the last records say.
-fn edge(conn: &mut SqliteConnection, head: &Checkpoint) -> Result<Tree, OpenError> {
-    let tree = rows::tree(conn, head.size)
-        .map_err(SqliteError::from)?
+fn edge(db: &mut Db, head: &Checkpoint) -> Result<Tree, OpenError> {
+    let tree = rows::tree(db, head.size)
+        .map_err(DatabaseError::from)?
         .ok_or(OpenError::Damaged("a tile of the tree's edge is missing"))?;
     if tree.root() != head.root {
         return Err(OpenError::Damaged("the tree's edge is not what was signed"));
     }
     let start = head.size - head.size % 256;
-    let leaves = rows::leaves(conn, start, u64::MAX).map_err(SqliteError::from)?;
+    let leaves = rows::leaves(db, start, u64::MAX).map_err(DatabaseError::from)?;
     let hashes: Vec<_> = leaves.iter().map(|(_, leaf)| Hash::of_leaf(leaf)).collect();
     let stored =
         tree.partial().find(|(tile, _)| tile.level == 0).map(|(_, hashes)| hashes).unwrap_or_default();
@@ -224,8 +231,8 @@ fn edge(conn: &mut SqliteConnection, head: &Checkpoint) -> Result<Tree, OpenErro
 }
 
 /// Is what the second place has seen the beginning of this log?
-fn same_history(conn: &mut SqliteConnection, seen: &Checkpoint) -> Result<(), OpenError> {
-    let mut reader = TileReader::new(conn);
+fn same_history(db: &mut Db, seen: &Checkpoint) -> Result<(), OpenError> {
+    let mut reader = TileReader::new(db);
     let root = proof::root(&mut reader, seen.size).map_err(|_| OpenError::Damaged("a tile is missing"))?;
     if root == seen.root { Ok(()) } else { Err(OpenError::Forked(seen.size)) }
 }

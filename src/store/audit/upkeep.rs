@@ -8,13 +8,14 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use super::engine::{DatabaseError, Home, settle};
 pub(in crate::store) use super::sqlite::open_read_only;
-use super::sqlite::{self, SqliteError};
 use super::start::OpenError;
 use super::writer::Writer;
-use super::{DATABASE, Options, Shared, start};
+use super::{DATABASE, Options, Shared, sqlite, start};
 use crate::audit::Object;
 use crate::audit::record::{Draft, kind};
+use crate::store::db::Server;
 use crate::store::upkeep::{self, CopyError, Schema};
 
 /// A data directory taken for this process alone, until it is dropped.
@@ -35,7 +36,7 @@ pub fn hold(data_dir: &Path) -> Result<Held, OpenError> {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn schema(data_dir: &Path) -> Result<Schema, SqliteError> {
+pub fn schema(data_dir: &Path) -> Result<Schema, DatabaseError> {
     let path = data_dir.join(DATABASE);
     if !path.is_file() {
         return Ok(Schema::None);
@@ -54,9 +55,33 @@ pub fn schema(data_dir: &Path) -> Result<Schema, SqliteError> {
 ///
 /// # Errors
 /// When it is newer or cannot be written.
-pub fn migrate(data_dir: &Path, _held: &Held) -> Result<(), SqliteError> {
+pub fn migrate(data_dir: &Path, _held: &Held) -> Result<(), DatabaseError> {
     sqlite::settle(&mut sqlite::open_log(&data_dir.join(DATABASE))?);
     Ok(())
+}
+
+/// How the schema of the log on a server stands to this program's. Changes nothing.
+///
+/// # Errors
+/// When the server is not reached.
+pub fn schema_on(server: &Server) -> Result<Schema, DatabaseError> {
+    #[cfg(feature = "postgres")]
+    return super::migrate::standing(server);
+    #[cfg(not(feature = "postgres"))]
+    Home::of(Path::new(""), Some(server)).map(|_| Schema::None)
+}
+
+/// Brings the log on a server to this program's schema, as the role that owns it, and gives the
+/// gateway's role its rights there.
+///
+/// # Errors
+/// When it is newer, the schema `sluice_log` or the gateway's role is not there yet, or a
+/// migration fails; a migration is done whole or not at all.
+pub fn migrate_on(owner: &Server) -> Result<(), DatabaseError> {
+    #[cfg(feature = "postgres")]
+    return super::migrate::migrate(owner);
+    #[cfg(not(feature = "postgres"))]
+    Home::of(Path::new(""), Some(owner)).map(drop)
 }
 
 /// Copies the log in `data_dir`, which may be in use, to the file `to`.
@@ -70,7 +95,7 @@ pub fn copy(data_dir: &Path, to: &Path) -> Result<(), OpenError> {
     }
     match upkeep::copy(&mut open_read_only(&path)?, to) {
         Ok(()) => Ok(()),
-        Err(CopyError::Database(error)) => Err(SqliteError::from(error).into()),
+        Err(CopyError::Database(error)) => Err(DatabaseError::from(error).into()),
         Err(CopyError::File(source)) => Err(OpenError::Io { path: to.into(), source }),
     }
 }
@@ -96,7 +121,8 @@ pub fn begin_after(options: Options, past: &Past, _held: &Held) -> Result<(), Op
         return Err(OpenError::Io { path: database, source: io::ErrorKind::AlreadyExists.into() });
     }
     let now = options.clock.now();
-    let found = start::check(&database, &options.checkpoint_copy, &options.signing_key, None, now)?;
+    let home = Home::of(&options.data_dir, None)?;
+    let found = start::check(&home, &options.checkpoint_copy, &options.signing_key, None, now)?;
     let mut continues = Object::new();
     continues.text("checkpoint", &past.checkpoint).number("held", past.held);
     let mut log = Object::new();
@@ -105,16 +131,16 @@ pub fn begin_after(options: Options, past: &Past, _held: &Held) -> Result<(), Op
     draft.members().object("log", &log);
     let shared = std::sync::Arc::new(Shared::new(options.signing_key.public().name()));
     let mut writer = Writer {
-        database,
-        key: options.signing_key,
+        home,
+        key: std::sync::Arc::new(options.signing_key),
         clock: options.clock,
         copy: found.copy,
         shared,
-        end: Some((found.conn, found.state)),
+        end: Some((found.db, found.state)),
     };
-    writer.own(draft, &[]).map_err(OpenError::Write)?;
-    if let Some((conn, _)) = &mut writer.end {
-        sqlite::settle(conn);
+    writer.own(draft, &[]).map_err(|why| OpenError::Write(why.to_string()))?;
+    if let Some((db, _)) = &mut writer.end {
+        settle(db);
     }
     Ok(())
 }

@@ -3,26 +3,28 @@
 //! Invariant: nobody is told that a record is durable before the commit that holds it, and the
 //! checkpoint that covers it, returned. While one batch commits the next collects; there is no
 //! timer. After a commit that failed, or whose end is unclear, everybody in it is told so, and
-//! the head is read again from the database before anything else is signed.
+//! the head is read again from the database before anything else is signed. Where several
+//! gateways write one log, each holds its head from before it reads the end until its commit.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use diesel::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::AppendError;
+use super::engine::{DatabaseError, Home, settle};
+#[cfg(feature = "postgres")]
+use super::postgres;
 use super::progress::Shared;
 use super::rows::{self, Batch};
 use super::schema::opening_id;
 use super::second_place::SecondPlace;
-use super::sqlite::{self, SqliteError};
 use crate::audit::commit::Sealed;
 use crate::audit::record::{self, LeafHead, kind};
 use crate::audit::tree::tile_bytes;
 use crate::audit::verify::ANCHOR;
 use crate::audit::{Checkpoint, Draft, Hash, Object, Receipt, SigningKey, Tree};
 use crate::base::{Clock, Timestamp};
+use crate::store::db::Db;
 
 /// The clock may go back this far, in seconds, and records keep the last time; further, and no
 /// record is taken in until somebody has looked.
@@ -50,27 +52,33 @@ pub struct State {
 
 /// The writer.
 pub struct Writer {
-    pub database: PathBuf,
-    pub key: SigningKey,
+    pub home: Home,
+    pub key: Arc<SigningKey>,
     pub clock: Arc<dyn Clock>,
     pub copy: SecondPlace,
     pub shared: Arc<Shared>,
     /// Missing after a failure, until read again.
-    pub end: Option<(SqliteConnection, State)>,
+    pub end: Option<(Db, State)>,
 }
 
+/// Why a batch was not made durable.
 #[derive(Debug, thiserror::Error)]
-enum CommitError {
+pub enum CommitError {
     #[error(transparent)]
-    Sqlite(#[from] SqliteError),
+    Database(#[from] DatabaseError),
     #[error("database: {0}")]
     Db(#[from] diesel::result::Error),
     #[error("the log's end in the database does not hold together: {0}")]
     End(&'static str),
     #[error("the clock is {0} s behind the last record; set the clock right, and the log goes on")]
     Clock(i64),
-    #[error("the own signature does not hold")]
+    #[error("a signature does not hold")]
     Signature,
+    #[error("another gateway wrote first")]
+    Moved,
+    #[cfg(feature = "postgres")]
+    #[error("whether the commit happened could not be found out: {0}")]
+    Unclear(String),
 }
 
 impl Writer {
@@ -86,26 +94,30 @@ impl Writer {
                 }
             }
         }
-        if let Some((conn, _)) = &mut self.end {
-            sqlite::settle(conn);
+        if let Some((db, _)) = &mut self.end {
+            settle(db);
         }
     }
 
     /// Makes sure of the log's end and of the clock. Gives how many records the next batch may
     /// have: it must end where a checkpoint is kept.
     fn prepare(&mut self) -> Result<usize, CommitError> {
-        let (conn, state) = match self.end.take() {
+        let end = match self.end.take() {
             Some(end) => end,
             None => self.reload()?,
         };
+        let (db, state, moved) = self.hold(end)?;
         let now = self.clock.now();
         let behind = state.time.micros() - now.micros();
-        let first = behind > 0 && !state.behind;
+        // That another gateway's clock is a little ahead is no step of this one's.
+        let first = behind > 0 && !state.behind && !moved;
         let size = state.tree.size();
-        self.end = Some((conn, State { behind: behind > 0, ..state }));
+        let end = (db, State { behind: behind > 0, ..state });
         if behind > SMALL_STEP * 1_000_000 {
+            self.end = let_go(end);
             return Err(CommitError::Clock(behind / 1_000_000));
         }
+        self.end = Some(end);
         if first {
             let mut step = Object::new();
             step.text("kind", kind::CLOCK).text("clock", &now.to_string());
@@ -117,10 +129,33 @@ impl Writer {
 
     /// Commits one of the log's own records, at the start. Each is a batch of its own, so that
     /// none crosses a place where a checkpoint is kept.
-    pub fn own(&mut self, draft: Draft, beside: &[&SigningKey]) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// [`CommitError::Moved`] when another gateway has written since the log was checked.
+    pub fn own(&mut self, draft: Draft, beside: &[&SigningKey]) -> Result<(), CommitError> {
+        let end = self.end.take().ok_or(CommitError::End("it has not been read"))?;
+        let (db, state, moved) = self.hold(end)?;
+        if moved {
+            return Err(CommitError::Moved);
+        }
+        self.end = Some((db, state));
         let (mut members, _) = draft.into_parts();
         let part = Part { members: &mut members, subjects: &mut [], erase: &[] };
-        self.commit(&mut [part], beside).map(|_| ()).map_err(|e| e.to_string())
+        self.commit(&mut [part], beside).map(|_| ())
+    }
+
+    /// Where several gateways write the log: takes its head, and learns what the others wrote since.
+    /// True when they did. A gateway alone has its head anyhow.
+    fn hold(&self, end: (Db, State)) -> Result<(Db, State, bool), CommitError> {
+        match end {
+            (Db::Sqlite(conn), state) => Ok((Db::Sqlite(conn), state, false)),
+            #[cfg(feature = "postgres")]
+            (Db::Postgres(mut conn), state) => {
+                let newer = self.take_head(&mut conn, &state)?;
+                let moved = newer.is_some();
+                Ok((Db::Postgres(conn), newer.unwrap_or(state), moved))
+            }
+        }
     }
 
     fn batch(&mut self, mut jobs: Vec<Job>) {
@@ -155,18 +190,18 @@ impl Writer {
         parts: &mut [Part<'_>],
         beside: &[&SigningKey],
     ) -> Result<Vec<Receipt>, CommitError> {
-        let (mut conn, mut next) = self.end.take().ok_or(CommitError::End("it has not been read"))?;
+        let (mut db, mut next) = self.end.take().ok_or(CommitError::End("it has not been read"))?;
         next.time = self.clock.now().max(next.time);
         let mut batch = Batch { before: next.tree.size(), ..Batch::default() };
         let hashes: Vec<_> = parts.iter_mut().map(|part| place(part, &mut next, &mut batch)).collect();
-        let receipts = self.sign_and_write(&mut conn, &mut batch, &next, beside, &hashes)?;
-        self.end = Some((conn, next));
+        let receipts = self.sign_and_write(&mut db, &mut batch, &next, beside, &hashes)?;
+        self.end = Some((db, next));
         Ok(receipts)
     }
 
     fn sign_and_write(
         &mut self,
-        conn: &mut SqliteConnection,
+        db: &mut Db,
         batch: &mut Batch,
         next: &State,
         beside: &[&SigningKey],
@@ -192,7 +227,7 @@ impl Writer {
                 return Err(CommitError::Signature);
             }
         }
-        rows::write(conn, batch)?;
+        self.write(db, batch, next)?;
 
         let note: Arc<str> = batch.note.as_str().into();
         self.publish(size, note.clone());
@@ -203,6 +238,21 @@ impl Writer {
             checkpoint: note.clone(),
         };
         Ok((batch.before..).zip(hashes).map(receipt).collect())
+    }
+
+    #[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
+    fn write(&self, db: &mut Db, batch: &Batch, next: &State) -> Result<(), CommitError> {
+        match db {
+            Db::Sqlite(conn) => Ok(rows::write(conn, batch)?),
+            #[cfg(feature = "postgres")]
+            Db::Postgres(conn) => {
+                postgres::write(conn, batch, &next.tree)?;
+                if let Err(why) = postgres::commit(conn) {
+                    *conn = self.resolve(next.tree.size(), &next.tree.root(), why)?;
+                }
+                Ok(())
+            }
+        }
     }
 
     /// Tells both the second place and the readers of the newest checkpoint. It is in the log
@@ -216,27 +266,41 @@ impl Writer {
     }
 
     /// Opens the database anew and reads the end of the log, believing only what is signed.
-    fn reload(&mut self) -> Result<(SqliteConnection, State), CommitError> {
-        let mut conn = sqlite::open_log(&self.database)?;
-        let (noted, note) = rows::newest(&mut conn)?.ok_or(CommitError::End("no checkpoint"))?;
+    fn reload(&mut self) -> Result<(Db, State), CommitError> {
+        let mut db = self.home.open_log()?;
+        #[cfg(feature = "postgres")]
+        if let Db::Postgres(conn) = &mut db {
+            let state = self.read_end(conn)?;
+            return Ok((db, state));
+        }
+        let (noted, note) = rows::newest(&mut db)?.ok_or(CommitError::End("no checkpoint"))?;
         let head = Checkpoint::open(&note, self.key.public()).map_err(|_| CommitError::Signature)?;
-        let tree = rows::tree(&mut conn, head.size)?.ok_or(CommitError::End("a tile is missing"))?;
+        let tree = rows::tree(&mut db, head.size)?.ok_or(CommitError::End("a tile is missing"))?;
         if noted != head.size || tree.root() != head.root {
             return Err(CommitError::End("the tree's edge is not what was signed"));
         }
-        let time = last_time(&mut conn, head.size)?.ok_or(CommitError::End("the last record is missing"))?;
+        let time = last_time(&mut db, head.size)?.ok_or(CommitError::End("the last record is missing"))?;
         if head.size < self.shared.now().size {
             return Err(CommitError::End("it is behind a checkpoint that was given out"));
         }
         self.publish(head.size, note.into());
-        Ok((conn, State { tree, time, behind: false }))
+        Ok((db, State { tree, time, behind: false }))
     }
 }
 
 /// The time of the last of `size` records.
-pub fn last_time(conn: &mut SqliteConnection, size: u64) -> Result<Option<Timestamp>, diesel::result::Error> {
-    let leaf = rows::leaf(conn, size.saturating_sub(1))?;
+pub fn last_time(db: &mut Db, size: u64) -> Result<Option<Timestamp>, diesel::result::Error> {
+    let leaf = rows::leaf(db, size.saturating_sub(1))?;
     Ok(leaf.and_then(|leaf| LeafHead::parse(&leaf).ok().map(|head| head.time)))
+}
+
+/// Ends the holding of a head onto which nothing is written.
+fn let_go((mut db, state): (Db, State)) -> Option<(Db, State)> {
+    match &mut db {
+        Db::Sqlite(_) => Some((db, state)),
+        #[cfg(feature = "postgres")]
+        Db::Postgres(conn) => postgres::let_go(conn).is_ok().then_some((db, state)),
+    }
 }
 
 /// What of a job goes into a batch.

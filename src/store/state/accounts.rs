@@ -5,12 +5,11 @@
 //! each other. Who may change what is not decided here.
 
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
 
 use super::account::{Change, Changed, NewAccount, Profile, made_as};
 use super::idempotency::Basis;
 use super::schema::{account_keys, account_roles, accounts};
-use super::{StateError, StateStore, acts, bump, emergency, sessions};
+use super::{Db, StateError, StateStore, acts, bump, emergency, sessions};
 use crate::base::ids::{AccountId, DepartmentId, Fingerprint, PersonId};
 use crate::base::{Lang, Timestamp};
 use crate::identity::{Account, Outside, Role, role};
@@ -164,7 +163,7 @@ impl StateStore {
 }
 
 fn made(
-    connection: &mut SqliteConnection,
+    connection: &mut Db,
     new: &NewAccount<'_>,
     actor: &str,
     now: Timestamp,
@@ -202,7 +201,7 @@ fn made(
 }
 
 fn changed(
-    connection: &mut SqliteConnection,
+    connection: &mut Db,
     id: &AccountId,
     change: &Change,
     actor: &str,
@@ -241,7 +240,7 @@ fn told(change: &Change) -> (&'static str, String) {
 }
 
 fn make(
-    connection: &mut SqliteConnection,
+    connection: &mut Db,
     before: &Profile,
     change: &Change,
     now: Timestamp,
@@ -306,11 +305,7 @@ fn make(
 
 /// Can a one-time password of the account still be used, with no code asked for beside? Whoever made
 /// the account, or reset its password, knows that one, and would have the roles that another gives.
-fn is_unclaimed(
-    connection: &mut SqliteConnection,
-    id: &AccountId,
-    now: Timestamp,
-) -> Result<bool, StateError> {
+fn is_unclaimed(connection: &mut Db, id: &AccountId, now: Timestamp) -> Result<bool, StateError> {
     let open = accounts::table
         .find(id.as_str())
         .filter(accounts::password_until.gt(now.micros()))
@@ -318,11 +313,7 @@ fn is_unclaimed(
     Ok(open.count().get_result::<i64>(connection)? > 0)
 }
 
-fn bind(
-    connection: &mut SqliteConnection,
-    before: &Profile,
-    key: Fingerprint,
-) -> Result<Changed, StateError> {
+fn bind(connection: &mut Db, before: &Profile, key: Fingerprint) -> Result<Changed, StateError> {
     use super::schema::system_keys;
     if before.keys.contains(&key) {
         return Ok(Changed::Unchanged);
@@ -344,11 +335,7 @@ fn bind(
 }
 
 /// Once and for all: whom a subject stands for is not to change under the records that name the account.
-fn bind_outside(
-    connection: &mut SqliteConnection,
-    before: &Profile,
-    outside: &Outside,
-) -> Result<Changed, StateError> {
+fn bind_outside(connection: &mut Db, before: &Profile, outside: &Outside) -> Result<Changed, StateError> {
     match &before.outside {
         Some(bound) if bound == outside => return Ok(Changed::Unchanged),
         Some(_) => return Ok(Changed::Bound),
@@ -368,7 +355,7 @@ fn bind_outside(
 }
 
 /// Takes a one-time password away: there is another way in now, and whoever made the account knows it.
-fn close_one_time(connection: &mut SqliteConnection, id: &AccountId) -> Result<(), StateError> {
+fn close_one_time(connection: &mut Db, id: &AccountId) -> Result<(), StateError> {
     let open = accounts::table.find(id.as_str()).filter(accounts::password_until.is_not_null());
     let none = (accounts::password.eq(None::<String>), accounts::password_until.eq(None::<i64>));
     diesel::update(open).set(none).execute(connection)?;
@@ -376,22 +363,19 @@ fn close_one_time(connection: &mut SqliteConnection, id: &AccountId) -> Result<(
 }
 
 /// The account that is bound to this subject.
-pub(super) fn outside_holder(
-    connection: &mut SqliteConnection,
-    outside: &Outside,
-) -> Result<Option<String>, StateError> {
+pub(super) fn outside_holder(connection: &mut Db, outside: &Outside) -> Result<Option<String>, StateError> {
     let there = accounts::oidc_issuer.eq(outside.issuer()).and(accounts::oidc_subject.eq(outside.subject()));
     Ok(accounts::table.filter(there).select(accounts::id).first(connection).optional()?)
 }
 
-fn give(connection: &mut SqliteConnection, id: &AccountId, role: Role) -> Result<(), StateError> {
+fn give(connection: &mut Db, id: &AccountId, role: Role) -> Result<(), StateError> {
     let row = (account_roles::account.eq(id.as_str()), account_roles::role.eq(role.as_str()));
     diesel::insert_into(account_roles::table).values(row).execute(connection)?;
     Ok(())
 }
 
 /// The roles of all accounts of a person, disabled ones too: they can be enabled.
-fn roles_of_person(connection: &mut SqliteConnection, person: &PersonId) -> Result<Vec<Role>, StateError> {
+fn roles_of_person(connection: &mut Db, person: &PersonId) -> Result<Vec<Role>, StateError> {
     let of_person = accounts::table.filter(accounts::person.eq(person.as_str())).select(accounts::id);
     let names = account_roles::table.filter(account_roles::account.eq_any(of_person));
     parsed(names.select(account_roles::role).load(connection)?)
@@ -403,10 +387,7 @@ fn parsed(names: Vec<String>) -> Result<Vec<Role>, StateError> {
 }
 
 /// The account of that id, as this transaction sees it.
-pub(super) fn profile(
-    connection: &mut SqliteConnection,
-    id: &AccountId,
-) -> Result<Option<Profile>, StateError> {
+pub(super) fn profile(connection: &mut Db, id: &AccountId) -> Result<Option<Profile>, StateError> {
     let row = accounts::table.find(id.as_str()).select((
         (
             accounts::id,

@@ -11,6 +11,7 @@ use super::{StateError, StateStore, acts, bump, revision};
 use crate::base::Timestamp;
 use crate::base::ids::AccountId;
 use crate::identity::Role;
+use crate::store::db::MultiBackend;
 
 /// A role lent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,7 +145,7 @@ impl StateStore {
 
     fn loans(
         &self,
-        mine: delegations::BoxedQuery<'_, diesel::sqlite::Sqlite>,
+        mine: delegations::BoxedQuery<'_, MultiBackend>,
         now: Timestamp,
     ) -> Result<Vec<Loan>, StateError> {
         let rows = mine

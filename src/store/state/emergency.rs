@@ -5,13 +5,12 @@
 //! notices of it.
 
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
 use time::Date;
 
 use super::grants::{GrantState, StandingGrant};
 use super::notice::Notice;
 use super::schema::{emergencies as opened, emergency_enrolments as enrolment};
-use super::{StateError, StateStore, acts, bump, outbox};
+use super::{Db, StateError, StateStore, acts, bump, outbox};
 use crate::base::Timestamp;
 use crate::base::ids::{AccountId, ApplicationId, DatasetId, DepartmentId, PersonId, RuleId};
 
@@ -228,13 +227,15 @@ impl StateStore {
             .select(Emergency::as_select())
             .limit(PAGE);
         // Looked at without the write lock first: there is nothing to do nearly always.
-        let connection = &mut self.connection()?;
-        if over.first::<Emergency>(connection).optional()?.is_none()
-            && late.clone().first::<Emergency>(connection).optional()?.is_none()
-        {
+        let is_due = |connection: &mut Db| -> Result<bool, StateError> {
+            let over = over.first::<Emergency>(connection).optional()?;
+            let late = late.clone().first::<Emergency>(connection).optional()?;
+            Ok(over.is_some() || late.is_some())
+        };
+        if !is_due(&mut *self.connection()?)? {
             return Ok(0);
         }
-        connection.immediate_transaction(|connection| {
+        self.write(|connection| {
             let (over, late) = (over.load::<Emergency>(connection)?, late.load::<Emergency>(connection)?);
             for emergency in &over {
                 end(connection, emergency, TIMER, now)?;
@@ -249,7 +250,9 @@ impl StateStore {
                 set_enrolment(connection, account, dataset, Enrolment::Suspended, TIMER, now)?;
                 outbox::add(connection, &told(emergency, true), now)?;
             }
-            bump(connection)?;
+            if over.len() + late.len() > 0 {
+                bump(connection)?;
+            }
             Ok(over.len() + late.len())
         })
     }
@@ -288,7 +291,7 @@ impl StateStore {
 }
 
 /// What is open, as grants. A malformed row is told of and left out.
-pub(super) fn as_grants(connection: &mut SqliteConnection) -> Result<Vec<StandingGrant>, StateError> {
+pub(super) fn as_grants(connection: &mut Db) -> Result<Vec<StandingGrant>, StateError> {
     let open = opened::table.select(Emergency::as_select()).filter(opened::state.eq("active"));
     let grant = |e: Emergency| {
         Some(StandingGrant {
@@ -313,7 +316,7 @@ pub(super) fn as_grants(connection: &mut SqliteConnection) -> Result<Vec<Standin
 }
 
 fn set_enrolment(
-    connection: &mut SqliteConnection,
+    connection: &mut Db,
     account: &str,
     dataset: &str,
     to: Enrolment,
@@ -327,13 +330,13 @@ fn set_enrolment(
     if out || known.as_deref() == Some(to.as_str()) {
         return Ok(false);
     }
-    let row = (
-        enrolment::account.eq(account),
-        enrolment::dataset.eq(dataset),
-        enrolment::state.eq(to.as_str()),
-        enrolment::changed_at.eq(now.micros()),
-    );
-    diesel::replace_into(enrolment::table).values(row).execute(connection)?;
+    let set = (enrolment::state.eq(to.as_str()), enrolment::changed_at.eq(now.micros()));
+    if known.is_some() {
+        diesel::update(enrolment::table.find((account, dataset))).set(set).execute(connection)?;
+    } else {
+        let whose = (enrolment::account.eq(account), enrolment::dataset.eq(dataset));
+        diesel::insert_into(enrolment::table).values((whose, set)).execute(connection)?;
+    }
     acts::add(connection, to.act(), account, dataset, now, actor)?;
     if to != Enrolment::Active {
         for emergency in open_ones(connection, account, dataset)? {
@@ -346,7 +349,7 @@ fn set_enrolment(
 
 /// Ends whatever the account has open: part of the transaction that disables it.
 pub(super) fn end_all(
-    connection: &mut SqliteConnection,
+    connection: &mut Db,
     account: &str,
     actor: &str,
     now: Timestamp,
@@ -357,29 +360,20 @@ pub(super) fn end_all(
     open.load(connection)?.iter().try_for_each(|emergency| end(connection, emergency, actor, now))
 }
 
-fn open_ones(
-    connection: &mut SqliteConnection,
-    account: &str,
-    dataset: &str,
-) -> Result<Vec<Emergency>, StateError> {
+fn open_ones(connection: &mut Db, account: &str, dataset: &str) -> Result<Vec<Emergency>, StateError> {
     let open = opened::table
         .filter(opened::account.eq(account).and(opened::dataset.eq(dataset)).and(opened::state.eq("active")))
         .select(Emergency::as_select());
     Ok(open.load(connection)?)
 }
 
-fn end(
-    connection: &mut SqliteConnection,
-    emergency: &Emergency,
-    actor: &str,
-    now: Timestamp,
-) -> Result<(), StateError> {
+fn end(connection: &mut Db, emergency: &Emergency, actor: &str, now: Timestamp) -> Result<(), StateError> {
     diesel::update(opened::table.find(&emergency.id)).set(opened::state.eq("ended")).execute(connection)?;
     acts::add(connection, GrantState::Ended.act(), &emergency.id, &emergency.digest, now, actor)
 }
 
 /// The next id of the year: one is never given twice, since rows stay.
-fn next_id(connection: &mut SqliteConnection, now: Timestamp) -> Result<String, StateError> {
+fn next_id(connection: &mut Db, now: Timestamp) -> Result<String, StateError> {
     let prefix = format!("E-{}-", now.day().year());
     let newest = opened::table
         .filter(opened::id.like(format!("{prefix}%")))

@@ -4,10 +4,9 @@
 //! act that tells of it; no other way leads here.
 
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
 
 use super::schema::grants::{self, dsl};
-use super::{StateError, StateStore, acts, bump, emergency};
+use super::{Db, StateError, StateStore, acts, bump, emergency};
 use crate::base::Timestamp;
 use crate::base::ids::{ApplicationId, DepartmentId, RuleId};
 
@@ -111,13 +110,12 @@ fn grant((id, application, requester, terms, digest, since, state): Row) -> Opti
 
 /// Has a grant stand as `grant` says: part of the transaction that appends the event.
 pub(super) fn put(
-    connection: &mut SqliteConnection,
+    connection: &mut Db,
     grant: &StandingGrant,
     actor: &str,
     now: Timestamp,
 ) -> Result<(), StateError> {
     let row = (
-        dsl::id.eq(grant.id.as_str()),
         dsl::application.eq(grant.application.as_str()),
         dsl::requester.eq(grant.requester.as_str()),
         dsl::terms.eq(&grant.terms),
@@ -126,7 +124,11 @@ pub(super) fn put(
         dsl::state.eq(grant.state.as_str()),
         dsl::changed_at.eq(now.micros()),
     );
-    diesel::replace_into(grants::table).values(row).execute(connection)?;
+    let known = diesel::update(dsl::grants.find(grant.id.as_str())).set(row).execute(connection)?;
+    if known == 0 {
+        let id = dsl::id.eq(grant.id.as_str());
+        diesel::insert_into(grants::table).values((id, row)).execute(connection)?;
+    }
     acts::add(connection, grant.state.act(), grant.id.as_str(), &grant.digest, now, actor)?;
     bump(connection)
 }

@@ -5,10 +5,9 @@
 //! an account has at most [`MAX_KEYS`] of them, of which the oldest go first.
 
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
 
 use super::schema::idempotency_keys::{self, dsl};
-use super::{StateError, StateStore, revision};
+use super::{Db, StateError, StateStore, revision};
 use crate::base::Timestamp;
 use crate::base::ids::AccountId;
 
@@ -40,16 +39,12 @@ pub struct Basis<'a> {
 
 impl Basis<'_> {
     /// Is everything as it was read?
-    pub(super) fn stands(&self, connection: &mut SqliteConnection) -> Result<bool, StateError> {
+    pub(super) fn stands(&self, connection: &mut Db) -> Result<bool, StateError> {
         Ok(revision(connection)? == self.seen)
     }
 
     /// Keeps the answer: part of the transaction that does what it answers.
-    pub(super) fn keep_answer(
-        &self,
-        connection: &mut SqliteConnection,
-        now: Timestamp,
-    ) -> Result<(), StateError> {
+    pub(super) fn keep_answer(&self, connection: &mut Db, now: Timestamp) -> Result<(), StateError> {
         self.answer.map_or(Ok(()), |(key, answer)| put(connection, key, answer, now))
     }
 }
@@ -76,11 +71,7 @@ impl StateStore {
     }
 }
 
-pub(super) fn find(
-    connection: &mut SqliteConnection,
-    key: &Key,
-    now: Timestamp,
-) -> Result<Answered, StateError> {
+pub(super) fn find(connection: &mut Db, key: &Key, now: Timestamp) -> Result<Answered, StateError> {
     let row = dsl::idempotency_keys
         .find((key.account.as_str(), &key.key))
         .filter(dsl::at.gt(now.plus_seconds(-LIFE).micros()))
@@ -95,12 +86,7 @@ pub(super) fn find(
 }
 
 /// Keeps an answer: part of the transaction that does what it answers.
-pub(super) fn put(
-    connection: &mut SqliteConnection,
-    key: &Key,
-    answer: &str,
-    now: Timestamp,
-) -> Result<(), StateError> {
+pub(super) fn put(connection: &mut Db, key: &Key, answer: &str, now: Timestamp) -> Result<(), StateError> {
     let ended = dsl::idempotency_keys.filter(dsl::at.le(now.plus_seconds(-LIFE).micros()));
     diesel::delete(ended).execute(connection)?;
     let row = (
@@ -110,7 +96,9 @@ pub(super) fn put(
         dsl::answer.eq(answer),
         dsl::at.eq(now.micros()),
     );
-    diesel::replace_into(idempotency_keys::table).values(row).execute(connection)?;
+    // One that was used before the 24 hours makes room.
+    diesel::delete(dsl::idempotency_keys.find((key.account.as_str(), &key.key))).execute(connection)?;
+    diesel::insert_into(idempotency_keys::table).values(row).execute(connection)?;
     // The newest beyond the bound, if there is one, and all that are older go.
     let surplus = dsl::idempotency_keys
         .filter(dsl::account.eq(key.account.as_str()))

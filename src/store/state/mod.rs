@@ -7,6 +7,7 @@ mod account;
 mod accounts;
 mod acts;
 pub mod applications;
+mod attempts;
 mod credentials;
 pub mod delegations;
 pub mod emergency;
@@ -15,38 +16,37 @@ pub mod idempotency;
 mod keys;
 pub mod notice;
 pub mod outbox;
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
-mod outbox_tests;
+mod place;
 mod quota;
 mod schema;
 mod sessions;
 pub mod suspensions;
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests;
 pub mod upkeep;
 mod versions;
+mod watch;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::connection::SimpleConnection;
-use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool, PooledConnection};
-use diesel::sqlite::SqliteConnection;
-use diesel::{Connection, ExpressionMethods, QueryDsl, RunQueryDsl};
-use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use diesel::r2d2::{Builder, Pool, PooledConnection};
+use diesel::{ExpressionMethods, QueryDsl, RunQueryDsl};
 
 pub use account::{Change, Changed, NewAccount, Profile, made_as};
-pub use acts::{Act, machine_user};
+pub use acts::{Act, Taken, machine_user};
+pub use attempts::{Mark, Tries};
 pub use credentials::{Credentials, Rotation};
 pub use keys::{RegisteredKey, Registration};
 pub use quota::{Charge, Charged, Counted, DayUse, Quotas, Use, UsePeople};
 pub use sessions::{Lasting, Means, NewSession, Session};
 pub use versions::{Applied, Version};
+pub use watch::Watch;
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite/state");
+use self::place::Place;
+use crate::config::Config;
+use crate::store::db::{Db, Server};
 
 /// Why the state could not be read or written: for the operator's log.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -69,11 +69,22 @@ impl From<diesel::result::Error> for StateError {
 /// The state database. Cheap to clone; its calls block, so they belong on a blocking thread.
 #[derive(Clone)]
 pub struct StateStore {
-    pool: Pool<ConnectionManager<SqliteConnection>>,
-    path: Arc<Path>,
+    pool: Pool<Place>,
+    place: Place,
 }
 
 impl StateStore {
+    /// Opens the state where the configuration has it.
+    ///
+    /// # Errors
+    /// As for [`StateStore::open`] and [`StateStore::on`].
+    pub fn of(config: &Config) -> Result<Self, StateError> {
+        match &config.database {
+            None => Self::open(&config.gateway.data_dir.join(upkeep::DATABASE)),
+            Some(section) => Self::on(&Server::new(section).map_err(StateError::new)?),
+        }
+    }
+
     /// Opens the database at `path`, making it or bringing it up to date where needed.
     ///
     /// # Errors
@@ -82,15 +93,36 @@ impl StateStore {
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir).map_err(StateError::new)?;
         }
-        let pool = Pool::builder()
-            .max_size(4)
-            .connection_timeout(Duration::from_secs(5))
-            .connection_customizer(Box::new(Pragmas))
-            .build(ConnectionManager::new(path.display().to_string()))
-            .map_err(StateError::new)?;
-        let store = Self { pool, path: path.into() };
+        let pool = Pool::builder().max_size(4).connection_timeout(Duration::from_secs(5));
+        let store = Self::with(Place::File(path.into()), pool)?;
         upkeep::bring_up_to_date(&mut *store.connection()?)?;
         Ok(store)
+    }
+
+    /// Opens the state on a PostgreSQL server. Its schema is the owner's business: it is only
+    /// looked at.
+    ///
+    /// # Errors
+    /// When the server is not reached, or the schema is not this program's.
+    pub fn on(server: &Server) -> Result<Self, StateError> {
+        let pool = Pool::builder()
+            .max_size(server.connections())
+            .min_idle(Some(1))
+            .connection_timeout(Duration::from_secs(2));
+        let store = Self::with(Place::Server(server.clone()), pool)?;
+        upkeep::require_current(&mut *store.connection()?)?;
+        Ok(store)
+    }
+
+    fn with(place: Place, pool: Builder<Place>) -> Result<Self, StateError> {
+        let pool =
+            pool.error_handler(Box::new(place::Quiet)).build(place.clone()).map_err(StateError::new)?;
+        Ok(Self { pool, place })
+    }
+
+    /// Do other gateways decide by this state too?
+    pub fn is_shared(&self) -> bool {
+        matches!(self.place, Place::Server(_))
     }
 
     /// The number of changes so far: a reader that has seen it has seen them all.
@@ -101,53 +133,32 @@ impl StateStore {
         revision(&mut *self.connection()?)
     }
 
-    /// A connection for the counts of quotas alone, whose commits are not synced: each query would
-    /// wait for the disk once more. A power cut may lose the newest counts.
-    fn counting(&self) -> Result<SqliteConnection, StateError> {
-        let mut connection =
-            SqliteConnection::establish(&self.path.display().to_string()).map_err(StateError::new)?;
-        connection.batch_execute(PRAGMAS)?;
-        connection.batch_execute("PRAGMA synchronous = NORMAL")?;
-        Ok(connection)
-    }
-
-    fn connection(&self) -> Result<PooledConnection<ConnectionManager<SqliteConnection>>, StateError> {
+    fn connection(&self) -> Result<PooledConnection<Place>, StateError> {
         self.pool.get().map_err(StateError::new)
     }
 
-    /// Runs `work` as one transaction that takes the write lock at once: two writers queue up
-    /// instead of failing half-way.
-    fn write<T>(
-        &self,
-        work: impl FnOnce(&mut SqliteConnection) -> Result<T, StateError>,
-    ) -> Result<T, StateError> {
-        self.connection()?.immediate_transaction(work)
+    /// Runs `work` as one transaction of which no other writer sees a half, and that waits for
+    /// those before it instead of failing half-way.
+    ///
+    /// When the connection is lost while it commits, that is an error although it may have been
+    /// done: a reader of what is there now knows.
+    fn write<T>(&self, work: impl FnOnce(&mut Db) -> Result<T, StateError>) -> Result<T, StateError> {
+        place::transaction(&mut *self.connection()?, Db::begin_alone, |db| {
+            db.wait_for_writers()?;
+            work(db)
+        })
     }
 }
 
 /// The number of changes so far.
-fn revision(connection: &mut SqliteConnection) -> Result<i64, StateError> {
+fn revision(connection: &mut Db) -> Result<i64, StateError> {
     use schema::revision::dsl::{revision, value};
     Ok(revision.select(value).first(connection)?)
 }
 
-/// Notes a change: part of the transaction that makes it.
-fn bump(connection: &mut SqliteConnection) -> Result<(), StateError> {
+/// Notes a change: part of the transaction that makes it. Other gateways hear of it when it commits.
+fn bump(connection: &mut Db) -> Result<(), StateError> {
     use schema::revision::dsl::{revision, value};
     diesel::update(revision).set(value.eq(value + 1)).execute(connection)?;
-    Ok(())
-}
-
-/// FULL: what was revoked stays revoked after a power cut, for the log would bear out the older
-/// state that the database fell back to.
-const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-     PRAGMA foreign_keys = ON;";
-
-#[derive(Debug)]
-struct Pragmas;
-
-impl CustomizeConnection<SqliteConnection, diesel::r2d2::Error> for Pragmas {
-    fn on_acquire(&self, connection: &mut SqliteConnection) -> Result<(), diesel::r2d2::Error> {
-        connection.batch_execute(PRAGMAS).map_err(diesel::r2d2::Error::QueryError)
-    }
+    watch::tell(connection)
 }

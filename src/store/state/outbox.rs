@@ -7,11 +7,10 @@
 
 use diesel::dsl::{count_star, exists, max, min, not};
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
 
 use super::notice::{Kind, Notice, Recipient, Urgency};
 use super::schema::{acts, letter_notices, letters, notices};
-use super::{StateError, StateStore};
+use super::{Db, StateError, StateStore};
 use crate::base::Timestamp;
 use crate::base::ids::{AccountId, ApplicationId, DepartmentId};
 
@@ -94,11 +93,7 @@ pub struct Waiting {
 }
 
 /// Adds notices: part of the transaction that makes the change, after its acts were added.
-pub(super) fn add(
-    connection: &mut SqliteConnection,
-    new: &[Notice],
-    now: Timestamp,
-) -> Result<(), StateError> {
+pub(super) fn add(connection: &mut Db, new: &[Notice], now: Timestamp) -> Result<(), StateError> {
     let act: Option<i64> = acts::table.select(max(acts::seq)).first(connection)?;
     for notice in new {
         let row = (
@@ -164,8 +159,7 @@ impl StateStore {
                         Some(letter) => letter,
                         None => write_letter(connection, address, digest, if digest { hour } else { now })?,
                     };
-                    let row = (letter_notices::letter.eq(letter), letter_notices::notice.eq(notice.seq));
-                    diesel::insert_or_ignore_into(letter_notices::table).values(row).execute(connection)?;
+                    carry(connection, letter, notice.seq)?;
                 }
             }
             Ok(())
@@ -185,7 +179,7 @@ impl StateStore {
         limit: i64,
     ) -> Result<Vec<Letter>, StateError> {
         // Most often nothing waits, and finding that out needs no write lock.
-        let due = |connection: &mut SqliteConnection| {
+        let due = |connection: &mut Db| {
             let firsts = letters::table
                 .filter(letters::channel.eq(channel.as_str()))
                 .filter(letters::sent_at.is_null().and(letters::parked_at.is_null()))
@@ -311,7 +305,7 @@ impl Address {
 
 /// The letter of the day to `address`, if it was begun and nobody has tried to send it.
 fn letter_of_the_day(
-    connection: &mut SqliteConnection,
+    connection: &mut Db,
     address: &Address,
     hour: Timestamp,
 ) -> Result<Option<i64>, StateError> {
@@ -324,7 +318,7 @@ fn letter_of_the_day(
 }
 
 fn write_letter(
-    connection: &mut SqliteConnection,
+    connection: &mut Db,
     address: &Address,
     digest: bool,
     at: Timestamp,
@@ -343,7 +337,17 @@ fn write_letter(
     newest.ok_or_else(malformed)
 }
 
-fn carried(connection: &mut SqliteConnection, letter: i64) -> Result<Vec<Posted>, StateError> {
+/// Has a letter carry a notice, once.
+fn carry(connection: &mut Db, letter: i64, notice: i64) -> Result<(), StateError> {
+    let known = letter_notices::table.find((letter, notice));
+    if known.count().get_result::<i64>(connection)? == 0 {
+        let row = (letter_notices::letter.eq(letter), letter_notices::notice.eq(notice));
+        diesel::insert_into(letter_notices::table).values(row).execute(connection)?;
+    }
+    Ok(())
+}
+
+fn carried(connection: &mut Db, letter: i64) -> Result<Vec<Posted>, StateError> {
     let rows = letter_notices::table
         .inner_join(notices::table)
         .filter(letter_notices::letter.eq(letter))

@@ -262,3 +262,12 @@ diesel::table! {
 diesel::joinable!(letter_notices -> notices (notice));
 diesel::joinable!(letter_notices -> letters (letter));
 diesel::allow_tables_to_appear_in_same_query!(acts, notices, letters, letter_notices);
+
+diesel::table! {
+    attempts (slot) {
+        slot -> Integer,
+        mark -> Binary,
+        count -> Integer,
+        last -> BigInt,
+    }
+}

@@ -5,12 +5,11 @@
 //! signs nobody in: it carries a seal, which whoever looks it up must open.
 
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
 
 use super::account::Profile;
 use super::accounts;
 use super::schema::sessions::{self as table, dsl};
-use super::{Rotation, StateError, StateStore};
+use super::{Db, Rotation, StateError, StateStore};
 use crate::base::Timestamp;
 use crate::base::ids::AccountId;
 
@@ -192,7 +191,7 @@ type Columns = (dsl::id, dsl::token, dsl::seal, dsl::account, dsl::means, dsl::s
 const COLUMNS: Columns = (dsl::id, dsl::token, dsl::seal, dsl::account, dsl::means, dsl::since, dsl::used);
 
 fn read(
-    connection: &mut SqliteConnection,
+    connection: &mut Db,
     (id, token, seal, account, means, since, used): Row,
 ) -> Result<Option<Session>, StateError> {
     let means = Means::ALL.into_iter().find(|known| known.as_str() == means);
@@ -206,11 +205,7 @@ fn read(
 
 /// Marks a code's step as used; false when it was, or the account may not act. Two who send one
 /// code at one time queue up here, and one of them gets in.
-fn use_step(
-    connection: &mut SqliteConnection,
-    account: &AccountId,
-    step: Option<i64>,
-) -> Result<bool, StateError> {
+fn use_step(connection: &mut Db, account: &AccountId, step: Option<i64>) -> Result<bool, StateError> {
     use super::schema::accounts::dsl as a;
     let active = a::accounts.filter(a::id.eq(account.as_str()).and(a::active.eq(true)));
     let used = match step {
@@ -223,14 +218,14 @@ fn use_step(
 }
 
 /// Ends every session of an account: part of the transaction that changes it.
-pub(super) fn end_all(connection: &mut SqliteConnection, account: &AccountId) -> Result<(), StateError> {
+pub(super) fn end_all(connection: &mut Db, account: &AccountId) -> Result<(), StateError> {
     diesel::delete(dsl::sessions.filter(dsl::account.eq(account.as_str()))).execute(connection)?;
     Ok(())
 }
 
 /// Gives a session another token and ends the account's others: part of the
 /// transaction that changes what it signs in with. False, and nothing is changed, when it is over.
-pub(super) fn rotate(connection: &mut SqliteConnection, rotation: Rotation<'_>) -> Result<bool, StateError> {
+pub(super) fn rotate(connection: &mut Db, rotation: Rotation<'_>) -> Result<bool, StateError> {
     let of_account = dsl::sessions.filter(dsl::account.eq(rotation.account.as_str()));
     let own = of_account.filter(dsl::id.eq(rotation.session));
     let next = (dsl::token.eq(rotation.token), dsl::seal.eq(rotation.seal));

@@ -6,10 +6,9 @@
 use std::collections::BTreeMap;
 
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
 
 use super::schema::{accounts, acts};
-use super::{StateError, StateStore, acts as acts_of, bump};
+use super::{Db, StateError, StateStore, acts as acts_of, bump};
 use crate::base::Timestamp;
 use crate::base::ids::{AccountId, PersonId};
 
@@ -152,11 +151,7 @@ impl StateStore {
 
 type Row = (String, String, String, i64, String);
 
-fn one(
-    connection: &mut SqliteConnection,
-    what: Stopped,
-    name: &str,
-) -> Result<Option<Suspension>, StateError> {
+fn one(connection: &mut Db, what: Stopped, name: &str) -> Result<Option<Suspension>, StateError> {
     let rows = acts::table
         .filter(acts::object.eq(what.object(name)))
         .filter(acts::kind.eq_any([SUSPENDED, RESUME_ASKED, RESUMED]))

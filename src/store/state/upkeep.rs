@@ -7,13 +7,17 @@ use diesel::migration::MigrationSource;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel::sqlite::{Sqlite, SqliteConnection};
-use diesel_migrations::MigrationHarness;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::schema::acts::dsl;
 use super::schema::revision::dsl as revisions;
-use super::{MIGRATIONS, StateError, StateStore};
+use super::{Db, StateError, StateStore};
 use crate::store::audit::open_read_only;
+use crate::store::db::Server;
 use crate::store::upkeep::{self, CopyError, Schema};
+
+/// Both engines have the same migrations, by their names: see the rules of the house.
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite/state");
 
 /// The file of the state in a data directory.
 pub const DATABASE: &str = "state.db";
@@ -86,23 +90,72 @@ impl StateStore {
     }
 }
 
-/// Refuses a database that a newer program wrote.
-pub(super) fn refuse_newer(conn: &mut SqliteConnection) -> Result<(), StateError> {
-    match standing(applied(conn)?)? {
-        Schema::Newer { found, known } => Err(StateError::new(format!(
-            "it has schema {found}, and this program knows {known}: a newer program wrote it. Run that one, or restore a backup from before"
-        ))),
-        _ => Ok(()),
+/// How the schema of the state on a server stands to this program's. Changes nothing.
+///
+/// # Errors
+/// When the server is not reached.
+pub fn schema_on(server: &Server) -> Result<Schema, StateError> {
+    server::schema(server)
+}
+
+/// Brings the state on a server to this program's schema, as the role that owns it, and gives the
+/// gateway's role the rights that it needs there and no others.
+///
+/// # Errors
+/// When it is newer, the schema `sluice_state` or the gateway's role is not there yet, or a
+/// migration fails; a migration is done whole or not at all.
+pub fn migrate_on(owner: &Server) -> Result<(), StateError> {
+    server::migrate(owner)
+}
+
+/// Refuses a database that this program cannot work with as it is: another role brings it there.
+pub(super) fn require_current(db: &mut Db) -> Result<(), StateError> {
+    let standing = standing(match db {
+        Db::Sqlite(conn) => applied(conn)?,
+        #[cfg(feature = "postgres")]
+        Db::Postgres(conn) => server::applied(conn)?,
+    })?;
+    match standing {
+        Schema::Current(_) => Ok(()),
+        Schema::None => Err(StateError::new(format!("it has no schema yet: {BRING}"))),
+        Schema::Behind { found, known } => {
+            Err(StateError::new(format!("it has schema {found}, and this program needs {known}: {BRING}")))
+        }
+        Schema::Newer { found, known } => Err(newer(&found, &known)),
     }
+}
+
+const BRING: &str = "run `sluice migrate` as the role that owns it";
+
+/// Applies what is pending to a file, unless a newer program wrote it.
+pub(super) fn bring_up_to_date(db: &mut Db) -> Result<(), StateError> {
+    match db {
+        Db::Sqlite(conn) => {
+            if let Schema::Newer { found, known } = standing(applied(conn)?)? {
+                return Err(newer(&found, &known));
+            }
+            conn.run_pending_migrations(MIGRATIONS).map_err(StateError::new)?;
+            Ok(())
+        }
+        #[cfg(feature = "postgres")]
+        Db::Postgres(_) => require_current(db),
+    }
+}
+
+fn newer(found: &str, known: &str) -> StateError {
+    StateError::new(format!(
+        "it has schema {found}, and this program knows {known}: a newer program wrote it. Run that one, or restore a backup from before"
+    ))
+}
+
+#[derive(QueryableByName)]
+struct Applied {
+    #[diesel(sql_type = Text)]
+    version: String,
 }
 
 /// The numbers of the migrations that the database has, oldest first.
 fn applied(conn: &mut SqliteConnection) -> Result<Vec<String>, StateError> {
-    #[derive(QueryableByName)]
-    struct Applied {
-        #[diesel(sql_type = Text)]
-        version: String,
-    }
     let kept = "SELECT name AS version FROM sqlite_schema WHERE name = '__diesel_schema_migrations'";
     if diesel::sql_query(kept).load::<Applied>(conn)?.is_empty() {
         return Ok(Vec::new());
@@ -129,9 +182,71 @@ fn standing(applied: Vec<String>) -> Result<Schema, StateError> {
     }
 }
 
-/// Applies what is pending.
-pub(super) fn bring_up_to_date(conn: &mut SqliteConnection) -> Result<(), StateError> {
-    refuse_newer(conn)?;
-    conn.run_pending_migrations(MIGRATIONS).map_err(StateError::new)?;
-    Ok(())
+#[cfg(not(feature = "postgres"))]
+mod server {
+    use super::{Schema, Server, StateError};
+
+    pub(super) fn schema(_: &Server) -> Result<Schema, StateError> {
+        Err(StateError::new("this sluice was built without the feature `postgres`"))
+    }
+
+    pub(super) fn migrate(_: &Server) -> Result<(), StateError> {
+        Err(StateError::new("this sluice was built without the feature `postgres`"))
+    }
+}
+
+#[cfg(feature = "postgres")]
+mod server {
+    use diesel::connection::SimpleConnection;
+    use diesel::prelude::*;
+    use diesel::sql_types::Bool;
+    use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+    use super::{Applied, Schema, Server, StateError, newer, standing};
+
+    const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres/state");
+    /// What the gateway's role may do there.
+    const RIGHTS: &str = include_str!("../../../migrations/postgres/state.rights.sql");
+    /// The lock is held for as long as the session lasts: two who migrate at once wait for each other.
+    const SESSION: &str = "SET search_path = sluice_state; SET lock_timeout = 5000;
+         SELECT pg_advisory_lock(hashtext('sluice migrate'));";
+
+    pub(super) fn schema(server: &Server) -> Result<Schema, StateError> {
+        let mut conn = server.connect("SET search_path = sluice_state").map_err(StateError::new)?;
+        let applied = applied(&mut conn)?;
+        if applied.is_empty() { Ok(Schema::None) } else { standing(applied) }
+    }
+
+    pub(super) fn migrate(owner: &Server) -> Result<(), StateError> {
+        let mut conn = owner.connect(SESSION).map_err(StateError::new)?;
+        if !is(&mut conn, "to_regnamespace('sluice_state') IS NOT NULL")? {
+            let fix = "run deploy/postgres/roles.sql as an administrator of the database first";
+            return Err(StateError::new(format!("there is no schema sluice_state: {fix}")));
+        }
+        if let Schema::Newer { found, known } = standing(applied(&mut conn)?)? {
+            return Err(newer(&found, &known));
+        }
+        conn.run_pending_migrations(MIGRATIONS).map_err(StateError::new)?;
+        // In one transaction: a gateway that runs meanwhile never lacks a right.
+        conn.transaction(|conn| Ok(conn.batch_execute(RIGHTS)?))
+    }
+
+    /// The numbers of the migrations that the database has, oldest first.
+    pub(super) fn applied(conn: &mut PgConnection) -> Result<Vec<String>, StateError> {
+        if !is(conn, "to_regclass('__diesel_schema_migrations') IS NOT NULL")? {
+            return Ok(Vec::new());
+        }
+        let rows = diesel::sql_query("SELECT version FROM __diesel_schema_migrations ORDER BY version");
+        Ok(rows.load::<Applied>(conn)?.into_iter().map(|row| row.version).collect())
+    }
+
+    fn is(conn: &mut PgConnection, what: &str) -> Result<bool, StateError> {
+        #[derive(QueryableByName)]
+        struct Is {
+            #[diesel(sql_type = Bool)]
+            so: bool,
+        }
+        let found: Is = diesel::sql_query(format!("SELECT {what} AS so")).get_result(conn)?;
+        Ok(found.so)
+    }
 }

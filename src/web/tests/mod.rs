@@ -25,6 +25,7 @@ use super::tls::Tls;
 use super::tls::pki::{Identity, Pki, client};
 use crate::app::gateway::Parts;
 use crate::app::keys::{self, Keys};
+use crate::app::lease::Lease;
 use crate::app::session::Entry;
 use crate::app::world::World;
 use crate::app::{Adapters, Gateway, apply};
@@ -127,6 +128,7 @@ fn gateway(pki: &Pki, housing: &Identity, limits: &LimitsSection, metrics: &Arc<
     let keys = Keys::read(&audit).unwrap();
     let log = AuditLog::open(Options {
         data_dir: pki.path("data"),
+        server: None,
         checkpoint_copy: audit.checkpoint_copy_file,
         signing_key: keys.signing,
         previous_key: None,
@@ -144,6 +146,7 @@ fn gateway(pki: &Pki, housing: &Identity, limits: &LimitsSection, metrics: &Arc<
     let quotas = Quotas::start(&state).unwrap();
     let entry = Entry::new(keys.credentials, &SessionsSection::default()).unwrap();
     let (anchors, pseudonyms, counting) = (None, keys.pseudonyms, keys.counting);
+    let lease = Lease::new(None);
     Gateway::new(Parts {
         clock,
         log,
@@ -154,6 +157,7 @@ fn gateway(pki: &Pki, housing: &Identity, limits: &LimitsSection, metrics: &Arc<
         pseudonyms,
         counting,
         entry,
+        lease,
         limits,
         metrics,
     })

@@ -38,11 +38,11 @@ pub struct TestGateway {
 }
 
 /// A running process, its addresses and its log.
-struct Process {
-    child: Child,
-    address: SocketAddr,
-    ops: SocketAddr,
-    log: Arc<Mutex<Vec<String>>>,
+pub(super) struct Process {
+    pub child: Child,
+    pub address: SocketAddr,
+    pub ops: SocketAddr,
+    pub log: Arc<Mutex<Vec<String>>>,
 }
 
 impl TestGateway {
@@ -212,16 +212,14 @@ impl TestGateway {
         Client::new(self.address(), self.authority.certificate(), None)
     }
 
+    /// The configuration as it will be written.
+    pub fn config(&self) -> &str {
+        &self.config
+    }
+
     /// `GET` on the operations port: status and body.
     pub async fn ops(&self, path: &str) -> (u16, String) {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let mut stream = tokio::net::TcpStream::connect(self.process.as_ref().unwrap().ops).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: ops\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut text = String::new();
-        tokio::time::timeout(PATIENCE, stream.read_to_string(&mut text)).await.unwrap().unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        ops(self.ops_address(), path).await
     }
 
     /// Runs `sluice` with `arguments` in the folder: exit code, standard output, standard error.
@@ -284,7 +282,7 @@ impl Drop for TestGateway {
 }
 
 impl Process {
-    fn start(command: &mut Command) -> Result<Process, String> {
+    pub fn start(command: &mut Command) -> Result<Process, String> {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -322,6 +320,18 @@ pub(super) fn follow(
         }
     });
     receiver
+}
+
+/// `GET` on an operations port: status and body.
+pub async fn ops(address: SocketAddr, path: &str) -> (u16, String) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: ops\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_string(&mut text)).await.unwrap().unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
 /// The program under test.

@@ -44,7 +44,11 @@ pub fn intact(gw: &TestGateway, ledger: &[Promise], when: &str) {
 
     let key = std::fs::read_to_string(gw.path().join("keys/audit.vkey")).unwrap();
     let key = VerifyingKey::parse(&key).unwrap();
-    let log = leaves(&gw.path().join("data"));
+    held(&leaves(&gw.path().join("data")), &key, ledger, when);
+}
+
+/// The log, as it was read, holds every promise at its place.
+pub fn held(log: &HashMap<u64, Vec<u8>>, key: &VerifyingKey, ledger: &[Promise], when: &str) {
     let mut places = HashMap::new();
     for Promise { request_id, index, leaf_hash, checkpoint } in ledger {
         if let Some(other) = places.insert(index, request_id) {
@@ -55,7 +59,7 @@ pub fn intact(gw: &TestGateway, ledger: &[Promise], when: &str) {
         let record: Value = serde_json::from_slice(leaf).unwrap();
         assert_eq!(record["request_id"], **request_id, "{when}: at {index}");
         assert_eq!(record["outcome"], "ok", "{when}: {request_id} at {index}");
-        let covered = Checkpoint::open(checkpoint, &key).unwrap();
+        let covered = Checkpoint::open(checkpoint, key).unwrap();
         assert!(covered.size > *index, "{when}: the receipt of {request_id} covers it");
     }
 }

@@ -15,10 +15,17 @@ pub mod mail;
 pub mod office;
 pub mod outside;
 pub mod person;
+#[cfg(feature = "postgres")]
+#[allow(dead_code, reason = "shared with the tests beside the code")]
+pub mod postgres;
 mod process;
 pub mod provider;
+#[cfg(feature = "postgres")]
+pub mod proxy;
 mod random;
 pub mod receiver;
+#[cfg(feature = "postgres")]
+pub mod replicas;
 mod trail;
 pub mod vault;
 

@@ -21,6 +21,7 @@ use super::{Asked, Given};
 use crate::app::call::{Call, PersonCaller};
 use crate::app::gateway::{Gateway, Parts};
 use crate::app::keys::{self as key_files, Keys};
+use crate::app::lease::Lease;
 use crate::app::session::Entry;
 use crate::app::world::World;
 use crate::app::{applications, apply};
@@ -213,6 +214,7 @@ fn gateway(dir: &Path, clock: &Arc<ManualClock>) -> Gateway {
     let keys = Keys::read(&audit).unwrap();
     let log = AuditLog::open(Options {
         data_dir: dir.join("data"),
+        server: None,
         checkpoint_copy: audit.checkpoint_copy_file,
         signing_key: keys.signing,
         previous_key: None,
@@ -229,6 +231,7 @@ fn gateway(dir: &Path, clock: &Arc<ManualClock>) -> Gateway {
     let entry = Entry::new(keys.credentials, &SessionsSection::default()).unwrap();
     let (limits, metrics) = (LimitsSection::default(), Arc::new(Metrics::default()));
     let (anchors, pseudonyms, counting) = (None, keys.pseudonyms, keys.counting);
+    let lease = Lease::new(None);
     Gateway::new(Parts {
         clock,
         log,
@@ -239,6 +242,7 @@ fn gateway(dir: &Path, clock: &Arc<ManualClock>) -> Gateway {
         pseudonyms,
         counting,
         entry,
+        lease,
         limits,
         metrics,
     })

@@ -2,9 +2,17 @@
 
 use super::*;
 
-#[tokio::test]
-async fn every_receipt_checks_and_indexes_are_contiguous() {
-    let place = Site::new();
+on_both!(
+    every_receipt_checks_and_indexes_are_contiguous,
+    a_log_opens_again_and_goes_on_where_it_was,
+    a_second_gateway_on_one_directory_is_refused_until_the_first_is_gone,
+    a_full_queue_refuses_at_once_and_what_was_queued_is_written,
+    a_commit_that_fails_tells_everybody_and_the_log_recovers_by_itself,
+    a_writer_whose_head_is_not_the_databases_writes_nothing,
+    small_steps_of_the_clock_are_clamped_and_recorded_large_ones_refused,
+);
+
+async fn every_receipt_checks_and_indexes_are_contiguous(place: Site) {
     let log = place.open().unwrap();
     let receipts = fill(&log, 3000).await;
     let mut indexes: Vec<_> = receipts.iter().map(|receipt| receipt.index).collect();
@@ -33,9 +41,7 @@ async fn every_receipt_checks_and_indexes_are_contiguous() {
     assert!(batches.len() < 300, "records that come together are committed together: {}", batches.len());
 }
 
-#[tokio::test]
-async fn a_log_opens_again_and_goes_on_where_it_was() {
-    let place = Site::new();
+async fn a_log_opens_again_and_goes_on_where_it_was(place: Site) {
     for round in 0..4 {
         let log = place.open().unwrap();
         assert_eq!(log.stats().size, if round == 0 { 1 } else { 1 + round * 150 });
@@ -67,22 +73,19 @@ async fn what_was_answered_survives_a_kill() {
     assert_eq!(after.damage(), [""; 0]);
 }
 
-#[tokio::test]
-async fn a_second_gateway_on_one_directory_is_refused_until_the_first_is_gone() {
-    let place = Site::new();
+async fn a_second_gateway_on_one_directory_is_refused_until_the_first_is_gone(place: Site) {
     let log = place.open().unwrap();
     assert!(matches!(place.refusal(), OpenError::Locked(_)));
     drop(log);
     place.open().unwrap();
 }
 
-#[tokio::test]
-async fn a_full_queue_refuses_at_once_and_what_was_queued_is_written() {
-    let place = Site { queue: 4, ..Site::new() };
+async fn a_full_queue_refuses_at_once_and_what_was_queued_is_written(place: Site) {
+    let place = Site { queue: 4, ..place };
     let log = place.open().unwrap();
     // The commit cannot start while another holds the database.
-    let mut other = sqlite::open_log(&place.data().join(DATABASE)).unwrap();
-    other.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let mut other = place.writing();
+    on!(&mut other, conn => conn.batch_execute(place.alone())).unwrap();
     let mut waiting = Vec::new();
     let refused = loop {
         match log.submit(query(1), Vec::new()) {
@@ -92,31 +95,33 @@ async fn a_full_queue_refuses_at_once_and_what_was_queued_is_written() {
         assert!(waiting.len() < 3000, "the queue has a bound");
     };
     assert_eq!(refused, AppendError::Full);
-    other.batch_execute("COMMIT").unwrap();
+    on!(&mut other, conn => conn.batch_execute("COMMIT")).unwrap();
     for reply in waiting {
         reply.await.unwrap().unwrap();
     }
 }
 
-#[tokio::test]
-async fn a_commit_that_fails_tells_everybody_and_the_log_recovers_by_itself() {
-    let place = Site::new();
+async fn a_commit_that_fails_tells_everybody_and_the_log_recovers_by_itself(place: Site) {
     let log = place.open().unwrap();
     fill(&log, 10).await;
-    place.tamper("CREATE TRIGGER broken BEFORE INSERT ON record BEGIN SELECT RAISE(ABORT, 'broken'); END");
+    place.tamper(match place.server {
+        None => "CREATE TRIGGER broken BEFORE INSERT ON record BEGIN SELECT RAISE(ABORT, 'broken'); END",
+        Some(_) => "ALTER TABLE record ADD CONSTRAINT broken CHECK (idx < 11) NOT VALID",
+    });
     let answers = join_all((0..20).map(|i| log.append(about(i, "person")))).await;
     assert!(answers.iter().all(|answer| *answer == Err(AppendError::NotDurable)));
     assert_eq!(log.stats().size, 11, "nothing of them counts");
-    place.tamper("DROP TRIGGER broken");
+    place.tamper(match place.server {
+        None => "DROP TRIGGER broken",
+        Some(_) => "ALTER TABLE record DROP CONSTRAINT broken",
+    });
     let receipts = fill(&log, 10).await;
     assert_eq!(receipts.iter().map(|r| r.index).min(), Some(11));
     drop(log);
     assert_eq!(place.damage(), [""; 0]);
 }
 
-#[tokio::test]
-async fn a_writer_whose_head_is_not_the_databases_writes_nothing() {
-    let place = Site::new();
+async fn a_writer_whose_head_is_not_the_databases_writes_nothing(place: Site) {
     let log = place.open().unwrap();
     fill(&log, 10).await;
     place.tamper("UPDATE head SET size = size - 1");
@@ -125,9 +130,7 @@ async fn a_writer_whose_head_is_not_the_databases_writes_nothing() {
     assert_eq!(log.append(query(1)).await.unwrap().index, 11);
 }
 
-#[tokio::test]
-async fn small_steps_of_the_clock_are_clamped_and_recorded_large_ones_refused() {
-    let place = Site::new();
+async fn small_steps_of_the_clock_are_clamped_and_recorded_large_ones_refused(place: Site) {
     let log = place.open().unwrap();
     fill(&log, 1).await;
     place.clock.set(NOON.plus_seconds(-3));

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
+on_both!(an_index_that_is_no_database_is_built_anew);
+
 /// Waits until the index has seen every record.
 fn caught_up(log: &AuditLog) {
     let began = Instant::now();
@@ -63,9 +65,7 @@ async fn an_index_built_anew_beside_its_readers_is_the_one_they_read() {
     assert_eq!(schema::opening::table.count().get_result(&mut conn), Ok(0i64));
 }
 
-#[tokio::test]
-async fn an_index_that_is_no_database_is_built_anew() {
-    let place = Site::new();
+async fn an_index_that_is_no_database_is_built_anew(place: Site) {
     let log = place.open().unwrap();
     log.append(about(1, "Zhang")).await.unwrap();
     drop(log);

@@ -6,6 +6,8 @@ mod append;
 mod erase;
 mod harm;
 mod read;
+#[cfg(feature = "postgres")]
+mod server;
 mod start;
 
 use std::path::Path;
@@ -17,16 +19,42 @@ use futures_util::future::join_all;
 use ring::rand::SystemRandom;
 use tempfile::TempDir;
 
+use super::engine::on;
 use super::*;
 use crate::audit::record::LeafHead;
 use crate::audit::verify::{ANCHOR, Kind, Place, Report, verify};
 use crate::audit::{Checkpoint, Hash, VerifyingKey};
 use crate::base::{ManualClock, Secret, Timestamp};
+use crate::store::db::Db;
 
 const NOON: Timestamp = Timestamp::from_micros(1_795_334_400_000_000);
 
-/// A log in a folder of its own, to be opened and closed at will.
+/// Tells each of the stories on each engine.
+macro_rules! on_both {
+    ($($story:ident),+ $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story(super::Site::new()).await;
+            })+
+        }
+        #[cfg(feature = "postgres")]
+        mod on_postgres {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story(super::Site::on_server()).await;
+            })+
+        }
+    };
+}
+use on_both;
+
+/// A log in a folder of its own, or on a server of its own, to be opened and closed at will.
 struct Site {
+    #[cfg(feature = "postgres")]
+    postgres: Option<Arc<crate::store::testing::Postgres>>,
+    /// How the server is reached.
+    server: Option<Server>,
     dir: TempDir,
     key: String,
     previous: Option<String>,
@@ -38,6 +66,9 @@ impl Site {
     fn new() -> Self {
         let key = SigningKey::generate("sluice.test/log", &SystemRandom::new()).unwrap();
         Self {
+            #[cfg(feature = "postgres")]
+            postgres: None,
+            server: None,
             dir: TempDir::new().unwrap(),
             key: key.to_secret_text().reveal().clone(),
             previous: None,
@@ -57,6 +88,7 @@ impl Site {
     fn open(&self) -> Result<AuditLog, OpenError> {
         AuditLog::open(Options {
             data_dir: self.data(),
+            server: self.server.clone(),
             checkpoint_copy: self.copy(),
             signing_key: SigningKey::parse(&self.key).unwrap(),
             previous_key: self.previous.as_deref().map(|key| SigningKey::parse(key).unwrap()),
@@ -75,7 +107,7 @@ impl Site {
     }
 
     fn report(&self, seen: &[Checkpoint]) -> Report {
-        let mut database = Database::open(&self.data()).unwrap();
+        let mut database = self.database();
         assert_eq!(database.unsound().unwrap(), None);
         verify(&mut database, &self.public(), seen, &mut |_, _| {}).unwrap()
     }
@@ -84,8 +116,32 @@ impl Site {
         self.report(&[]).damage.iter().map(ToString::to_string).collect()
     }
 
+    /// A connection beside the log's own.
+    fn writing(&self) -> Db {
+        Home::of(&self.data(), self.server.as_ref()).unwrap().open_log().unwrap()
+    }
+
+    /// The beginning of a transaction beside which nobody writes.
+    fn alone(&self) -> &'static str {
+        match self.server {
+            None => "BEGIN IMMEDIATE",
+            Some(_) => "BEGIN; SELECT id FROM head FOR UPDATE",
+        }
+    }
+
+    fn database(&self) -> Database {
+        match &self.server {
+            None => Database::open(&self.data()).unwrap(),
+            Some(server) => Database::on(server).unwrap(),
+        }
+    }
+
     /// Changes the database behind the log's back.
     fn tamper(&self, sql: &str) {
+        #[cfg(feature = "postgres")]
+        if let Some(postgres) = &self.postgres {
+            return postgres.execute("postgres", &format!("SET search_path TO sluice_log; {sql}"));
+        }
         let mut conn = sqlite::open_log(&self.data().join(DATABASE)).unwrap();
         conn.batch_execute(sql).unwrap();
     }

@@ -2,9 +2,14 @@
 
 use super::*;
 
-#[tokio::test]
-async fn a_person_is_found_and_once_erased_found_no_more_while_all_proofs_stay() {
-    let place = Site::new();
+on_both!(
+    a_person_is_found_and_once_erased_found_no_more_while_all_proofs_stay,
+    records_are_searched_by_facets_page_by_page,
+    a_record_too_large_or_with_too_many_subjects_is_refused_alone,
+    tiles_are_served_as_wide_as_the_log_is,
+);
+
+async fn a_person_is_found_and_once_erased_found_no_more_while_all_proofs_stay(place: Site) {
     let log = place.open().unwrap();
     for i in 0..6 {
         let mut draft = about(i, "Zhang");
@@ -94,9 +99,7 @@ async fn no_file_of_the_log_holds_an_identifier() {
     }
 }
 
-#[tokio::test]
-async fn records_are_searched_by_facets_page_by_page() {
-    let place = Site::new();
+async fn records_are_searched_by_facets_page_by_page(place: Site) {
     let log = place.open().unwrap();
     for i in 0..10 {
         place.clock.set(NOON.plus_seconds(i as i64));
@@ -117,9 +120,7 @@ async fn records_are_searched_by_facets_page_by_page() {
     assert_eq!(reader.find_request("").unwrap(), None);
 }
 
-#[tokio::test]
-async fn a_record_too_large_or_with_too_many_subjects_is_refused_alone() {
-    let place = Site::new();
+async fn a_record_too_large_or_with_too_many_subjects_is_refused_alone(place: Site) {
     let log = place.open().unwrap();
     let mut long = query(1);
     long.members().text("case", &"x".repeat(MAX_LEAF));
@@ -132,9 +133,7 @@ async fn a_record_too_large_or_with_too_many_subjects_is_refused_alone() {
     log.append(query(1)).await.unwrap();
 }
 
-#[tokio::test]
-async fn tiles_are_served_as_wide_as_the_log_is() {
-    let place = Site::new();
+async fn tiles_are_served_as_wide_as_the_log_is(place: Site) {
     let log = place.open().unwrap();
     fill(&log, 300).await;
     let reader = log.reader();

@@ -2,6 +2,12 @@
 
 use super::*;
 
+on_both!(
+    the_newest_checkpoint_in_the_second_place_is_never_the_one_written_over,
+    a_lost_second_place_is_begun_anew_only_when_an_operator_says_so,
+    keys_change_by_a_record_that_both_have_signed,
+);
+
 #[tokio::test]
 async fn a_database_that_is_put_back_is_noticed_by_the_second_place() {
     let place = Site::new();
@@ -30,9 +36,7 @@ fn copied(place: &Site) -> Vec<Option<u64>> {
     slots.map(|note| Checkpoint::open(&note, &place.public()).ok().map(|seen| seen.size)).collect()
 }
 
-#[tokio::test]
-async fn the_newest_checkpoint_in_the_second_place_is_never_the_one_written_over() {
-    let place = Site::new();
+async fn the_newest_checkpoint_in_the_second_place_is_never_the_one_written_over(place: Site) {
     for size in 2..8 {
         fill(&place.open().unwrap(), 1).await;
         let mut copied: Vec<_> = copied(&place).into_iter().flatten().collect();
@@ -52,9 +56,7 @@ async fn the_newest_checkpoint_in_the_second_place_is_never_the_one_written_over
     }
 }
 
-#[tokio::test]
-async fn a_lost_second_place_is_begun_anew_only_when_an_operator_says_so() {
-    let place = Site::new();
+async fn a_lost_second_place_is_begun_anew_only_when_an_operator_says_so(place: Site) {
     fill(&place.open().unwrap(), 2).await;
     std::fs::remove_file(place.copy()).unwrap();
     assert!(matches!(place.refusal(), OpenError::CopyMissing(_)));
@@ -87,9 +89,7 @@ async fn a_log_rewritten_with_the_key_is_a_fork_to_who_saw_it_before() {
     assert!(matches!(place.refusal(), OpenError::Forked(21)));
 }
 
-#[tokio::test]
-async fn keys_change_by_a_record_that_both_have_signed() {
-    let mut place = Site::new();
+async fn keys_change_by_a_record_that_both_have_signed(mut place: Site) {
     fill(&place.open().unwrap(), 20).await;
     let old = place.public();
     place.previous = Some(std::mem::replace(&mut place.key, Site::new().key));
@@ -98,12 +98,12 @@ async fn keys_change_by_a_record_that_both_have_signed() {
     place.previous = None;
     fill(&place.open().unwrap(), 5).await;
     for key in [old, place.public()] {
-        let mut database = Database::open(&place.data()).unwrap();
+        let mut database = place.database();
         let report = verify(&mut database, &key, &[], &mut |_, _| {}).unwrap();
         assert_eq!(report.damage, [], "{key}");
     }
     let stranger = Site::new().public();
-    let report = verify(&mut Database::open(&place.data()).unwrap(), &stranger, &[], &mut |_, _| {}).unwrap();
+    let report = verify(&mut place.database(), &stranger, &[], &mut |_, _| {}).unwrap();
     assert_eq!(report.code(), 15);
 
     place.tamper("DELETE FROM checkpoint WHERE size = 22");

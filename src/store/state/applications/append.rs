@@ -1,7 +1,8 @@
 //! Appending events, with everything that follows from them.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
 use serde_json::Value;
 
 use super::{Standing, name, newest_act};
@@ -18,7 +19,7 @@ use crate::store::state::notice::Notice;
 use crate::store::state::schema::{
     application_approvals, application_events, application_waits, applications, timers,
 };
-use crate::store::state::{StateError, StateStore, acts, bump, outbox, revision};
+use crate::store::state::{Db, StateError, StateStore, acts, bump, outbox, revision};
 
 /// What one command, or one clock, adds to an application.
 #[derive(Debug, Clone)]
@@ -107,11 +108,7 @@ impl StateStore {
 }
 
 /// What the key says was answered before.
-fn answered(
-    connection: &mut SqliteConnection,
-    key: Option<&Key>,
-    now: Timestamp,
-) -> Result<Option<Appended>, StateError> {
+fn answered(connection: &mut Db, key: Option<&Key>, now: Timestamp) -> Result<Option<Appended>, StateError> {
     let Some(key) = key else { return Ok(None) };
     Ok(match idempotency::find(connection, key, now)? {
         Answered::No => None,
@@ -122,7 +119,7 @@ fn answered(
 
 /// Has the department, or the person who begins an application, as many drafts as there may be? A
 /// person counts over all accounts, and for what was drafted by a lent role as well.
-fn drafts_are_full(connection: &mut SqliteConnection, application: &Application) -> Result<bool, StateError> {
+fn drafts_are_full(connection: &mut Db, application: &Application) -> Result<bool, StateError> {
     let first = application.events.first();
     let Some(Actor::Person { person, .. }) = first.map(|event| &event.by) else { return Ok(false) };
     let drafts = applications::table
@@ -142,7 +139,7 @@ fn drafts_are_full(connection: &mut SqliteConnection, application: &Application)
 }
 
 /// The id after the newest of the year.
-fn next_id(connection: &mut SqliteConnection, year: i32) -> Result<ApplicationId, StateError> {
+fn next_id(connection: &mut Db, year: i32) -> Result<ApplicationId, StateError> {
     let prefix = format!("A-{year:04}-");
     let newest = applications::table
         .filter(applications::id.ge(format!("{prefix}000000")))
@@ -156,7 +153,7 @@ fn next_id(connection: &mut SqliteConnection, year: i32) -> Result<ApplicationId
         .ok_or_else(|| StateError::new("the numbers of this year's applications are used up"))
 }
 
-fn put(connection: &mut SqliteConnection, change: &Change, now: Timestamp) -> Result<Appended, StateError> {
+fn put(connection: &mut Db, change: &Change, now: Timestamp) -> Result<Appended, StateError> {
     let application = &change.application;
     let id = application.id.as_str();
     let before = application.events.len().checked_sub(change.new);
@@ -174,13 +171,7 @@ fn put(connection: &mut SqliteConnection, change: &Change, now: Timestamp) -> Re
     }
     put_standing(connection, id, &change.standing)?;
     for approval in &change.approvals {
-        let row = (
-            application_approvals::applicant.eq(approval.applicant.as_str()),
-            application_approvals::approver.eq(approval.approver.as_str()),
-            application_approvals::at.eq(approval.at.micros()),
-            application_approvals::application.eq(id),
-        );
-        diesel::insert_or_ignore_into(application_approvals::table).values(row).execute(connection)?;
+        put_approval(connection, id, approval)?;
     }
     if let (Some(grant), Some(last)) = (&change.grant, new.last()) {
         grants::put(connection, grant, &actor(&last.by), now)?;
@@ -196,13 +187,13 @@ fn put(connection: &mut SqliteConnection, change: &Change, now: Timestamp) -> Re
 }
 
 /// Takes a clock away; false when another took it.
-fn took_timer(connection: &mut SqliteConnection, id: &str, fired: Option<Timer>) -> Result<bool, StateError> {
+fn took_timer(connection: &mut Db, id: &str, fired: Option<Timer>) -> Result<bool, StateError> {
     let Some(fired) = fired else { return Ok(true) };
     let row = timers::table.find((id, name(&fired.kind)?, fired.at.micros()));
     Ok(diesel::delete(row).execute(connection)? == 1)
 }
 
-fn put_row(connection: &mut SqliteConnection, change: &Change) -> Result<(), StateError> {
+fn put_row(connection: &mut Db, change: &Change) -> Result<(), StateError> {
     let application = &change.application;
     let row = (
         applications::version.eq(i64::from(application.version)),
@@ -227,7 +218,7 @@ fn put_row(connection: &mut SqliteConnection, change: &Change) -> Result<(), Sta
     Ok(())
 }
 
-fn put_event(connection: &mut SqliteConnection, id: &str, event: &Event) -> Result<(), StateError> {
+fn put_event(connection: &mut Db, id: &str, event: &Event) -> Result<(), StateError> {
     let json = serde_json::to_value(event).map_err(StateError::new)?;
     let kind = json.get("event").and_then(Value::as_str).unwrap_or_default();
     acts::add(
@@ -248,26 +239,39 @@ fn put_event(connection: &mut SqliteConnection, id: &str, event: &Event) -> Resu
     Ok(())
 }
 
-/// Writes anew who is waited for and which clocks run.
-fn put_standing(connection: &mut SqliteConnection, id: &str, standing: &Standing) -> Result<(), StateError> {
+/// Two events of one moment may be the same approval.
+fn put_approval(connection: &mut Db, id: &str, approval: &PastApproval) -> Result<(), StateError> {
+    let (applicant, approver) = (approval.applicant.as_str(), approval.approver.as_str());
+    let known = application_approvals::table.find((applicant, approver, approval.at.micros(), id));
+    if known.count().get_result::<i64>(connection)? == 0 {
+        let row = (
+            application_approvals::applicant.eq(applicant),
+            application_approvals::approver.eq(approver),
+            application_approvals::at.eq(approval.at.micros()),
+            application_approvals::application.eq(id),
+        );
+        diesel::insert_into(application_approvals::table).values(row).execute(connection)?;
+    }
+    Ok(())
+}
+
+/// Writes anew who is waited for and which clocks run, each once.
+fn put_standing(connection: &mut Db, id: &str, standing: &Standing) -> Result<(), StateError> {
     diesel::delete(application_waits::table.filter(application_waits::application.eq(id)))
         .execute(connection)?;
-    for wait in &standing.waits {
+    for wait in standing.waits.iter().collect::<BTreeSet<_>>() {
         let row = (
             application_waits::department.eq(wait.department.as_ref().map_or("", |d| d.as_str())),
             application_waits::role.eq(wait.role.as_str()),
             application_waits::application.eq(id),
         );
-        diesel::insert_or_ignore_into(application_waits::table).values(row).execute(connection)?;
+        diesel::insert_into(application_waits::table).values(row).execute(connection)?;
     }
     diesel::delete(timers::table.filter(timers::application.eq(id))).execute(connection)?;
-    for timer in &standing.timers {
-        let row = (
-            timers::application.eq(id),
-            timers::kind.eq(name(&timer.kind)?),
-            timers::at.eq(timer.at.micros()),
-        );
-        diesel::insert_or_ignore_into(timers::table).values(row).execute(connection)?;
+    let running = standing.timers.iter().map(|timer| Ok((name(&timer.kind)?, timer.at.micros())));
+    for (kind, at) in running.collect::<Result<BTreeSet<_>, StateError>>()? {
+        let row = (timers::application.eq(id), timers::kind.eq(kind), timers::at.eq(at));
+        diesel::insert_into(timers::table).values(row).execute(connection)?;
     }
     Ok(())
 }

@@ -1,14 +1,14 @@
 //! Lists of applications: a page at a time, each through an index.
 
 use diesel::prelude::*;
-use diesel::sqlite::{Sqlite, SqliteConnection};
 
 use super::{Wait, from_name};
 use crate::approval::State;
 use crate::base::Timestamp;
 use crate::base::ids::{ApplicationId, DatasetId, DepartmentId};
+use crate::store::db::MultiBackend;
 use crate::store::state::schema::{application_waits, applications};
-use crate::store::state::{StateError, StateStore};
+use crate::store::state::{Db, StateError, StateStore};
 
 /// An application in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub struct List {
 }
 
 type Columns = (String, i64, String, String, String, String, Option<String>, i64);
-type Query<'a> = applications::BoxedQuery<'a, Sqlite>;
+type Query<'a> = applications::BoxedQuery<'a, MultiBackend>;
 
 impl StateStore {
     /// A page of applications.
@@ -102,7 +102,7 @@ impl StateStore {
 }
 
 fn load(
-    connection: &mut SqliteConnection,
+    connection: &mut Db,
     mut query: Query<'_>,
     list: &List,
     state: Option<String>,
@@ -134,11 +134,7 @@ fn load(
 }
 
 /// The newest ids that wait for any of `waits`.
-fn waiting(
-    connection: &mut SqliteConnection,
-    waits: &[Wait],
-    list: &List,
-) -> Result<Vec<String>, StateError> {
+fn waiting(connection: &mut Db, waits: &[Wait], list: &List) -> Result<Vec<String>, StateError> {
     let limit = i64::try_from(list.limit).map_err(StateError::new)?;
     let mut ids = Vec::new();
     for wait in waits {

@@ -9,7 +9,6 @@ mod list;
 mod scan;
 
 use diesel::prelude::*;
-use diesel::sqlite::SqliteConnection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -19,7 +18,7 @@ pub use append::{Appended, Change};
 pub use list::{ApplicationRow, List, Whose};
 
 use super::schema::{acts, application_approvals, application_events, applications, grants, timers};
-use super::{StateError, StateStore};
+use super::{Db, StateError, StateStore};
 use crate::approval::Terms;
 use crate::approval::application::Application;
 use crate::approval::event::Event;
@@ -193,6 +192,6 @@ fn from_name<T: DeserializeOwned>(name: &str) -> Result<T, StateError> {
 }
 
 /// The number of the newest act of this connection.
-fn newest_act(connection: &mut SqliteConnection) -> Result<i64, StateError> {
+fn newest_act(connection: &mut Db) -> Result<i64, StateError> {
     Ok(acts::table.select(diesel::dsl::max(acts::seq)).first::<Option<i64>>(connection)?.unwrap_or_default())
 }

@@ -1,21 +1,17 @@
-//! The state on disk, with a real database.
+//! Versions, keys, quotas, accounts, sessions, attempts, emergency access.
 
 use std::collections::BTreeMap;
 
-use tempfile::TempDir;
+use diesel::{QueryDsl, RunQueryDsl};
 use time::macros::date;
 
-use super::*;
+use super::{Home, open};
 use crate::base::ids::{AccountId, DepartmentId, Fingerprint, PersonId, RuleId, SystemId};
 use crate::base::{Lang, Secret, Sources, Timestamp};
 use crate::identity::{Account, Role};
+use crate::store::state::*;
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_334_400_000_000);
-
-fn open() -> (StateStore, TempDir) {
-    let dir = tempfile::tempdir().unwrap();
-    (StateStore::open(&dir.path().join("state.db")).unwrap(), dir)
-}
 
 fn sources(schema: &str, rule: &str) -> Sources {
     Sources(BTreeMap::from([
@@ -161,7 +157,7 @@ async fn who_was_asked_about_is_forgotten_when_the_day_is_over() {
     let quotas = Quotas::start(&state).unwrap();
     let kept = || {
         use schema::quota_people::dsl::quota_people;
-        quota_people.count().get_result::<i64>(&mut state.connection().unwrap()).unwrap()
+        quota_people.count().get_result::<i64>(&mut *state.connection().unwrap()).unwrap()
     };
     quotas.charge(about(&[1, 2, 3], 9, TODAY)).await.unwrap();
     quotas.charge(about(&[1], 9, TOMORROW)).await.unwrap();
@@ -201,11 +197,11 @@ async fn a_query_charges_all_its_grants_or_none() {
 
 #[test]
 fn the_state_survives_being_opened_again() {
-    let (state, dir) = open();
+    let (state, home) = open();
     state.apply(&sources("one", "one"), NOW).unwrap();
     let revision = state.revision().unwrap();
     drop(state);
-    let state = StateStore::open(&dir.path().join("state.db")).unwrap();
+    let state = home.open();
     assert_eq!(state.revision().unwrap(), revision);
     assert!(state.newest_version().unwrap().is_some());
 }
@@ -236,20 +232,6 @@ fn made(state: &StateStore, id: &str, person: &str, roles: &[Role]) -> (AccountI
 fn begun(state: &StateStore, account: &AccountId, id: &str, step: Option<i64>, now: Timestamp) -> bool {
     let new = NewSession { id, token: id, seal: "", account, means: Means::Password, code_step: step };
     state.begin_session(&new, LASTING, now).unwrap()
-}
-
-#[test]
-fn a_change_is_synced_to_the_disk_and_a_count_alone_is_not() {
-    #[derive(diesel::QueryableByName)]
-    struct Synced {
-        #[diesel(sql_type = diesel::sql_types::Integer)]
-        synchronous: i32,
-    }
-    let (state, _dir) = open();
-    let ask = || diesel::sql_query("PRAGMA synchronous");
-    let change = ask().get_result::<Synced>(&mut state.connection().unwrap()).unwrap().synchronous;
-    let count = ask().get_result::<Synced>(&mut state.counting().unwrap()).unwrap().synchronous;
-    assert_eq!((change, count), (2, 1), "FULL, NORMAL");
 }
 
 #[test]
@@ -294,7 +276,7 @@ fn a_session_ends_by_time_by_number_and_by_any_change_of_its_account() {
 
 #[test]
 fn a_change_that_rests_on_what_is_no_longer_so_is_not_made() {
-    use super::idempotency::Basis;
+    use crate::store::state::idempotency::Basis;
     let (state, _dir) = open();
     let (wang, _) = made(&state, "wang", "P-1", &[]);
     let seen = state.revision().unwrap();
@@ -322,6 +304,63 @@ fn two_duties_that_exclude_each_other_are_never_one_persons() {
     assert_eq!(give(Role::Leader), Some(Changed::Yes));
     assert_eq!(give(Role::Leader), Some(Changed::Unchanged));
     assert_eq!(made(&state, "wang.2", "P-9", &[]).1, Changed::Taken);
+}
+
+#[test]
+fn attempts_are_judged_one_after_the_other_and_forgotten_when_told_to() {
+    let (state, home) = open();
+    let (one, two) = ([1; 16], [2; 16]);
+    let more = |state: &StateStore| {
+        let counted = state.judge_attempt(&[one, two], |kept| {
+            assert_eq!(kept[1], None);
+            let count = kept[0].map_or(0, |tries| tries.count) + 1;
+            kept[0] = Some(Tries { count, last: NOW });
+            if count > 30 { Err("enough") } else { Ok(()) }
+        });
+        counted.unwrap().is_ok()
+    };
+    let gateways = [state.clone(), home.open(), state.clone(), home.open()];
+    let allowed: usize = std::thread::scope(|scope| {
+        let tries: Vec<_> =
+            gateways.iter().map(|state| scope.spawn(|| (0..10).filter(|_| more(state)).count())).collect();
+        tries.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(allowed, 30, "of 40, and none was missed");
+    let found = |mark: Mark| {
+        let mut found = None;
+        let judged = state.judge_attempt(&[mark], |kept| {
+            found = kept[0];
+            Ok::<_, ()>(())
+        });
+        judged.unwrap().unwrap();
+        found
+    };
+    assert_eq!(found(one), Some(Tries { count: 30, last: NOW }));
+    let judged = state.judge_attempt(&[one, two], |kept| {
+        (kept[0], kept[1]) = (None, Some(Tries { count: 7, last: NOW }));
+        Ok::<_, ()>(())
+    });
+    judged.unwrap().unwrap();
+    let mut namesake = two;
+    namesake[15] = 9;
+    assert_eq!((found(one), found(two)), (None, Some(Tries { count: 7, last: NOW })));
+    assert_eq!(found(namesake), None, "in the same slot, and somebody else");
+}
+
+#[test]
+fn an_act_is_in_one_pair_of_hands_until_it_is_recorded_or_let_go() {
+    let (state, _home) = open();
+    state.apply(&sources("one", "one"), NOW).unwrap();
+    let first = state.take_act().unwrap().unwrap();
+    assert_eq!(first.act().kind, "catalogue-applied");
+    drop(first);
+    let again = state.take_act().unwrap().unwrap();
+    assert_eq!(again.act().kind, "catalogue-applied", "it was let go");
+    again.recorded(7).unwrap();
+    let second = state.take_act().unwrap().unwrap();
+    assert_eq!(second.act().kind, "policy-applied");
+    second.recorded(8).unwrap();
+    assert!(state.take_act().unwrap().is_none());
 }
 
 mod emergencies {

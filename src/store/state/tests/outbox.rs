@@ -3,23 +3,18 @@
 use std::collections::HashSet;
 use std::sync::Barrier;
 
-use tempfile::TempDir;
 use time::macros::date;
 
-use super::notice::{About, Kind, Notice, Recipient};
-use super::outbox::{self, Address, Channel, Letter, Outcome, Posted, Waiting};
-use super::{StateStore, acts};
+use super::{Home, open};
 use crate::base::Timestamp;
 use crate::base::ids::{AccountId, ApplicationId, DatasetId, DepartmentId};
 use crate::identity::Role;
+use crate::store::state::notice::{About, Kind, Notice, Recipient};
+use crate::store::state::outbox::{self, Address, Channel, Letter, Outcome, Posted, Waiting};
+use crate::store::state::{StateError, StateStore, acts};
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_334_400_000_000);
 const HOUR: Timestamp = NOW.plus_seconds(-3600);
-
-fn open() -> (StateStore, TempDir) {
-    let dir = tempfile::tempdir().unwrap();
-    (StateStore::open(&dir.path().join("state.db")).unwrap(), dir)
-}
 
 fn department(id: &str) -> DepartmentId {
     DepartmentId::parse(id).unwrap()
@@ -94,7 +89,7 @@ fn a_notice_is_there_exactly_if_its_change_happened() {
     let new = [notice(Recipient::Office(Role::Coordinator), Kind::ExtensionNeeded, 1)];
     let undone = state.write(|connection| {
         outbox::add(connection, &new, NOW)?;
-        Err::<(), _>(super::StateError::new("the change failed"))
+        Err::<(), _>(StateError::new("the change failed"))
     });
     assert!(undone.is_err());
     assert_eq!(state.unaddressed(HOUR, 10).unwrap(), []);
@@ -167,16 +162,15 @@ fn a_postman_who_was_killed_leaves_his_letter_to_the_next_and_can_no_longer_mark
 /// Several processes have databases of their own opened on one file.
 #[test]
 fn a_letter_is_in_the_hands_of_one_postman_at_a_time() {
-    let (state, dir) = open();
+    let (state, home) = open();
     let people: Vec<String> = (0..60).map(|number| format!("civil.p{number}")).collect();
     letters(&state, &people.iter().map(String::as_str).collect::<Vec<_>>(), 1);
     let barrier = Barrier::new(4);
     let claimed: Vec<Vec<i64>> = std::thread::scope(|scope| {
         let postmen: Vec<_> = (0..4)
             .map(|_| {
-                let (barrier, path) = (&barrier, dir.path().join("state.db"));
+                let (barrier, state) = (&barrier, home.open());
                 scope.spawn(move || {
-                    let state = StateStore::open(&path).unwrap();
                     barrier.wait();
                     let mut mine = Vec::new();
                     loop {

@@ -1,0 +1,4 @@
+DROP TABLE sessions;
+DROP TABLE account_keys;
+DROP TABLE account_roles;
+DROP TABLE accounts;

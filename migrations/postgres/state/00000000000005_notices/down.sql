@@ -1,0 +1,3 @@
+DROP TABLE letter_notices;
+DROP TABLE letters;
+DROP TABLE notices;

@@ -1,0 +1,125 @@
+//! Several gateways write one log: each in its turn.
+//!
+//! Invariant: a gateway signs only what follows from the head that it holds, and only a head that
+//! goes on from everything it knew before: a server that was put back, or a standby that took over
+//! without what the log had given out, is not written to. Whether a commit whose end was not heard
+//! of happened is never guessed: it is looked up, or said to be unclear.
+
+use std::time::Instant;
+
+use diesel::prelude::PgConnection;
+use diesel::result::{Error as DbError, QueryResult};
+
+use super::postgres::{self, Head, RESOLVE, STEP};
+use super::writer::{CommitError, State, Writer};
+use crate::audit::proof::{self, HashReader};
+use crate::audit::record::LeafHead;
+use crate::audit::tree::tile_hashes;
+use crate::audit::{Checkpoint, Hash, Tile};
+use crate::store::db::Db;
+
+impl Writer {
+    /// Takes the head, so that nobody else writes until this gateway has committed. Gives the end
+    /// of the log if others have written since `known`.
+    pub(super) fn take_head(
+        &self,
+        conn: &mut PgConnection,
+        known: &State,
+    ) -> Result<Option<State>, CommitError> {
+        let (size, note) = postgres::lock_head(conn)?;
+        let tree = &known.tree;
+        let unchanged = match size {
+            0 => note.is_empty() && tree.size() == 0,
+            _ => {
+                size == tree.size()
+                    && note.starts_with(&Checkpoint::text(&self.shared.origin, size, &tree.root()))
+            }
+        };
+        if unchanged { Ok(None) } else { self.read_end(conn).map(Some) }
+    }
+
+    /// Reads the end of the log, believing only what is signed and goes on from what was known.
+    pub(super) fn read_end(&self, conn: &mut PgConnection) -> Result<State, CommitError> {
+        let head = postgres::head(conn)?;
+        let signed = Checkpoint::open(&head.note, self.key.public()).map_err(|_| CommitError::Signature)?;
+        let tree = head.tree().ok_or(CommitError::End("the tree's edge is not as long as its size"))?;
+        if head.size != signed.size || tree.root() != signed.root {
+            return Err(CommitError::End("the tree's edge is not what was signed"));
+        }
+        let known = self.shared.now();
+        if head.size < known.size {
+            return Err(CommitError::End("it is behind a checkpoint that was given out"));
+        }
+        if known.size > 0 {
+            let known =
+                Checkpoint::open(&known.note, self.key.public()).map_err(|_| CommitError::Signature)?;
+            if root_at(conn, &head, known.size)? != Some(known.root) {
+                return Err(CommitError::End("it does not go on from a checkpoint that was given out"));
+            }
+        }
+        let leaf = super::rows::last_leaf(conn, head.size)?;
+        let time = leaf.and_then(|leaf| LeafHead::parse(&leaf).ok().map(|head| head.time));
+        let time = time.ok_or(CommitError::End("the last record is missing"))?;
+        Ok(State { tree, time, behind: false })
+    }
+
+    /// After a commit of which no end was heard: finds out whether the log has the records up to
+    /// `size` under `root`. Gives a new connection if it has.
+    pub(super) fn resolve(&self, size: u64, root: &Hash, why: DbError) -> Result<PgConnection, CommitError> {
+        tracing::warn!(audit.error = %why, audit.size = size, "the end of a commit is unclear; looking it up");
+        let began = Instant::now();
+        loop {
+            match self.look_up(size, root) {
+                Ok((conn, true)) => return Ok(conn),
+                Ok((_, false)) => return Err(why.into()),
+                Err(error) if began.elapsed() > RESOLVE => {
+                    return Err(CommitError::Unclear(error.to_string()));
+                }
+                Err(error) => tracing::debug!(audit.error = %error, "not yet"),
+            }
+            std::thread::sleep(STEP);
+        }
+    }
+
+    /// Holding the head: whoever commits still, the lost connection included, is waited for. The
+    /// look is committed as a change is, so that on a server with a standby what it saw is there
+    /// too before anybody is told.
+    fn look_up(&self, size: u64, root: &Hash) -> Result<(PgConnection, bool), CommitError> {
+        let Db::Postgres(mut conn) = self.home.open_log()? else {
+            return Err(CommitError::End("it is on no server"));
+        };
+        postgres::lock_head(&mut conn)?;
+        self.read_end(&mut conn)?;
+        let head = postgres::head(&mut conn)?;
+        let found = head.size >= size && root_at(&mut conn, &head, size)? == Some(*root);
+        postgres::commit(&mut conn)?;
+        Ok((conn, found))
+    }
+}
+
+/// The root over the first `size` records of the log that ends at `head`.
+fn root_at(conn: &mut PgConnection, head: &Head, size: u64) -> QueryResult<Option<Hash>> {
+    match proof::root(&mut Edged { conn, head }, size) {
+        Ok(root) => Ok(Some(root)),
+        Err(proof::ProofError::Read(error)) if error != DbError::NotFound => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// The hashes of the stored tree; those of the edge are at hand.
+struct Edged<'a> {
+    conn: &'a mut PgConnection,
+    head: &'a Head,
+}
+
+impl HashReader for Edged<'_> {
+    type Error = DbError;
+
+    fn tile(&mut self, of: Tile) -> QueryResult<Vec<Hash>> {
+        let bytes = match self.head.tile(of.level, of.index) {
+            Some(bytes) => Some(bytes),
+            None => postgres::full_tile(self.conn, of)?,
+        };
+        bytes.and_then(|bytes| tile_hashes(&bytes)).ok_or(DbError::NotFound)
+    }
+}

@@ -1,0 +1,172 @@
+//! Where the state is, how connections to it are made, and what a transaction is there.
+//!
+//! Invariant: a transaction ends with the call that began it; and none holds up the others for
+//! long, even if its process stands still: the server ends it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::r2d2::{HandleError, ManageConnection, R2D2Connection};
+use diesel::{Connection, QueryResult, SqliteConnection};
+
+use super::StateError;
+use crate::store::db::{Db, Server};
+
+/// What keys the locks under which acts are recorded, and attempts to sign in judged: numbers that
+/// nobody else uses.
+#[cfg(feature = "postgres")]
+const ACTS: i64 = 0x736c_7569_6365_0001;
+#[cfg(feature = "postgres")]
+const ATTEMPTS: i64 = 0x736c_7569_6365_0002;
+
+/// FULL: what was revoked stays revoked after a power cut, for the log would bear out the older
+/// state that the database fell back to.
+const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+     PRAGMA foreign_keys = ON;";
+
+/// The same bounds for a server. Whoever stands still in the midst of a transaction is cut off
+/// before the others have waited too long. No statement is: a commit that is cut off while it waits
+/// for the standby is reported as done, and lost when the standby takes over.
+#[cfg(feature = "postgres")]
+const SESSION: &str = "SET search_path = sluice_state; SET statement_timeout = 0; SET lock_timeout = 5000;
+     SET idle_in_transaction_session_timeout = 2000;";
+
+/// Where the state is.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// In a file.
+    File(Arc<Path>),
+    /// On a server.
+    Server(Server),
+}
+
+impl Place {
+    /// A connection for the counts of quotas alone. With a file its commits are not synced: each
+    /// query would wait for the disk once more, and a power cut may lose the newest counts. With a
+    /// server they are: what another gateway has counted must stand when the server falls over.
+    pub(super) fn counting(&self) -> Result<Db, StateError> {
+        let mut db = self.connect()?;
+        if let Db::Sqlite(connection) = &mut db {
+            connection.batch_execute("PRAGMA synchronous = NORMAL")?;
+        }
+        Ok(db)
+    }
+}
+
+impl ManageConnection for Place {
+    type Connection = Db;
+    type Error = StateError;
+
+    fn connect(&self) -> Result<Db, StateError> {
+        match self {
+            Place::File(path) => {
+                let connection = SqliteConnection::establish(&path.display().to_string());
+                let mut connection = connection.map_err(StateError::new)?;
+                connection.batch_execute(PRAGMAS)?;
+                Ok(Db::Sqlite(connection))
+            }
+            #[cfg(feature = "postgres")]
+            Place::Server(server) => server.connect(SESSION).map(Db::Postgres).map_err(StateError::new),
+            #[cfg(not(feature = "postgres"))]
+            Place::Server(_) => Err(StateError::new("this sluice was built without the feature `postgres`")),
+        }
+    }
+
+    fn is_valid(&self, connection: &mut Db) -> Result<(), StateError> {
+        Ok(connection.ping()?)
+    }
+
+    fn has_broken(&self, connection: &mut Db) -> bool {
+        std::thread::panicking() || connection.is_broken()
+    }
+}
+
+/// What the pool would print is told by whoever does not get a connection.
+#[derive(Debug)]
+pub(super) struct Quiet;
+
+impl<E> HandleError<E> for Quiet {
+    fn handle_error(&self, _: E) {}
+}
+
+impl Db {
+    /// Begins a transaction that writes. SQLite lets one in at a time.
+    pub(super) fn begin_alone(&mut self) -> QueryResult<()> {
+        match self {
+            Db::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE"),
+            #[cfg(feature = "postgres")]
+            Db::Postgres(c) => AnsiTransactionManager::begin_transaction(c),
+        }
+    }
+
+    /// Begins to hold what others wait for while something else is done. A file has one gateway,
+    /// and nothing to hold.
+    pub(super) fn begin_holding(&mut self) -> QueryResult<()> {
+        match self {
+            Db::Sqlite(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Db::Postgres(c) => AnsiTransactionManager::begin_transaction(c),
+        }
+    }
+
+    /// Lets go of it, keeping what was done meanwhile or not.
+    #[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
+    pub(super) fn end_holding(&mut self, keep: bool) -> QueryResult<()> {
+        match self {
+            Db::Sqlite(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Db::Postgres(c) if keep => AnsiTransactionManager::commit_transaction(c),
+            #[cfg(feature = "postgres")]
+            Db::Postgres(c) => AnsiTransactionManager::rollback_transaction(c),
+        }
+    }
+
+    /// Waits until this transaction is the only one that changes the state: changes are rare, and
+    /// what follows reads as if it were alone.
+    pub(super) fn wait_for_writers(&mut self) -> QueryResult<()> {
+        match self {
+            Db::Sqlite(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Db::Postgres(c) => c.batch_execute("SELECT value FROM revision FOR UPDATE"),
+        }
+    }
+
+    /// Waits until this transaction is the only one that has acts recorded.
+    pub(super) fn wait_for_recorders(&mut self) -> QueryResult<()> {
+        match self {
+            Db::Sqlite(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Db::Postgres(c) => c.batch_execute(&format!("SELECT pg_advisory_xact_lock({ACTS})")),
+        }
+    }
+
+    /// Waits until this transaction is the only one that judges an attempt to sign in.
+    pub(super) fn wait_for_judges(&mut self) -> QueryResult<()> {
+        match self {
+            Db::Sqlite(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Db::Postgres(c) => c.batch_execute(&format!("SELECT pg_advisory_xact_lock({ATTEMPTS})")),
+        }
+    }
+}
+
+/// Runs `work` between `begin` and a commit, or undoes it.
+pub(super) fn transaction<T>(
+    db: &mut Db,
+    begin: impl FnOnce(&mut Db) -> QueryResult<()>,
+    work: impl FnOnce(&mut Db) -> Result<T, StateError>,
+) -> Result<T, StateError> {
+    begin(db)?;
+    match work(db) {
+        Ok(done) => {
+            <Db as Connection>::TransactionManager::commit_transaction(db)?;
+            Ok(done)
+        }
+        Err(why) => {
+            // A connection on which that fails is not used again.
+            <Db as Connection>::TransactionManager::rollback_transaction(db).ok();
+            Err(why)
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! On a server, with the rights of the gateway's role and no others.
+#![cfg(feature = "postgres")]
+#![allow(clippy::duplicate_mod, reason = "the same tests run on both engines")]
+
+use super::{Home, at};
+use crate::store::db::Server;
+use crate::store::state::{StateStore, upkeep};
+use crate::store::testing::Postgres;
+
+#[path = "outbox.rs"]
+mod outbox;
+#[path = "replicas.rs"]
+mod replicas;
+#[path = "state.rs"]
+mod state;
+
+/// The roles and schemas that an administrator makes.
+const ROLES: &str = include_str!("../../../../deploy/postgres/roles.sql");
+/// The database.
+const NAME: &str = "sluice";
+
+/// A server with one database, and no tables in it yet.
+struct Database(Postgres);
+
+impl Database {
+    fn new() -> Self {
+        let server = Postgres::start();
+        server.execute("postgres", "CREATE DATABASE sluice");
+        server.execute(NAME, ROLES);
+        Self(server)
+    }
+
+    fn as_role(&self, role: &str) -> Server {
+        let section = format!("url = '{}'\nconnections = 4", self.0.configured(role, NAME));
+        Server::new(&toml::from_str(&section).unwrap()).unwrap()
+    }
+
+    /// Does what only an administrator may.
+    fn execute(&self, sql: &str) {
+        self.0.execute(NAME, sql);
+    }
+}
+
+impl Home for Database {
+    fn open(&self) -> StateStore {
+        StateStore::on(&self.as_role("sluice_gateway")).unwrap()
+    }
+}
+
+fn open() -> (StateStore, Database) {
+    let database = Database::new();
+    upkeep::migrate_on(&database.as_role("sluice_owner")).unwrap();
+    at(database)
+}

@@ -1,0 +1,191 @@
+//! What several gateways on one server are to each other, and what their role may not do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use diesel::connection::SimpleConnection;
+use time::macros::date;
+
+use super::{Database, Home, open};
+use crate::base::ids::{Fingerprint, RuleId, SystemId};
+use crate::base::{Sources, Timestamp};
+use crate::store::state::{Charge, Charged, Quotas, StateStore, Use, UsePeople, upkeep};
+use crate::store::upkeep::Schema;
+
+const NOW: Timestamp = Timestamp::from_micros(1_795_334_400_000_000);
+/// Longer than anything here takes, and shorter than a test may.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn changed(state: &StateStore, text: &str) {
+    let sources = Sources(BTreeMap::from([("schemas/a.json".to_owned(), text.to_owned())]));
+    assert!(state.apply(&sources, NOW).unwrap().changed);
+}
+
+fn charge(grants: &[&str], people: &[u8]) -> Charge {
+    let day = date!(2026 - 11 - 22);
+    let of = |grant: &&str| Use {
+        grant: RuleId::parse(grant).unwrap(),
+        per_day: 1000,
+        people: Some(UsePeople { limit: 60, day, tokens: people.iter().map(|n| [*n; 16]).collect() }),
+    };
+    Charge { uses: grants.iter().map(of).collect(), day, subjects: people.len() as u32 }
+}
+
+#[tokio::test]
+async fn no_quota_is_passed_however_many_gateways_charge_and_whatever_the_order_of_the_grants() {
+    let (one, home) = open();
+    let gateways = [one, home.open(), home.open()].map(|state| Arc::new(Quotas::start(&state).unwrap()));
+    let tasks: Vec<_> = (0..240u32)
+        .map(|n| {
+            let quotas = Arc::clone(&gateways[n as usize % 3]);
+            let grants = if n % 2 == 0 { ["grant:A", "grant:B"] } else { ["grant:B", "grant:A"] };
+            tokio::spawn(async move { quotas.charge(charge(&grants, &[(n % 120) as u8])).await.unwrap() })
+        })
+        .collect();
+    let mut met = std::collections::BTreeSet::new();
+    for (n, task) in (0u32..).zip(tasks) {
+        if task.await.unwrap() == Charged::Yes {
+            met.insert(n % 120);
+        }
+    }
+    assert_eq!(met.len(), 60, "different people, over all gateways");
+}
+
+#[tokio::test]
+async fn the_counting_goes_on_when_the_server_was_away() {
+    let (state, home) = open();
+    let quotas = Quotas::start(&state).unwrap();
+    assert_eq!(quotas.charge(charge(&["grant:A"], &[1])).await.unwrap(), Charged::Yes);
+    cut_off(&home);
+    assert!(quotas.charge(charge(&["grant:A"], &[2])).await.is_err(), "that connection is lost");
+    assert_eq!(quotas.charge(charge(&["grant:A"], &[2])).await.unwrap(), Charged::Yes);
+    assert!(state.revision().is_ok(), "and others were replaced");
+}
+
+/// Ends every connection of the gateway's role, as a server that restarts does.
+fn cut_off(home: &Database) {
+    let end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+        WHERE usename = 'sluice_gateway' AND datname = current_database()";
+    home.execute(end);
+}
+
+#[tokio::test]
+async fn a_change_is_heard_of_before_anybody_asks() {
+    let (state, home) = open();
+    let watch = home.open().watch().unwrap();
+    // The first is the beginning of listening itself.
+    watch.changed().await;
+    let mut heard = Vec::new();
+    for n in 0..5 {
+        // Nothing is outstanding.
+        watch.changed().await;
+        changed(&state, &n.to_string());
+        let began = Instant::now();
+        watch.changed().await;
+        heard.push(began.elapsed());
+    }
+    heard.sort();
+    assert!(heard[2] < Duration::from_millis(150), "most are heard of, not found out: {heard:?}");
+}
+
+#[test]
+fn writers_of_two_gateways_queue_up() {
+    let (one, home) = open();
+    let two = home.open();
+    std::thread::scope(|scope| {
+        for (state, system) in [(&one, "a"), (&two, "b")] {
+            scope.spawn(move || {
+                let system = SystemId::parse(system).unwrap();
+                for n in 0..40 {
+                    let key = Fingerprint::of_spki(format!("{system}{n}").as_bytes());
+                    state.register_key(key, &system, NOW).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!((one.keys().unwrap().len(), one.revision().unwrap()), (80, 80));
+    let acts = one.pending_acts(100).unwrap();
+    assert_eq!(acts.len(), 80);
+}
+
+#[test]
+fn who_stands_still_with_an_act_in_hand_loses_it_to_the_next() {
+    let (one, home) = open();
+    let two = home.open();
+    let (key, system) = (Fingerprint::of_spki(b"key"), SystemId::parse("a").unwrap());
+    one.register_key(key, &system, NOW).unwrap();
+    let held = one.take_act().unwrap().unwrap();
+    // It waits until the server has had enough of the first, and is then the only one.
+    let began = Instant::now();
+    let taken = two.take_act().unwrap().unwrap();
+    assert!(began.elapsed() < PATIENCE);
+    assert_eq!(taken.act(), held.act());
+    taken.recorded(7).unwrap();
+    assert!(held.recorded(9).is_err(), "what it says now is not believed");
+    assert!(two.take_act().unwrap().is_none());
+    assert_eq!(one.pending_acts(1).unwrap(), []);
+}
+
+#[test]
+fn the_gateways_role_changes_nothing_that_happened_and_no_schema() {
+    let (state, home) = open();
+    changed(&state, "one");
+    let mut connection = home.as_role("sluice_gateway").connect("SET search_path = sluice_state").unwrap();
+    for forbidden in [
+        "UPDATE acts SET detail = ''",
+        "DELETE FROM acts",
+        "UPDATE versions SET sources = ''",
+        "DELETE FROM versions",
+        "UPDATE application_events SET event = ''",
+        "DELETE FROM application_events",
+        "DELETE FROM accounts",
+        "UPDATE system_keys SET system = ''",
+        "DELETE FROM grants",
+        "DELETE FROM emergencies",
+        "DELETE FROM quota",
+        "TRUNCATE acts",
+        "INSERT INTO __diesel_schema_migrations (version) VALUES ('9')",
+        "CREATE TABLE t (x int)",
+        "CREATE TABLE public.t (x int)",
+        "CREATE SCHEMA s",
+        "ALTER TABLE acts ADD COLUMN x int",
+        "SET ROLE sluice_owner",
+    ] {
+        let done = connection.batch_execute(forbidden);
+        assert!(
+            done.is_err_and(|e| e.to_string().contains("denied") || e.to_string().contains("owner")),
+            "{forbidden}"
+        );
+    }
+}
+
+#[test]
+fn a_schema_that_is_not_this_programs_is_refused_with_what_to_do() {
+    let database = Database::new();
+    let (gateway, owner) = (database.as_role("sluice_gateway"), database.as_role("sluice_owner"));
+    let refused = |database: &Database| {
+        StateStore::on(&database.as_role("sluice_gateway")).map(|_| ()).unwrap_err().to_string()
+    };
+    assert_eq!(upkeep::schema_on(&owner).unwrap(), Schema::None);
+    assert!(refused(&database).contains("sluice migrate"));
+    assert!(upkeep::migrate_on(&gateway).is_err(), "the gateway's role cannot");
+    upkeep::migrate_on(&owner).unwrap();
+    upkeep::migrate_on(&owner).unwrap();
+    assert!(matches!(upkeep::schema_on(&gateway).unwrap(), Schema::Current(_)));
+    database.open();
+    database.execute("DELETE FROM sluice_state.__diesel_schema_migrations WHERE version = '00000000000011'");
+    assert!(refused(&database).contains("sluice migrate"));
+    database
+        .execute("INSERT INTO sluice_state.__diesel_schema_migrations (version) VALUES ('99999999999999')");
+    assert!(refused(&database).contains("newer program"));
+    assert!(upkeep::migrate_on(&owner).unwrap_err().to_string().contains("newer program"));
+}
+
+#[test]
+fn a_server_without_the_roles_says_what_to_run() {
+    let database = Database::new();
+    database.execute("DROP SCHEMA sluice_state");
+    let why = upkeep::migrate_on(&database.as_role("sluice_owner")).unwrap_err().to_string();
+    assert!(why.contains("roles.sql"), "{why}");
+}
