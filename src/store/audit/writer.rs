@@ -76,6 +76,7 @@ pub enum CommitError {
     Signature,
     #[error("another gateway wrote first")]
     Moved,
+    #[cfg(feature = "postgres")]
     #[error("whether the commit happened could not be found out: {0}")]
     Unclear(String),
 }
@@ -239,6 +240,7 @@ impl Writer {
         Ok((batch.before..).zip(hashes).map(receipt).collect())
     }
 
+    #[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
     fn write(&self, db: &mut Db, batch: &Batch, next: &State) -> Result<(), CommitError> {
         match db {
             Db::Sqlite(conn) => Ok(rows::write(conn, batch)?),
