@@ -12,6 +12,7 @@ mod attempts;
 pub mod call;
 mod charge;
 mod confirm;
+pub mod console;
 pub mod datasets;
 mod deeds;
 pub mod delegations;

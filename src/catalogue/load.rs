@@ -189,6 +189,7 @@ impl Reader<'_> {
             name: id,
             title: Text { zh: zh?, en: en? },
             kind: kind_of(&property),
+            choices: property.get("enum").and_then(Json::as_array).cloned().unwrap_or_default(),
             identifier,
             sharing: sharing?,
             line: self.lines.line(&at),

@@ -92,6 +92,8 @@ pub struct Field {
     pub title: Text,
     /// Its JSON type as the schema has it, for the catalogue's readers.
     pub kind: String,
+    /// The values it may have, where the schema lists them (`enum`).
+    pub choices: Vec<serde_json::Value>,
     /// The identifier standard its values follow, where they do (`x-identifier`).
     pub identifier: Option<IdentifierKind>,
     /// How it may be shared.

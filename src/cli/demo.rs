@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::leash;
-use crate::base::SystemClock;
+use crate::base::{Clock, SystemClock};
 use crate::config::read_private;
 use crate::demo::{self, Recipe, World};
 use crate::web::legacy as service;
@@ -23,9 +23,21 @@ pub(super) struct Args {
     /// How many people
     #[arg(long, default_value_t = 12_000, value_parser = clap::value_parser!(u32).range(100..=200_000))]
     people: u32,
+    /// Serve nothing: tell how this official of any demo signs in to the console at this moment
+    #[arg(long, value_name = "ACCOUNT")]
+    code: Option<String>,
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
+    if let Some(account) = &args.code {
+        return match demo::way_in(account, SystemClock.now()) {
+            Some((password, code)) => {
+                println!("account {account}, password \"{password}\", code {code}");
+                ExitCode::SUCCESS
+            }
+            None => super::fail(format!("the demo has no official `{account}`; demo.json lists them")),
+        };
+    }
     let recipe = Recipe { seed: args.seed, people: args.people as usize };
     let world = match World::open(&args.dir, &recipe, &SystemClock) {
         Ok(world) => world,

@@ -19,6 +19,7 @@ use std::path::Path;
 pub use children::Children;
 pub use examples::Example;
 pub use files::Ports;
+pub use officials::way_in;
 pub use world::{Recipe, World};
 
 /// Starts the processes of `world`: each department's adapter, the old service, the gateway.

@@ -25,20 +25,45 @@ pub struct Body {
     within: Duration,
 }
 
+/// The same for what an HTML form sends.
+pub struct FormBody(Body);
+
 impl FromRequest for Body {
     type Error = Error;
     type Future = Ready<Result<Self>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        ready(Worker::of(req).map(|worker| Self {
-            payload: payload.take(),
-            announced: announced(req.headers()),
-            within: worker.body_time,
-        }))
+        ready(Self::of(req, payload, is_json))
+    }
+}
+
+impl FormBody {
+    /// The body of a request that is to be a form.
+    ///
+    /// # Errors
+    /// `internal` when the request did not come through the entrance.
+    pub fn of(req: &HttpRequest, payload: &mut Payload) -> Result<Self> {
+        Body::of(req, payload, is_form).map(Self)
+    }
+
+    /// Reads the whole body.
+    ///
+    /// # Errors
+    /// As for [`Body::read`].
+    pub async fn read(self) -> Result<Bytes> {
+        self.0.read().await
     }
 }
 
 impl Body {
+    fn of(req: &HttpRequest, payload: &mut Payload, is_right: fn(&str) -> bool) -> Result<Self> {
+        Worker::of(req).map(|worker| Self {
+            payload: payload.take(),
+            announced: announced(req.headers(), is_right),
+            within: worker.body_time,
+        })
+    }
+
     /// Reads the whole body.
     ///
     /// # Errors
@@ -63,11 +88,11 @@ async fn collect(mut payload: Payload, announced: usize) -> Result<Bytes> {
     Ok(body.freeze())
 }
 
-/// The size that the headers announce, 0 where they do not, if they announce JSON as it is.
-fn announced(headers: &HeaderMap) -> Result<usize> {
+/// The size that the headers announce, 0 where they do not, if they announce the right type as it is.
+fn announced(headers: &HeaderMap, is_right: fn(&str) -> bool) -> Result<usize> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let plain = text(header::CONTENT_ENCODING).is_none_or(|coding| coding.eq_ignore_ascii_case("identity"));
-    if !plain || !text(header::CONTENT_TYPE).is_some_and(is_json) {
+    if !plain || !text(header::CONTENT_TYPE).is_some_and(is_right) {
         return Err(Code::UnsupportedMediaType.into());
     }
     let size = text(header::CONTENT_LENGTH).map_or(Some(0), |length| length.parse().ok());
@@ -78,11 +103,20 @@ fn announced(headers: &HeaderMap) -> Result<usize> {
     }
 }
 
+/// What a form sends where it is not told otherwise (HTML, section 4.10.21.8).
+fn is_form(media_type: &str) -> bool {
+    is_in_utf8("application/x-www-form-urlencoded", media_type)
+}
+
 /// `application/json`, with UTF-8 as the only charset that may be named (RFC 8259 section 11).
 fn is_json(media_type: &str) -> bool {
+    is_in_utf8("application/json", media_type)
+}
+
+fn is_in_utf8(wanted: &str, media_type: &str) -> bool {
     let (essence, parameters) = media_type.split_once(';').unwrap_or((media_type, ""));
     let parameters = parameters.trim().to_ascii_lowercase();
-    essence.trim().eq_ignore_ascii_case("application/json")
+    essence.trim().eq_ignore_ascii_case(wanted)
         && matches!(parameters.as_str(), "" | "charset=utf-8" | "charset=\"utf-8\"")
 }
 
@@ -94,7 +128,7 @@ mod tests {
 
     fn announced_by(headers: &[(&str, &str)]) -> std::result::Result<usize, Code> {
         let request = headers.iter().fold(TestRequest::post(), |r, header| r.append_header(*header));
-        announced(request.to_http_request().headers()).map_err(|e| e.code)
+        announced(request.to_http_request().headers(), is_json).map_err(|e| e.code)
     }
 
     #[test]

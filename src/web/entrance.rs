@@ -20,6 +20,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use futures_util::FutureExt;
 
 use super::connections::Line;
+use super::console;
 use super::problem;
 use super::routes::Template;
 use super::server::Worker;
@@ -88,27 +89,29 @@ pub async fn pass(
     match served {
         Ok(Ok(served)) => {
             let template = Template::of(served.request());
-            let (code, mut answered) = tell(served, &arrival, template);
+            let page = console::is_console(template.path) || console::is_console(served.request().path());
+            let (code, mut answered) = tell(served, &arrival, template, page);
             let status = answered.status();
-            seal(answered.headers_mut(), &arrival);
+            seal(answered.headers_mut(), &arrival, page);
             report(&worker.metrics, &arrival, template.path, status, code);
             Ok(answered)
         }
         // The request went down with the fault: without it there is only this way to answer.
         Ok(Err(_)) | Err(_) => {
             let mut answer = problem::render(&Code::Internal.into(), &arrival.request_id, arrival.lang);
-            seal(answer.headers_mut(), &arrival);
+            seal(answer.headers_mut(), &arrival, false);
             report(&worker.metrics, &arrival, Template::UNKNOWN.path, answer.status(), Code::Internal);
             Err(InternalError::from_response("fault", answer).into())
         }
     }
 }
 
-/// Renders the error that a handler ended in, if it did.
+/// Renders the error that a handler ended in, if it did: to a page of the console as a page.
 fn tell<B: MessageBody + 'static>(
     served: ServiceResponse<B>,
     arrival: &Arrival,
     template: Template,
+    page: bool,
 ) -> (Code, ServiceResponse<BoxBody>) {
     let Some(error) = served.response().error() else {
         return (Code::Ok, served.map_into_boxed_body());
@@ -131,6 +134,9 @@ fn tell<B: MessageBody + 'static>(
     }
     let code = error.code;
     let mut answer: HttpResponse = problem::render(error, &arrival.request_id, arrival.lang);
+    if page {
+        answer = console::render_problem(error, served.request(), answer);
+    }
     // Names of methods: always a valid header value.
     if code == Code::MethodNotAllowed
         && let Ok(allow) = HeaderValue::from_str(&template.allow())
@@ -151,16 +157,22 @@ fn code_of(status: StatusCode) -> Code {
     }
 }
 
-/// The headers that every answer has.
-fn seal(headers: &mut HeaderMap, arrival: &Arrival) {
-    const FIXED: [(HeaderName, &str); 4] = [
+/// The headers that every answer has. A page may load its own style and script; the files of those say
+/// themselves how long they may be kept.
+fn seal(headers: &mut HeaderMap, arrival: &Arrival, page: bool) {
+    const FIXED: [(HeaderName, &str); 3] = [
         (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        // `no-referrer` would take the origin out of forms, by which they are told from other sites'.
+        (header::REFERRER_POLICY, "same-origin"),
     ];
     for (name, value) in FIXED {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    let policy = if page { console::POLICY } else { "default-src 'none'; frame-ancestors 'none'" };
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    if !(page && headers.contains_key(header::CACHE_CONTROL)) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     // Hex digits and dashes: always a valid header value.
     if let Ok(id) = HeaderValue::from_str(&arrival.request_id.to_string()) {

@@ -7,6 +7,7 @@
 pub mod api;
 pub mod body;
 mod connections;
+pub mod console;
 pub mod cookie;
 mod cross_site;
 pub mod entrance;

@@ -121,7 +121,7 @@ fn wait(error: &Error) -> Option<u32> {
 }
 
 /// Was the body possibly left unread?
-fn body_unread(code: Code) -> bool {
+pub(super) fn body_unread(code: Code) -> bool {
     matches!(
         code,
         Code::TooLarge | Code::RequestTimeout | Code::UnsupportedMediaType | Code::MalformedRequest

@@ -1,4 +1,5 @@
-//! The table of routes: what is served, and nothing else is. The rows of one path stand together.
+//! The table of routes: what is served, and nothing else is but the pages of the console, which have a
+//! table of their own. The rows of one path stand together.
 //!
 //! Invariant: each row is documented in the OpenAPI document and each documented operation has a
 //! row (a test compares them), so the document is exactly what is served.
@@ -10,6 +11,7 @@ use super::api::{
     applications, audit, datasets, delegations, emergency, explain, grants, openapi, people, query, session,
     subjects,
 };
+use super::console::pages;
 use crate::base::{Code, Error, Result};
 
 /// One row: a method on a path, who answers it, and how it can end other than well.
@@ -229,8 +231,9 @@ impl Template {
 
     /// The methods that the path has, as `Allow` names them.
     pub fn allow(self) -> String {
-        let methods: Vec<&str> =
-            ROWS.iter().filter(|row| row.path == self.path).map(|row| row.verb.as_str()).collect();
+        let pages = pages::all().filter(|page| page.path == self.path).map(|page| page.verb.as_str());
+        let rows = ROWS.iter().filter(|row| row.path == self.path).map(|row| row.verb.as_str());
+        let methods: Vec<&str> = rows.chain(pages).collect();
         methods.join(", ")
     }
 }
@@ -273,11 +276,12 @@ fn resource(rows: &[Row]) -> Option<Resource> {
     Some(resource.default_service(web::to(method_not_allowed)))
 }
 
-/// Serves every row; anything else is a problem.
+/// Serves every row, and every page of the console; anything else is a problem.
 pub fn configure(app: &mut web::ServiceConfig) {
     for resource in ROWS.chunk_by(|a, b| a.path == b.path).filter_map(resource) {
         app.service(resource);
     }
+    pages::configure(app);
     app.default_service(web::to(not_found));
 }
 
@@ -285,7 +289,7 @@ pub(super) async fn not_found() -> Result<HttpResponse> {
     Err(Error::new(Code::NotFound))
 }
 
-async fn method_not_allowed() -> Result<HttpResponse> {
+pub(super) async fn method_not_allowed() -> Result<HttpResponse> {
     Err(Error::new(Code::MethodNotAllowed))
 }
 

@@ -18,6 +18,8 @@ mod bad_input;
 mod bulkhead;
 mod canary;
 mod clock;
+mod console;
+mod console_stories;
 mod demo;
 mod deploy;
 mod disk;

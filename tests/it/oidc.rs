@@ -63,7 +63,7 @@ async fn a_person_signs_in_at_the_provider_and_a_code_is_good_once() {
     }
     assert_eq!(browser.cookie(JOURNEY), None, "the journey is over");
     // The answer has the browser go on by itself: from a page of the gateway, so the cookie goes along.
-    assert_eq!(answer.header("refresh"), Some("0; url=/v1/session"));
+    assert_eq!(answer.header("refresh"), Some("0; url=/console"));
     assert_eq!(browser.open("/v1/session").await.json()["account"], "civil.wang");
     assert_eq!(browser.open("/v1/sessions").await.status, 200);
     let elsewhere = Url::parse(&format!("{GATEWAY}/v1/session")).unwrap();

@@ -281,7 +281,7 @@ impl Doing {
 
 /// The catalogue, without the dataset when the caller may not know that there is one: then it reads
 /// as what is not there.
-fn visible(world: &World, caller: &Caller, dataset: &DatasetId) -> Arc<Catalogue> {
+pub(super) fn visible(world: &World, caller: &Caller, dataset: &DatasetId) -> Arc<Catalogue> {
     let found = world.catalogue.datasets.get(dataset);
     if found.is_none_or(|found| world.may_be_known_to(caller, found)) {
         return Arc::clone(&world.catalogue);

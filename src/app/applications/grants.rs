@@ -7,19 +7,20 @@ use serde::Deserialize;
 
 use super::can::can;
 use super::describe::json;
-use super::facts::is_of_files;
+use super::facts::{DAY, is_of_files};
 use super::found::{Found, imported, may_see, seen};
 use super::reading::{MAX_PAGE, PAGE, refuse, whose};
-use super::view::{GrantLine, GrantPage, GrantView};
+use super::view::{GrantLine, GrantPage, GrantView, UseView};
 use super::{Asked, Given, application_id, blocking, state};
 use crate::app::call::{Call, PersonCaller};
 use crate::app::gateway::Gateway;
 use crate::app::world::World;
 use crate::approval::Application;
 use crate::base::ids::ApplicationId;
-use crate::base::{Code, Error, Result};
+use crate::base::{Code, Error, Result, Timestamp};
 use crate::identity::Account;
 use crate::policy::Grant;
+use crate::store::state::StateStore;
 use crate::store::state::applications::List;
 
 /// Commands that a grant takes.
@@ -141,6 +142,7 @@ pub async fn get(gateway: &Arc<Gateway>, call: &Call<PersonCaller>, id: &str) ->
             revision: terms.revision().as_str().to_owned(),
             since: since.to_string(),
             until: terms.until.to_string(),
+            used: used(&held.state, &application, now)?,
             can: can(&held, &world, &account, &application, now)?
                 .into_iter()
                 .filter(|can| COMMANDS.contains(&can.command.as_str()))
@@ -151,6 +153,20 @@ pub async fn get(gateway: &Arc<Gateway>, call: &Call<PersonCaller>, id: &str) ->
         Ok(view) => Ok(view),
         Err(error) => refuse(gateway, call, error).await,
     }
+}
+
+/// How much of a grant was used, by the counts of its quota.
+fn used(store: &StateStore, application: &Application, now: Timestamp) -> Result<UseView> {
+    let id = application.grant_id().as_ref().and_then(Grant::rule);
+    let (Some(id), today) = (id, now.day()) else { return Ok(UseView::default()) };
+    let days = store.used(&id, now.plus_seconds(-29 * DAY).day()).map_err(state)?;
+    let number = |count: i64| u64::try_from(count).unwrap_or(0);
+    let now = days.iter().find(|day| day.day == today.to_string());
+    Ok(UseView {
+        today: now.map_or(0, |day| number(day.used)),
+        distinct_today: now.map_or(0, |day| number(day.people)),
+        days_30: days.iter().map(|day| number(day.used)).sum(),
+    })
 }
 
 /// Gives the command of that name to a grant: it is one of its application's.

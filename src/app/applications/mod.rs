@@ -9,6 +9,7 @@ mod can;
 mod commands;
 mod describe;
 mod facts;
+mod foresee;
 mod found;
 mod grants;
 mod reading;
@@ -20,6 +21,7 @@ pub mod view;
 
 pub use commands::{Asked, Given, command, draft};
 pub(super) use commands::{answer_key, answered, current};
+pub use foresee::foresee;
 pub use grants::{Page as GrantsPage, command as command_grant, get as get_grant, list as list_grants};
 pub use reading::{Search, WaitingFor, events, get, list};
 

@@ -273,6 +273,34 @@ pub struct GrantView {
     pub since: String,
     /// Its last day, in Asia/Shanghai.
     pub until: String,
+    /// How much of it was used.
+    pub used: UseView,
     /// What the reader may do now.
     pub can: Vec<CanView>,
+}
+
+/// How much of a grant was used.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct UseView {
+    /// Subjects asked about today, repeated ones counted each time.
+    pub today: u64,
+    /// Different subjects asked about today.
+    pub distinct_today: u64,
+    /// Subjects asked about on the last 30 days, today included.
+    pub days_30: u64,
+}
+
+/// What an application would come to: who would decide about it, by when.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ForesightView {
+    /// The stages of review: in each every role votes.
+    pub stages: Vec<Vec<String>>,
+    /// Working days within which the provider must answer.
+    pub answer_days: u16,
+    /// The last day for the answer, if the own sharing lead consents today.
+    pub due: String,
+    /// Does that day depend on a year whose calendar is not published yet?
+    pub provisional: bool,
+    /// Sets of fields that it makes, alone or with what is in force, and that must be justified.
+    pub toxic: Vec<ToxicView>,
 }

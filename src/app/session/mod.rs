@@ -52,6 +52,11 @@ impl Entry {
         Some(Self { attempts: Attempts::new(key.attempts()), hashing, key, lasting, abroad: None })
     }
 
+    /// Is there an identity provider to sign in at?
+    pub fn has_provider(&self) -> bool {
+        self.abroad.is_some()
+    }
+
     /// With an identity provider.
     pub fn with_provider(self, abroad: Option<Abroad>) -> Self {
         Self { abroad, ..self }

@@ -38,7 +38,7 @@ pub use acts::{Act, Taken, machine_user};
 pub use attempts::{Mark, Tries};
 pub use credentials::{Credentials, Rotation};
 pub use keys::{RegisteredKey, Registration};
-pub use quota::{Charge, Charged, Counted, Quotas, Use, UsePeople};
+pub use quota::{Charge, Charged, Counted, DayUse, Quotas, Use, UsePeople};
 pub use sessions::{Lasting, Means, NewSession, Session};
 pub use versions::{Applied, Version};
 pub use watch::Watch;

@@ -35,7 +35,7 @@ fn json_bytes(body: Vec<u8>) -> HttpResponse {
 
 /// The parameters of a request, or the first that has a fault. A name that is none of `known` is the
 /// caller's own text: it is not repeated.
-fn parameters<T: DeserializeOwned>(query: &str, known: &[&'static str]) -> Result<T> {
+pub(super) fn parameters<T: DeserializeOwned>(query: &str, known: &[&'static str]) -> Result<T> {
     let read = web::Query::<T>::from_query;
     read(query).map(web::Query::into_inner).map_err(|_| {
         let faulty = query.split('&').find(|part| read(part).is_err());
@@ -53,7 +53,7 @@ fn parameters<T: DeserializeOwned>(query: &str, known: &[&'static str]) -> Resul
 /// whose connection closes, and a query dropped half-way would leave no record of what it did.
 ///
 /// A story is some kilobytes long: boxed, it is not moved at each step of a task's life.
-fn to_its_end<T: 'static>(
+pub(super) fn to_its_end<T: 'static>(
     story: impl Future<Output = Result<T>> + 'static,
 ) -> impl Future<Output = Result<T>> {
     let told = actix_web::rt::spawn(Box::pin(story));

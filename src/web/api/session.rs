@@ -1,6 +1,6 @@
 //! `/v1/session` and `/v1/sessions`: signing in and out, and what is signed in with.
 
-use actix_web::http::header::{HeaderValue, LOCATION, REFRESH};
+use actix_web::http::header::{ACCEPT, HeaderValue, LOCATION, REFRESH};
 use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa::ToSchema;
 
@@ -79,6 +79,8 @@ pub async fn depart(Visitor { visit }: Visitor, worker: Worker) -> Result<HttpRe
     responses((status = 200, description = "Signed in", body = SessionView)),
 )]
 pub async fn arrive(Visitor { visit }: Visitor, worker: Worker, req: HttpRequest) -> Result<HttpResponse> {
+    let browser = req.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let browser = browser.is_some_and(|accept| accept.contains("text/html"));
     let kept = cookie::value(&req, cookie::JOURNEY);
     let back = web::Query::from_query(req.query_string()).ok().map(web::Query::into_inner);
     let story = async move { oidc::arrive(&worker.gateway, &visit, kept, back).await };
@@ -88,7 +90,8 @@ pub async fn arrive(Visitor { visit }: Visitor, worker: Worker, req: HttpRequest
     set(&mut answer, &cookie::no_journey())?;
     // A redirect would still be the other site's, and the browser would keep the cookie to itself
     // (`SameSite=Strict`). A page of ours that goes on is ours; and the code leaves the address.
-    answer.headers_mut().insert(REFRESH, HeaderValue::from_static("0; url=/v1/session"));
+    let next = if browser { "0; url=/console" } else { "0; url=/v1/session" };
+    answer.headers_mut().insert(REFRESH, HeaderValue::from_static(next));
     Ok(answer)
 }
 

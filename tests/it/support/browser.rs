@@ -33,7 +33,8 @@ impl Browser {
         let address = ([127, 0, 0, 1], provider).into();
         let provider_client = Client::new(address, gw.authority.certificate(), None);
         let host = format!("localhost:{provider}");
-        Self { gateway: gw.nobody(), provider: provider_client.with_header("host", &host), jar: Vec::new() }
+        let gateway = gw.nobody().with_header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+        Self { gateway, provider: provider_client.with_header("host", &host), jar: Vec::new() }
     }
 
     /// One request, in a window that shows a page of `from`.

@@ -10,6 +10,7 @@
 mod postgres;
 mod sheet;
 mod sqlite;
+mod used;
 
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use std::time::Duration;
 use time::Date;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
+
+pub use used::DayUse;
 
 use super::place::Place;
 use super::{Db, StateError, StateStore};

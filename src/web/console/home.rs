@@ -1,0 +1,47 @@
+//! The first page: what waits for whoever signed in, and where to go.
+
+use actix_web::{HttpResponse, web};
+use askama::Template;
+
+use super::frame::Frame;
+use super::inbox::Line;
+use super::nav;
+use super::pages::{Page, Who, get};
+use super::places::Places;
+use super::viewer::Viewer;
+use crate::app::applications::{self, Search, WaitingFor};
+use crate::base::Result;
+use crate::web::api::to_its_end;
+use crate::web::server::Worker;
+
+/// The most applications that are shown here.
+const MOST: usize = 5;
+
+/// The rows of the table.
+pub static PAGES: &[Page] = &[get(super::ROOT, Who::Person, || web::to(show))];
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct Home<'a> {
+    frame: &'a Frame,
+    places: Places,
+    /// What waits, where anything can wait for such an account.
+    waiting: Option<Vec<Line>>,
+}
+
+async fn show(viewer: Viewer, worker: Worker) -> Result<HttpResponse> {
+    let frame = &*viewer.frame;
+    let waiting = match nav::decides(&viewer.call.caller.account) {
+        true => Some(waiting(&viewer, &worker).await?),
+        false => None,
+    };
+    frame.page(&Home { frame, places: Places::of(&worker.gateway, frame.m.lang()), waiting })
+}
+
+async fn waiting(viewer: &Viewer, worker: &Worker) -> Result<Vec<Line>> {
+    let (call, held) = (viewer.call.clone(), worker.clone());
+    let search = Search { waiting: Some(WaitingFor::Me), limit: Some(MOST), ..Search::default() };
+    let found = to_its_end(async move { applications::list(&held.gateway, &call, Ok(search)).await }).await?;
+    let (world, today) = (worker.gateway.world(), worker.gateway.now().day());
+    Ok(found.applications.into_iter().map(|line| Line::of(line, &world.workflow, today)).collect())
+}
