@@ -10,6 +10,7 @@
 mod postgres;
 mod sheet;
 mod sqlite;
+mod used;
 
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, RunQueryDsl};
 use time::Date;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
+
+pub use used::DayUse;
 
 use super::place::Place;
 use super::schema::quota::dsl;
