@@ -15,7 +15,6 @@ mod used;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, RunQueryDsl};
 use time::Date;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -23,7 +22,6 @@ use tokio::time::timeout;
 pub use used::DayUse;
 
 use super::place::Place;
-use super::schema::quota::dsl;
 use super::{Db, StateError, StateStore};
 use crate::base::ids::RuleId;
 
@@ -43,30 +41,6 @@ pub struct Charge {
     pub day: Date,
     /// The subjects that it asks about.
     pub subjects: u32,
-}
-
-/// What was used of a grant on one day.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DayUse {
-    /// The day, in Asia/Shanghai.
-    pub day: String,
-    /// Subjects asked about, repeated ones counted each time.
-    pub used: i64,
-    /// Different subjects.
-    pub people: i64,
-}
-
-impl StateStore {
-    /// What was used of a grant on each day from `since` on, by what its use is counted under.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn used(&self, grant: &RuleId, since: Date) -> Result<Vec<DayUse>, StateError> {
-        let days = dsl::quota.filter(dsl::grant_id.eq(grant.as_str()).and(dsl::day.ge(since.to_string())));
-        let rows = days.order(dsl::day).select((dsl::day, dsl::used, dsl::people));
-        let rows = rows.load::<(String, i64, i64)>(&mut *self.connection()?)?;
-        Ok(rows.into_iter().map(|(day, used, people)| DayUse { day, used, people }).collect())
-    }
 }
 
 /// The use of one grant.
