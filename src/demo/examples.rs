@@ -113,8 +113,7 @@ pub(super) fn invitation(world: &World, dir: &Path) -> String {
 {refused}
 # What needs a grant: refused, applied for, voted on by three, answered, revoked, refused again:
   sh tour.sh
-# The console, in a browser: {base}/console; how an official signs in now (demo.json lists all):
-  {program} demo --code civil.head
+# The console, in a browser: {base}/console; {program} demo --code civil.head says how an official signs in now.
 # Nothing in the log was changed or removed (demo.json has more to try):
   {program} audit verify --db data --pubkey keys/audit.vkey --checkpoint second-place/checkpoint",
         program = program(),

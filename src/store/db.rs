@@ -37,6 +37,7 @@ mod multi {
 #[derive(Debug, Clone)]
 pub struct Server {
     /// As libpq takes it.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "there is nobody to connect with"))]
     conninfo: Arc<Secret<String>>,
     connections: u32,
 }
@@ -193,8 +194,10 @@ mod tests {
             if let Some(ca) = ca {
                 write!(text, "\nca = '{}'", ca.display()).unwrap();
             }
-            let mut connection =
-                Server::new(&section(&text)).unwrap().connect("").map_err(|e| e.to_string())?;
+            let mut connection = Server::new(&section(&text))
+                .unwrap()
+                .connect("SET lock_timeout = 0")
+                .map_err(|e| e.to_string())?;
             let asked = diesel::sql_query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
             Ok(asked.get_result::<Encrypted>(&mut connection).unwrap().ssl)
         }
