@@ -1,0 +1,35 @@
+// The console in a real browser: one demo, one chromium, a story for each user.
+//
+// node [--test-name-pattern=…] all.mjs TOOLS PROGRAM PICTURES (settings.mjs says what these are).
+
+import { after, before, test } from 'node:test';
+
+import { Browser } from './browser.mjs';
+import { demo } from './demo.mjs';
+import * as approver from './stories/approver.mjs';
+import * as no_script from './stories/no_script.mjs';
+import * as officers from './stories/officers.mjs';
+import * as requester from './stories/requester.mjs';
+import * as security from './stories/security.mjs';
+import * as sign_in from './stories/sign_in.mjs';
+import { print } from './weight.mjs';
+
+let world;
+let browser;
+
+before(async () => {
+  world = await demo();
+  browser = await Browser.open(world);
+  // Something to look at in the log.
+  for (const query of world.about.examples.filter(({ system, body }) => system && body)) await world.ask(query);
+});
+
+after(async () => {
+  await browser?.close();
+  await world?.stop();
+  print();
+});
+
+for (const { title, run } of [sign_in, requester, approver, no_script, officers, security]) {
+  test(title, (t) => run(t, browser));
+}
