@@ -117,7 +117,7 @@ async fn make(viewer: Viewer, worker: Worker, posted: Posted) -> Result<HttpResp
     let asked = Order { body: Ok(body.bytes()), key: form.key(), if_match: None };
     let (call, held) = (viewer.call.clone(), worker.clone());
     match to_its_end(async move { people::make(&held.gateway, &call, asked).await }).await {
-        Ok(made) => page(&viewer, &worker, made),
+        Ok(made) => page(&viewer, &worker, made, Form::default()),
         Err(error) if matches!(error.code, Code::InvalidRequest | Code::AccountTaken) => {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             listed(viewer, worker, &Asked::default(), form.with(&error, &body), status).await
@@ -137,9 +137,10 @@ struct AccountPage<'a> {
     open: Vec<Role>,
     may: May,
     own: bool,
+    form: Form,
 }
 
-fn page(viewer: &Viewer, worker: &Worker, made: PersonMade) -> Result<HttpResponse> {
+fn page(viewer: &Viewer, worker: &Worker, made: PersonMade, form: Form) -> Result<HttpResponse> {
     let PersonMade { person, one_time_password, usable_until } = made;
     let (frame, account) = (&*viewer.frame, &viewer.call.caller.account);
     let holds = |role: &Role| person.roles.iter().any(|held| held == role.as_str());
@@ -154,14 +155,20 @@ fn page(viewer: &Viewer, worker: &Worker, made: PersonMade) -> Result<HttpRespon
         may: May::of(account, &worker.gateway.world().policy),
         own: person.person == account.person.as_str(),
         person,
+        form,
     };
-    frame.page(&template)
+    let status = template.form.problem.map_or(200, |code| code.status());
+    frame.page_with(StatusCode::from_u16(status).unwrap_or(StatusCode::CONFLICT), &template)
 }
 
 async fn show(viewer: Viewer, worker: Worker, account: web::Path<String>) -> Result<HttpResponse> {
+    shown(&viewer, &worker, account.into_inner(), Form::default()).await
+}
+
+async fn shown(viewer: &Viewer, worker: &Worker, account: String, form: Form) -> Result<HttpResponse> {
     let (call, held) = (viewer.call.clone(), worker.clone());
     let person = to_its_end(async move { people::view(&held.gateway, &call, &account).await }).await?;
-    page(&viewer, &worker, PersonMade { person, one_time_password: None, usable_until: None })
+    page(viewer, worker, PersonMade { person, one_time_password: None, usable_until: None }, form)
 }
 
 async fn command(
@@ -172,12 +179,17 @@ async fn command(
 ) -> Result<HttpResponse> {
     let form = posted.read(&viewer.frame).await?;
     let (account, command) = path.into_inner();
-    let asked = Order { body: Ok(form.body(|_, _| None).bytes()), key: form.key(), if_match: None };
+    let body = form.body(|_, _| None);
+    let asked = Order { body: Ok(body.bytes()), key: form.key(), if_match: None };
     let (call, held, of) = (viewer.call.clone(), worker.clone(), account.clone());
     let story = async move { people::command(&held.gateway, &call, &of, &command, asked).await };
-    let made: PersonMade = to_its_end(story).await?;
-    match made.one_time_password {
-        Some(_) => page(&viewer, &worker, made),
-        None => go_on(&format!("{PATH}/{account}"), Some("account-changed")),
+    let made: Result<PersonMade> = to_its_end(story).await;
+    match made {
+        Ok(made) if made.one_time_password.is_some() => page(&viewer, &worker, made, Form::default()),
+        Ok(_) => go_on(&format!("{PATH}/{account}"), Some("account-changed")),
+        Err(e) if matches!(e.code, Code::WrongState | Code::ExclusiveRoles | Code::NotSeparate) => {
+            shown(&viewer, &worker, account, form.with(&e, &body)).await
+        }
+        Err(other) => Err(other),
     }
 }
