@@ -11,6 +11,8 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, PooledConnection};
+use diesel::sql_types::BigInt;
+use diesel::sqlite::Sqlite;
 
 use super::engine::{DatabaseError, Home, Pooled, Readers, on};
 use super::follow::Head;
@@ -117,6 +119,32 @@ pub struct Reader {
 
 type Indexed = PooledConnection<ConnectionManager<SqliteConnection>>;
 
+/// Indexes of records, as the search index is asked for them.
+type Entries<'f> = entry::BoxedQuery<'f, Sqlite, BigInt>;
+
+/// Those that match in all but their time.
+pub(super) fn matching<'f>(mut query: Entries<'f>, filter: &'f Filter) -> Entries<'f> {
+    if let Some(kind) = &filter.kind {
+        query = query.filter(entry::kind.eq(kind));
+    }
+    if let Some(department) = &filter.department {
+        query = query.filter(entry::department.eq(department));
+    }
+    if let Some(system) = &filter.system {
+        query = query.filter(entry::system.eq(system));
+    }
+    if !filter.datasets.is_empty() {
+        query = query.filter(entry::dataset.eq_any(&filter.datasets));
+    }
+    if let Some(purpose) = &filter.purpose {
+        query = query.filter(entry::purpose.eq(purpose));
+    }
+    if let Some(outcome) = &filter.outcome {
+        query = query.filter(entry::outcome.eq(outcome));
+    }
+    query
+}
+
 impl Reader {
     /// Reads from both databases; connects when first asked. The indexer says where the index is.
     pub(super) fn new(
@@ -204,25 +232,7 @@ impl Reader {
         if let Some(until) = filter.until {
             query = query.filter(entry::time.lt(until.micros()));
         }
-        if let Some(kind) = &filter.kind {
-            query = query.filter(entry::kind.eq(kind));
-        }
-        if let Some(department) = &filter.department {
-            query = query.filter(entry::department.eq(department));
-        }
-        if let Some(system) = &filter.system {
-            query = query.filter(entry::system.eq(system));
-        }
-        if !filter.datasets.is_empty() {
-            query = query.filter(entry::dataset.eq_any(&filter.datasets));
-        }
-        if let Some(purpose) = &filter.purpose {
-            query = query.filter(entry::purpose.eq(purpose));
-        }
-        if let Some(outcome) = &filter.outcome {
-            query = query.filter(entry::outcome.eq(outcome));
-        }
-        let limit = limit.clamp(1, MAX_PAGE);
+        let (query, limit) = (matching(query, filter), limit.clamp(1, MAX_PAGE));
         let (found, lag) = self.look_up(PATIENCE, |index| query.limit(limit as i64 + 1).load(index))?;
         self.page(found, limit, lag)
     }

@@ -10,7 +10,7 @@ use diesel::result::QueryResult;
 use serde::Deserialize;
 
 use super::engine::on;
-use super::read::{Filter, MAX_PAGE, PATIENCE, ReadError, Reader, StoredRecord, stored};
+use super::read::{Filter, MAX_PAGE, PATIENCE, ReadError, Reader, StoredRecord, matching, stored};
 use super::schema::{entry, key, number, record};
 use super::tally::{self, Count, Span};
 use crate::base::Timestamp;
@@ -161,30 +161,12 @@ fn within_hour(
 ) -> QueryResult<Vec<i64>> {
     let first = first_at(index, filter.from)?;
     let end = first_at(index, filter.until)?.min(before);
-    let mut query = entry::table
+    let query = entry::table
         .filter(entry::idx.ge(first).and(entry::idx.lt(end)))
         .select(entry::idx)
         .order(entry::idx.desc())
         .into_boxed();
-    if let Some(kind) = &filter.kind {
-        query = query.filter(entry::kind.eq(kind));
-    }
-    if let Some(department) = &filter.department {
-        query = query.filter(entry::department.eq(department));
-    }
-    if let Some(system) = &filter.system {
-        query = query.filter(entry::system.eq(system));
-    }
-    if !filter.datasets.is_empty() {
-        query = query.filter(entry::dataset.eq_any(&filter.datasets));
-    }
-    if let Some(purpose) = &filter.purpose {
-        query = query.filter(entry::purpose.eq(purpose));
-    }
-    if let Some(outcome) = &filter.outcome {
-        query = query.filter(entry::outcome.eq(outcome));
-    }
-    query.limit(key(most as u64)).load(index)
+    matching(query, filter).limit(key(most as u64)).load(index)
 }
 
 /// The index of the first record that is not before `moment`; past every record when there is none.
