@@ -7,6 +7,8 @@ use crate::store::db::Server;
 use crate::store::state::{StateStore, upkeep};
 use crate::store::testing::Postgres;
 
+#[path = "officers.rs"]
+mod officers;
 #[path = "outbox.rs"]
 mod outbox;
 #[path = "replicas.rs"]
