@@ -28,9 +28,11 @@ use crate::store::db::Server;
 const SCHEMA: &str = "SET search_path TO sluice_log;";
 
 /// Of a session that writes. The head is waited for longer than a gateway that stopped may hold
-/// it; a commit is as durable as the server can make it, on its standby too if it has one.
+/// it; a commit is as durable as the server can make it, on its standby too if it has one. Statements
+/// are planned once, whatever the size of a batch.
 const WRITING: &str = "SET idle_in_transaction_session_timeout TO '2s'; SET lock_timeout TO '4s'; \
     SET statement_timeout TO '5s'; SET default_transaction_isolation TO 'read committed'; \
+    SET plan_cache_mode TO force_generic_plan; \
     SELECT set_config('synchronous_commit', 'on', false) \
     WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
 
