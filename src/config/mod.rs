@@ -29,6 +29,7 @@ pub use gateway::{AuditSection, GatewaySection, LimitsSection};
 pub use log::{LogFormat, LogSection, TracesSection};
 pub use notices::NoticesSection;
 pub use oidc::OidcSection;
+pub use postgres::Host;
 pub use private::read_private;
 pub use sessions::SessionsSection;
 pub use supervisor::Supervisor;

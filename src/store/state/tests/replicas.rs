@@ -11,6 +11,7 @@ use super::{Database, Home, open};
 use crate::base::ids::{Fingerprint, RuleId, SystemId};
 use crate::base::{Sources, Timestamp};
 use crate::store::state::{Charge, Charged, Quotas, StateStore, Use, UsePeople, upkeep};
+use crate::store::testing_proxy::Network;
 use crate::store::upkeep::Schema;
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_334_400_000_000);
@@ -61,6 +62,40 @@ async fn the_counting_goes_on_when_the_server_was_away() {
     assert!(quotas.charge(charge(&["grant:A"], &[2])).await.is_err(), "that connection is lost");
     assert_eq!(quotas.charge(charge(&["grant:A"], &[2])).await.unwrap(), Charged::Yes);
     assert!(state.revision().is_ok(), "and others were replaced");
+}
+
+/// For how many seconds a silent server is waited for.
+const WAITED: std::ops::Range<u64> = 8..13;
+
+#[test]
+fn a_server_that_takes_what_is_sent_and_says_nothing_is_given_up() {
+    let (_state, home) = open();
+    let (far, proxy) = home.far();
+    assert_eq!(far.revision().unwrap(), 0);
+    proxy.set(Network::Silent);
+    let began = Instant::now();
+    assert!(far.revision().is_err());
+    assert!(WAITED.contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    proxy.set(Network::Up);
+    assert_eq!(far.revision().unwrap(), 0, "and is spoken to again");
+}
+
+#[tokio::test]
+async fn connections_that_stay_dumb_are_replaced() {
+    let (_state, home) = open();
+    let (far, proxy) = home.far();
+    let quotas = Quotas::start(&far).unwrap();
+    assert_eq!(quotas.charge(charge(&["grant:A"], &[1])).await.unwrap(), Charged::Yes);
+    proxy.deafen();
+    let began = Instant::now();
+    assert!(quotas.charge(charge(&["grant:A"], &[2])).await.is_err());
+    assert!(WAITED.contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    let again = Instant::now();
+    assert_eq!(quotas.charge(charge(&["grant:A"], &[2])).await.unwrap(), Charged::Yes);
+    changed(&far, "one");
+    assert_eq!(far.revision().unwrap(), 1);
+    // The others are not waited for one after the other.
+    assert!(again.elapsed() < Duration::from_secs(4), "{:?}", again.elapsed());
 }
 
 /// Ends every connection of the gateway's role, as a server that restarts does.
