@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
 use time::macros::date;
 
@@ -62,6 +63,31 @@ async fn the_counting_goes_on_when_the_server_was_away() {
     assert!(quotas.charge(charge(&["grant:A"], &[2])).await.is_err(), "that connection is lost");
     assert_eq!(quotas.charge(charge(&["grant:A"], &[2])).await.unwrap(), Charged::Yes);
     assert!(state.revision().is_ok(), "and others were replaced");
+}
+
+#[test]
+fn a_session_is_durable_and_sees_what_was_committed_whatever_its_role_is_set_to() {
+    let (_state, home) = open();
+    home.execute(
+        "ALTER ROLE sluice_gateway SET synchronous_commit = off;
+         ALTER ROLE sluice_gateway SET default_transaction_isolation = 'repeatable read'",
+    );
+    let state = home.open();
+    for (setting, wanted) in [("synchronous_commit", "on"), ("transaction_isolation", "read committed")] {
+        let ask = diesel::sql_query(format!("SELECT current_setting('{setting}') AS value"));
+        let set: Setting = ask.get_result(&mut *state.connection().unwrap()).unwrap();
+        assert_eq!(set.value, wanted, "{setting}");
+    }
+    home.execute("ALTER ROLE sluice_gateway SET synchronous_commit = remote_apply");
+    let ask = diesel::sql_query("SELECT current_setting('synchronous_commit') AS value");
+    let set: Setting = ask.get_result(&mut *home.open().connection().unwrap()).unwrap();
+    assert_eq!(set.value, "remote_apply", "more is as well");
+}
+
+#[derive(diesel::QueryableByName)]
+struct Setting {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    value: String,
 }
 
 /// For how many seconds a silent server is waited for.
