@@ -31,6 +31,7 @@ pub use history::{ConsentHours, HistorySection};
 pub use log::{LogFormat, LogSection, TracesSection};
 pub use notices::NoticesSection;
 pub use oidc::OidcSection;
+pub use postgres::Host;
 pub use private::read_private;
 pub use sessions::SessionsSection;
 pub use supervisor::Supervisor;

@@ -274,6 +274,11 @@ impl Replica {
         assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
     }
 
+    /// Its connections to the servers are swallowed for ever; new ones are carried.
+    pub fn deafen(&self) {
+        self.network.iter().for_each(Proxy::deafen);
+    }
+
     /// What its network to the servers does.
     pub fn network(&self, does: Network) {
         self.network.iter().for_each(|proxy| proxy.set(does));
