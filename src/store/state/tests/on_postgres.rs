@@ -11,6 +11,8 @@ use crate::store::testing::Postgres;
 mod outbox;
 #[path = "replicas.rs"]
 mod replicas;
+#[path = "skew.rs"]
+mod skew;
 #[path = "state.rs"]
 mod state;
 

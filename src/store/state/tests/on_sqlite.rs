@@ -8,6 +8,8 @@ use crate::store::state::StateStore;
 
 #[path = "outbox.rs"]
 mod outbox;
+#[path = "skew.rs"]
+mod skew;
 #[path = "state.rs"]
 mod state;
 
