@@ -16,6 +16,8 @@ mod officers;
 mod outbox;
 #[path = "replicas.rs"]
 mod replicas;
+#[path = "skew.rs"]
+mod skew;
 #[path = "state.rs"]
 mod state;
 

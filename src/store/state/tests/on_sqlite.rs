@@ -10,6 +10,8 @@ use crate::store::state::StateStore;
 mod officers;
 #[path = "outbox.rs"]
 mod outbox;
+#[path = "skew.rs"]
+mod skew;
 #[path = "state.rs"]
 mod state;
 
