@@ -46,13 +46,7 @@ impl TestGateway {
     }
 
     /// The same in a state that is elsewhere.
-    pub fn enrolled_in(
-        &self,
-        state: &StateStore,
-        account: &str,
-        department: &str,
-        roles: &[&str],
-    ) -> Issued {
+    pub fn enrolled_in(&self, state: &StateStore, account: &str, department: &str, roles: &[&str]) -> Issued {
         let (person, id) = account.split_once('/').unwrap_or((account, account));
         let id = AccountId::parse(id).unwrap();
         let made = Account {
