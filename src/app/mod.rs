@@ -46,6 +46,7 @@ mod standing;
 pub mod subject;
 pub mod suspensions;
 pub mod trail;
+pub mod versions;
 pub mod view;
 pub mod witness;
 pub mod world;

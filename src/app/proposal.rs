@@ -50,11 +50,36 @@ pub struct Proposed {
     /// What the check says of the files: with an error, nothing could be compared.
     pub findings: Findings,
     /// Who would get which field otherwise.
-    pub changes: Vec<Change>,
-    /// Were there more than are shown?
-    pub changes_cut: bool,
+    pub changes: Changes,
     /// What of the last days would have been decided otherwise.
     pub replay: Option<Replay>,
+}
+
+/// Who would get which field otherwise: what is gained first.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// How many would get more.
+    pub gains: usize,
+    /// How many would get less.
+    pub losses: usize,
+    /// The first of them.
+    pub lines: Vec<Change>,
+}
+
+impl Changes {
+    fn new(mut changes: Vec<Change>) -> Self {
+        let gains = changes.iter().filter(|change| change.is_gain()).count();
+        let losses = changes.len() - gains;
+        // What is alike stands together, so that it can be read as one.
+        changes.sort_by(|a, b| a.alike().cmp(&b.alike()));
+        changes.truncate(LINES);
+        Self { gains, losses, lines: changes }
+    }
+
+    /// Are there more than are listed?
+    pub fn is_cut(&self) -> bool {
+        self.gains + self.losses > self.lines.len()
+    }
 }
 
 /// A field that a system would get otherwise.
@@ -82,6 +107,11 @@ impl Change {
     /// Would more be disclosed than now?
     pub fn is_gain(&self) -> bool {
         self.after > self.before
+    }
+
+    /// What changes that are alike have in common: the same field from one form to another.
+    pub fn alike(&self) -> (bool, &str, &str, Option<Form>, Option<Form>) {
+        (!self.is_gain(), &self.dataset, &self.field, self.before, self.after)
     }
 }
 
@@ -254,10 +284,10 @@ async fn asked(gateway: &Gateway, since: Timestamp) -> Result<Asked> {
 }
 
 /// One wording: what it says about a question.
-struct Wording<'a> {
-    catalogue: &'a Catalogue,
-    registry: &'a Registry,
-    policy: &'a Policy,
+pub(super) struct Wording<'a> {
+    pub(super) catalogue: &'a Catalogue,
+    pub(super) registry: &'a Registry,
+    pub(super) policy: &'a Policy,
 }
 
 type Said = (Option<Form>, Option<String>);
@@ -301,21 +331,19 @@ fn compare(world: &Arc<World>, sources: &Sources, asked: &Asked, days: u32, now:
     let checked = match world::check(sources) {
         Ok(checked) => checked,
         Err(findings) => {
-            return Proposed { findings, changes: Vec::new(), changes_cut: false, replay: None };
+            return Proposed { findings, changes: Changes::default(), replay: None };
         }
     };
     let policy = world.standing.put_into(&checked.policy, &checked.catalogue);
     let before = Wording { catalogue: &world.catalogue, registry: &world.registry, policy: &world.policy };
     let after = Wording { catalogue: &checked.catalogue, registry: &checked.registry, policy: &policy };
-    let mut changes = changes(&before, &after);
-    let changes_cut = changes.len() > LINES;
-    changes.truncate(LINES);
+    let changes = changes(&before, &after);
     let replay = Some(replay(&before, &after, asked, days, now));
-    Proposed { findings: checked.warnings, changes, changes_cut, replay }
+    Proposed { findings: checked.warnings, changes, replay }
 }
 
-/// Who would get which field otherwise: what is gained first.
-fn changes(before: &Wording<'_>, after: &Wording<'_>) -> Vec<Change> {
+/// Who would get which field otherwise.
+pub(super) fn changes(before: &Wording<'_>, after: &Wording<'_>) -> Changes {
     let questions: std::collections::BTreeSet<_> = before.questions().chain(after.questions()).collect();
     let mut changes = Vec::new();
     for (system, dataset, purpose) in questions {
@@ -333,8 +361,7 @@ fn changes(before: &Wording<'_>, after: &Wording<'_>) -> Vec<Change> {
             changes.extend(change(&question, old.get(field), new.get(field), before, after));
         }
     }
-    changes.sort_by_key(|change| !change.is_gain());
-    changes
+    Changes::new(changes)
 }
 
 fn change(
@@ -426,7 +453,7 @@ mod tests {
     fn the_same_wording_changes_nothing() {
         let (world, sources) = world();
         let proposed = compare(&world, &sources, &asked(), 30, NOW);
-        assert_eq!(proposed.changes, []);
+        assert_eq!(proposed.changes, Changes::default());
         let replay = proposed.replay.unwrap();
         assert_eq!((replay.queries, replay.changed, replay.lines.len()), (2, 0, 0));
     }
@@ -439,17 +466,37 @@ mod tests {
         let without = with_line(&sources, |line| (!line.contains("CS-020")).then(|| line.to_owned()));
         let proposed = compare(&world, &without, &asked(), 30, NOW);
         assert!(!proposed.findings.has_errors(), "{}", proposed.findings);
-        let lost: Vec<_> =
-            proposed.changes.iter().map(|c| (c.field.as_str(), c.after, c.is_gain())).collect();
+        let lines = &proposed.changes.lines;
+        let lost: Vec<_> = lines.iter().map(|c| (c.field.as_str(), c.after, c.is_gain())).collect();
         assert!(
             !lost.is_empty() && lost.iter().all(|change| *change == ("category", None, false)),
             "{lost:?}"
         );
-        assert!(proposed.changes.iter().any(|change| change.system == system.as_str()));
+        assert!(lines.iter().any(|change| change.system == system.as_str()));
+        assert_eq!((proposed.changes.gains, proposed.changes.losses), (0, lines.len()));
         let replay = proposed.replay.unwrap();
         assert_eq!(replay.changed, 2);
         assert_eq!((replay.lines[0].times, replay.lines[0].record), (2, 9));
         assert_eq!(replay.lines[0].change.before, Some(Form::Plain));
+    }
+
+    #[test]
+    fn more_changes_than_are_listed_are_counted_and_what_is_alike_stands_together() {
+        let change = |number: usize| Change {
+            system: format!("s.{number:03}"),
+            department: "civil".into(),
+            dataset: "d".into(),
+            purpose: "p".into(),
+            field: ["b", "a"][number % 2].into(),
+            before: if number < 10 { None } else { Some(Form::Plain) },
+            after: Some(Form::Mask),
+            rule: None,
+        };
+        let all = Changes::new((0..300).map(change).collect());
+        assert_eq!((all.gains, all.losses, all.lines.len(), all.is_cut()), (10, 290, LINES, true));
+        let groups: Vec<_> = all.lines.chunk_by(|a, b| a.alike() == b.alike()).collect();
+        assert_eq!(groups.iter().map(|group| group.len()).collect::<Vec<_>>(), [5, 5, 145, 45]);
+        assert!(groups[0][0].is_gain() && groups[0][0].field == "a");
     }
 
     #[test]
