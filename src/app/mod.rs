@@ -10,6 +10,7 @@ pub mod applications;
 pub mod apply;
 mod attempts;
 pub mod call;
+pub mod changes;
 mod charge;
 mod confirm;
 pub mod console;

@@ -11,6 +11,8 @@ use serde::Deserialize;
 
 use super::applications::{blocking, state};
 use super::call::{Call, Known, PersonCaller};
+use super::changes::LINES;
+pub use super::changes::{Change, Changes};
 use super::gateway::Gateway;
 use super::records;
 use super::trail::Trail;
@@ -30,9 +32,6 @@ pub const MAX_DAYS: u32 = 90;
 const MAX_RECORDS: usize = 5_000;
 /// Records that are read at a time.
 const PAGE: usize = 1_000;
-/// The most lines of each list.
-const LINES: usize = 200;
-
 const DAY: i64 = 86_400;
 
 /// A file of the version in force.
@@ -53,66 +52,6 @@ pub struct Proposed {
     pub changes: Changes,
     /// What of the last days would have been decided otherwise.
     pub replay: Option<Replay>,
-}
-
-/// Who would get which field otherwise: what is gained first.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// How many would get more.
-    pub gains: usize,
-    /// How many would get less.
-    pub losses: usize,
-    /// The first of them.
-    pub lines: Vec<Change>,
-}
-
-impl Changes {
-    fn new(mut changes: Vec<Change>) -> Self {
-        let gains = changes.iter().filter(|change| change.is_gain()).count();
-        let losses = changes.len() - gains;
-        // What is alike stands together, so that it can be read as one.
-        changes.sort_by(|a, b| a.alike().cmp(&b.alike()));
-        changes.truncate(LINES);
-        Self { gains, losses, lines: changes }
-    }
-
-    /// Are there more than are listed?
-    pub fn is_cut(&self) -> bool {
-        self.gains + self.losses > self.lines.len()
-    }
-}
-
-/// A field that a system would get otherwise.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// The system.
-    pub system: String,
-    /// Its department.
-    pub department: String,
-    /// The dataset.
-    pub dataset: String,
-    /// The purpose.
-    pub purpose: String,
-    /// The field.
-    pub field: String,
-    /// The most revealing form now; none where it is refused.
-    pub before: Option<Form>,
-    /// The most revealing form then; none where it would be refused.
-    pub after: Option<Form>,
-    /// The rule or grant that decides then, or decided until then.
-    pub rule: Option<String>,
-}
-
-impl Change {
-    /// Would more be disclosed than now?
-    pub fn is_gain(&self) -> bool {
-        self.after > self.before
-    }
-
-    /// What changes that are alike have in common: the same field from one form to another.
-    pub fn alike(&self) -> (bool, &str, &str, Option<Form>, Option<Form>) {
-        (!self.is_gain(), &self.dataset, &self.field, self.before, self.after)
-    }
 }
 
 /// The last days, played back under both wordings.
@@ -478,25 +417,6 @@ mod tests {
         assert_eq!(replay.changed, 2);
         assert_eq!((replay.lines[0].times, replay.lines[0].record), (2, 9));
         assert_eq!(replay.lines[0].change.before, Some(Form::Plain));
-    }
-
-    #[test]
-    fn more_changes_than_are_listed_are_counted_and_what_is_alike_stands_together() {
-        let change = |number: usize| Change {
-            system: format!("s.{number:03}"),
-            department: "civil".into(),
-            dataset: "d".into(),
-            purpose: "p".into(),
-            field: ["b", "a"][number % 2].into(),
-            before: if number < 10 { None } else { Some(Form::Plain) },
-            after: Some(Form::Mask),
-            rule: None,
-        };
-        let all = Changes::new((0..300).map(change).collect());
-        assert_eq!((all.gains, all.losses, all.lines.len(), all.is_cut()), (10, 290, LINES, true));
-        let groups: Vec<_> = all.lines.chunk_by(|a, b| a.alike() == b.alike()).collect();
-        assert_eq!(groups.iter().map(|group| group.len()).collect::<Vec<_>>(), [5, 5, 145, 45]);
-        assert!(groups[0][0].is_gain() && groups[0][0].field == "a");
     }
 
     #[test]

@@ -58,9 +58,9 @@ pub struct FileChange {
 /// The versions up to the number `seq`, or the newest.
 ///
 /// # Errors
-/// `forbidden`, `not-ready`.
+/// `forbidden`, `not-ready`, `audit-unavailable`.
 pub async fn list(gateway: &Gateway, call: &Call<PersonCaller>, seq: Option<i64>) -> Result<Versions> {
-    permit(gateway, call).await?;
+    read(gateway, call, None).await?;
     let store = gateway.state();
     let found = blocking(move || store.versions(seq.unwrap_or(i64::MAX), PAGE as i64 + 1).map_err(state));
     let mut lines = found.await?;
@@ -72,9 +72,9 @@ pub async fn list(gateway: &Gateway, call: &Call<PersonCaller>, seq: Option<i64>
 /// What the version with the number `seq` changed.
 ///
 /// # Errors
-/// `forbidden`; `not-found` when there is no such version; `not-ready`.
+/// `forbidden`; `not-found` when there is no such version; `not-ready`; `audit-unavailable`.
 pub async fn changed(gateway: &Gateway, call: &Call<PersonCaller>, seq: i64) -> Result<Changed> {
-    permit(gateway, call).await?;
+    read(gateway, call, Some(seq)).await?;
     let store = gateway.state();
     blocking(move || {
         let mut lines = store.versions(seq, 2).map_err(state)?.into_iter();
@@ -91,12 +91,16 @@ pub async fn changed(gateway: &Gateway, call: &Call<PersonCaller>, seq: i64) -> 
     .await
 }
 
-async fn permit(gateway: &Gateway, call: &Call<PersonCaller>) -> Result<()> {
-    if call.caller.may(&gateway.world().policy, Action::OperationsRead) {
-        return Ok(());
+/// Who reads the rules is recorded, like any other reading of what is kept.
+async fn read(gateway: &Gateway, call: &Call<PersonCaller>, seq: Option<i64>) -> Result<()> {
+    let mut trail = Trail::new("policy-read", call);
+    if !call.caller.may(&gateway.world().policy, Action::OperationsRead) {
+        return Err(gateway.record_failure(&call.caller, trail, Code::Forbidden.into()).await);
     }
-    let trail = Trail::new("versions", call);
-    Err(gateway.record_failure(&call.caller, trail, Code::Forbidden.into()).await)
+    if let Some(seq) = seq.and_then(|seq| u64::try_from(seq).ok()) {
+        trail.count("version", seq);
+    }
+    gateway.record(trail.end(Code::Ok)).await.map(drop)
 }
 
 fn compare(old: &Sources, new: &Sources) -> Option<Changes> {

@@ -47,6 +47,26 @@ export async function run(t, browser) {
     await window.context.close();
   });
 
+  await t.test('while an answer is awaited, the button that was pressed says so', async () => {
+    const { page, context, go, faults } = await browser.as('housing.lead');
+    await go('/console/catalogue');
+    let goOn;
+    const held = new Promise((done) => (goOn = done));
+    await page.route('**/console/catalogue?q=*', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.getByRole('searchbox').fill('pension');
+    const pressed = page.getByRole('button', { name: 'Search' }).click({ noWaitAfter: true });
+    await page.locator('button[aria-busy=true]').waitFor();
+    goOn();
+    await pressed;
+    await page.waitForURL(/q=pension/);
+    assert.equal(await page.locator('[aria-busy]').count(), 0);
+    assert.deepEqual(faults, []);
+    await context.close();
+  });
+
   await t.test('times are those of Shanghai, with UTC in the title', async () => {
     const { page, context } = await browser.as('housing.lead');
     await page.goto(new URL('/console/account', page.url()).href);
