@@ -14,6 +14,7 @@ use super::consents::Consents;
 use super::deeds::Deeds;
 use super::lease::Lease;
 use super::refusals::Refusals;
+use super::rehearse;
 use super::session::Entry;
 use super::world::World;
 use crate::base::ids::RequestId;
@@ -37,6 +38,8 @@ pub struct Gateway {
     pub(super) pseudonyms: PseudonymKey,
     pub(super) counting: CountingKey,
     pub(super) refusals: Refusals,
+    /// What each person may still try out this minute: a rehearsal costs a record, too.
+    pub(super) rehearsals: Refusals,
     pub(super) places: Places,
     pub(super) entry: Entry,
     pub(super) consents: Arc<Consents>,
@@ -98,6 +101,7 @@ impl Gateway {
             pseudonyms: parts.pseudonyms,
             counting: parts.counting,
             refusals: Refusals::new(parts.limits.refusals_per_minute),
+            rehearsals: Refusals::new(rehearse::PER_MINUTE),
             places: Places::new(parts.limits.concurrent_queries.get()),
             entry: parts.entry,
             consents: Arc::new(parts.consents),

@@ -44,7 +44,7 @@ pub use keys::{RegisteredKey, Registration};
 pub use quota::{Charge, Charged, Counted, DayUse, Quotas, Use, UsePeople};
 pub use searches::SavedSearch;
 pub use sessions::{Lasting, Means, NewSession, Session};
-pub use versions::{Applied, Version};
+pub use versions::{Applied, Version, VersionLine};
 pub use watch::Watch;
 
 use self::place::Place;

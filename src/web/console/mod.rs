@@ -41,6 +41,7 @@ mod grants;
 mod home;
 mod inbox;
 mod integrator;
+mod interface;
 mod messages;
 mod moment;
 mod nav;
@@ -58,6 +59,9 @@ mod sign_in;
 mod stopped;
 mod terms;
 mod timeline;
+#[cfg(test)]
+mod tokens;
+mod versions;
 mod viewer;
 mod visible;
 mod ways;
