@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { Browser } from './browser.mjs';
 import { demo } from './demo.mjs';
 import * as approver from './stories/approver.mjs';
+import * as live from './stories/live.mjs';
 import * as no_script from './stories/no_script.mjs';
 import * as officers from './stories/officers.mjs';
 import * as requester from './stories/requester.mjs';
@@ -30,6 +31,6 @@ after(async () => {
   print();
 });
 
-for (const { title, run } of [sign_in, requester, approver, no_script, officers, security]) {
+for (const { title, run } of [sign_in, requester, approver, live, no_script, officers, security]) {
   test(title, (t) => run(t, browser));
 }

@@ -7,6 +7,8 @@ use crate::store::db::Server;
 use crate::store::state::{StateStore, upkeep};
 use crate::store::testing::Postgres;
 
+#[path = "inbox.rs"]
+mod inbox;
 #[path = "outbox.rs"]
 mod outbox;
 #[path = "replicas.rs"]
