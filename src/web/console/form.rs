@@ -27,6 +27,11 @@ use crate::web::server::Worker;
 
 /// The most inputs that a form may have.
 const MOST: usize = 2_000;
+/// The longest name of an input, in bytes.
+const LONGEST: usize = 128;
+/// The most members that a name leads through: each is a step of [`Node`] into itself, so that whoever
+/// wrote the name would else say how deep the stack must be.
+const DEEPEST: usize = 8;
 /// The name of the input that holds the token.
 pub const TOKEN: &str = "token";
 /// The name of the input by which a command that is sent twice is done once.
@@ -102,13 +107,16 @@ pub async fn read(req: &HttpRequest) -> Result<Form> {
 }
 
 impl Posted {
-    /// Reads the form, if it is one of this session's.
+    /// Reads the form, if it is one of this session's. Another is recorded.
     ///
     /// # Errors
-    /// `cross-site` when it has not the session's token; those of a body.
+    /// `cross-site` when it has not the session's token; `too-large`; those of a body.
     pub async fn read(self, frame: &Frame) -> Result<Form> {
-        let form = read(&self.req).await?;
-        if frame.is_token(form.value(TOKEN)) { Ok(form) } else { Err(self.refuse().await) }
+        match read(&self.req).await {
+            Ok(form) if frame.is_token(form.value(TOKEN)) => Ok(form),
+            Ok(_) => Err(self.refuse(Code::CrossSite).await),
+            Err(error) => Err(self.refuse(error.code).await),
+        }
     }
 
     /// Reads the form of a page that keeps what was typed: one of a session before, of the same person,
@@ -117,7 +125,10 @@ impl Posted {
     /// # Errors
     /// As for [`Posted::read`].
     pub async fn read_or_draft(self, frame: &Frame) -> Result<Sent> {
-        let mut form = read(&self.req).await?;
+        let mut form = match read(&self.req).await {
+            Ok(form) => form,
+            Err(error) => return Err(self.refuse(error.code).await),
+        };
         let own = frame.person.as_ref().map(|person| person.account.as_str());
         let sent = form.value(TOKEN);
         if frame.is_token(sent) && form.value(draft::NAME).is_empty() {
@@ -125,7 +136,7 @@ impl Posted {
         }
         // Another site's page gets no form so far: that was looked at when the session was.
         if own.is_none() || token::named(sent) != own {
-            return Err(self.refuse().await);
+            return Err(self.refuse(Code::CrossSite).await);
         }
         form.retain(|name| name != draft::NAME && name != TOKEN);
         form.problem = Some(Code::SignInRequired);
@@ -133,7 +144,7 @@ impl Posted {
     }
 
     /// Whoever is known answers for what was sent with that session.
-    async fn refuse(self) -> Error {
+    async fn refuse(self, code: Code) -> Error {
         let call = self.req.extensions().get::<Call<PersonCaller>>().cloned();
         let (worker, arrival) = match (Worker::of(&self.req), Arrival::of(&self.req)) {
             (Ok(worker), Ok(arrival)) => (worker, arrival),
@@ -141,8 +152,8 @@ impl Posted {
         };
         let route = Template::of(&self.req).path;
         match call {
-            Some(call) => worker.gateway.turned_away(&call, route, Code::CrossSite).await,
-            None => worker.gateway.refused_at_door(arrival.request_id, None, route, Code::CrossSite).await,
+            Some(call) => worker.gateway.turned_away(&call, route, code).await,
+            None => worker.gateway.refused_at_door(arrival.request_id, None, route, code).await,
         }
     }
 }
@@ -154,7 +165,12 @@ impl Form {
             // A text area sends its line ends as mail has them.
             .map(|(name, value)| (name.into_owned(), value.replace("\r\n", "\n")))
             .collect();
-        if values.len() > MOST { Err(Code::TooLarge.into()) } else { Ok(Self { values, ..Self::default() }) }
+        let leads_too_far =
+            |name: &str| name.len() > LONGEST || name.bytes().filter(|byte| *byte == b'/').count() > DEEPEST;
+        if values.len() > MOST || values.iter().any(|(name, _)| leads_too_far(name)) {
+            return Err(Code::TooLarge.into());
+        }
+        Ok(Self { values, ..Self::default() })
     }
 
     /// The value of an input; empty where there is none.
@@ -387,5 +403,15 @@ mod tests {
     fn a_form_of_too_many_inputs_is_not_read() {
         let text = "a=&".repeat(MOST + 1);
         assert_eq!(Form::parse(text.as_bytes()).unwrap_err().code, Code::TooLarge);
+    }
+
+    #[test]
+    fn a_form_whose_names_lead_too_far_is_not_read() {
+        let deepest = "/1".repeat(DEEPEST);
+        assert_eq!(form(&format!("{deepest}=x")).value(&deepest), "x");
+        let escaped = "%2F".repeat(DEEPEST + 1);
+        for name in [format!("{deepest}/1"), escaped, "a".repeat(LONGEST + 1)] {
+            assert_eq!(Form::parse(name.as_bytes()).unwrap_err().code, Code::TooLarge, "{name}");
+        }
     }
 }
