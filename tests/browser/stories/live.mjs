@@ -20,7 +20,7 @@ export async function run(t, browser) {
     const number = Number(await waiting.textContent());
     const rows = await lead.page.locator('tbody tr').count();
     assert.equal(number, rows, 'the number in the navigation is that of the list');
-    await lead.page.locator('tbody th a').first().click();
+    await lead.page.locator('tr:has(.state-consent) th a').first().click();
     const comment = lead.page.locator('form[action$="/comment"] textarea');
     await comment.fill('尚未写完');
     const path = new URL(lead.page.url()).pathname;

@@ -244,7 +244,8 @@ impl Answer {
     pub fn problem(&self) -> String {
         if self.header("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
             let text = self.text();
-            let code = text.split("<code>").nth(1).and_then(|rest| rest.split('<').next());
+            let code = text.split(&format!("{} <code>", self.status)).nth(1);
+            let code = code.and_then(|rest| rest.split('<').next());
             return format!("{} {}", self.status, code.unwrap_or("-"));
         }
         format!("{} {}", self.status, self.json()["code"].as_str().unwrap_or("-"))
