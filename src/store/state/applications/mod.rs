@@ -7,6 +7,7 @@
 mod append;
 mod list;
 mod scan;
+mod waiting;
 
 use diesel::prelude::*;
 use serde::Serialize;
@@ -16,6 +17,7 @@ use time::Date;
 
 pub use append::{Appended, Change};
 pub use list::{ApplicationRow, List, Whose};
+pub use waiting::{Due, Place};
 
 use super::schema::{acts, application_approvals, application_events, applications, grants, timers};
 use super::{Db, StateError, StateStore};

@@ -10,6 +10,8 @@ use crate::store::state::{StateStore, upkeep};
 use crate::store::testing::Postgres;
 use crate::store::testing_proxy::Proxy;
 
+#[path = "inbox.rs"]
+mod inbox;
 #[path = "officers.rs"]
 mod officers;
 #[path = "outbox.rs"]
