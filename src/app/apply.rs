@@ -167,10 +167,10 @@ impl Gateway {
 
     /// What is in the state database now, unless nothing changed since revision `seen`.
     async fn changed_since(&self, seen: i64) -> Result<Option<Read>, NotTaken> {
-        let (state, served) = (self.state.clone(), self.world().seq);
+        let (state, served, now) = (self.state.clone(), self.world().seq, self.now());
         blocking(move || {
             // The revision is read first: a change after that moment is found by the next call.
-            let revision = state.revision()?;
+            let revision = state.look(now)?;
             if revision == seen {
                 return Ok(None);
             }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use diesel::SqliteConnection;
 
-use crate::base::{Finding, Secret};
+use crate::base::{Finding, Secret, Timestamp};
 use crate::config::{DatabaseSection, read_private};
 
 pub use self::multi::{Db, MultiBackend};
@@ -97,6 +97,32 @@ impl Server {
         let mut connection = PgConnection::establish(self.conninfo.reveal())?;
         connection.batch_execute(session).map_err(ConnectionError::CouldntSetupConfiguration)?;
         Ok(connection)
+    }
+}
+
+/// A server's clock, in microseconds since 1970, as an expression.
+#[cfg(feature = "postgres")]
+pub(in crate::store) const CLOCK: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
+/// How far, in seconds, this machine's clock may be ahead of the server's.
+const AHEAD: i64 = 5;
+
+/// The clock is so far ahead of the server's that one of the two is wrong. What is written under a
+/// clock that is ahead stops every gateway whose clock is right, and what has come about too early
+/// is not undone: so nothing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the clock is {0} s ahead of the database server's; set right whichever is wrong")]
+pub struct Ahead(i64);
+
+impl Ahead {
+    /// Compares the time here with that of the server, asked *after* it.
+    ///
+    /// # Errors
+    /// When this machine is too far ahead.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "there is nobody to compare with"))]
+    pub(in crate::store) fn check(here: Timestamp, server: Timestamp) -> Result<(), Self> {
+        let ahead = here.micros().saturating_sub(server.micros()) / 1_000_000;
+        if ahead > AHEAD { Err(Self(ahead)) } else { Ok(()) }
     }
 }
 

@@ -117,8 +117,8 @@ pub enum AppendError {
     /// The commit failed, or its end is unclear.
     #[error("the audit record was not made durable")]
     NotDurable,
-    /// The clock went back too far.
-    #[error("the clock is too far behind the last audit record")]
+    /// The clock went back too far, or is too far ahead of the server's.
+    #[error("the clock is too far from that of the audit log")]
     Clock,
     /// The record is longer than a leaf may be, or has too many subjects.
     #[error("the audit record is too large")]

@@ -24,7 +24,7 @@ use crate::audit::tree::tile_bytes;
 use crate::audit::verify::ANCHOR;
 use crate::audit::{Checkpoint, Draft, Hash, Object, Receipt, SigningKey, Tree};
 use crate::base::{Clock, Timestamp};
-use crate::store::db::Db;
+use crate::store::db::{Ahead, Db};
 
 /// The clock may go back this far, in seconds, and records keep the last time; further, and no
 /// record is taken in until somebody has looked.
@@ -72,6 +72,8 @@ pub enum CommitError {
     End(&'static str),
     #[error("the clock is {0} s behind the last record; set the clock right, and the log goes on")]
     Clock(i64),
+    #[error(transparent)]
+    Ahead(#[from] Ahead),
     #[error("a signature does not hold")]
     Signature,
     #[error("another gateway wrote first")]
@@ -186,7 +188,7 @@ impl Writer {
         tracing::error!(audit.error = %why, audit.records = jobs.len(), "audit records were not made durable");
         self.shared.publish_failure();
         let answer = match why {
-            CommitError::Clock(_) => AppendError::Clock,
+            CommitError::Clock(_) | CommitError::Ahead(_) => AppendError::Clock,
             _ => AppendError::NotDurable,
         };
         jobs.for_each(|job| drop(job.reply.send(Err(answer))));

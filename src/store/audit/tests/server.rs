@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::base::SystemClock;
 use crate::config::DatabaseSection;
 use crate::store::testing::Postgres;
 use crate::store::testing_proxy::{Network, Proxy};
@@ -215,6 +216,31 @@ async fn the_clock_of_another_gateway_is_no_step_of_this_ones() {
     fill(&early, 1).await;
     assert_eq!(log.append(query(1)).await, Err(AppendError::Clock));
     fill(&early, 1).await;
+    assert_eq!(place.damage(), [""; 0]);
+}
+
+/// A record from the future would stop every gateway whose clock is right, for good.
+#[tokio::test]
+async fn a_gateway_whose_clock_is_ahead_of_the_servers_writes_nothing() {
+    let place = Site::on_server();
+    let log = place.open().unwrap();
+    let ahead = place.beside();
+    let early = ahead.open().unwrap();
+    let size = early.stats().size;
+    ahead.clock.set(SystemClock.now().plus_seconds(60));
+    assert_eq!(early.append(query(1)).await, Err(AppendError::Clock));
+    assert!(!early.stats().writes);
+    drop(early);
+    // Nor does it begin to, were it only to say that its copy was begun anew.
+    std::fs::write(ahead.copy(), "").unwrap();
+    assert!(ahead.refusal().to_string().contains("ahead of the database server's"), "{}", ahead.refusal());
+    assert_eq!(log.append(query(1)).await.unwrap().index, size, "the others go on");
+    ahead.clock.set(NOON);
+    assert_eq!(
+        ahead.open().unwrap().append(query(2)).await.unwrap().index,
+        size + 2,
+        "as it does once it is right"
+    );
     assert_eq!(place.damage(), [""; 0]);
 }
 
