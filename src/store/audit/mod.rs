@@ -180,8 +180,7 @@ impl AuditLog {
         home.require_current()?;
         let shared = Arc::new(Shared::new(options.signing_key.public().name()));
         let subjects = Arc::new(options.subject_key);
-        let head = Head { key: options.signing_key.public().clone(), shared: shared.clone() };
-        let head = home.is_shared().then(|| Arc::new(head));
+        let public = options.signing_key.public().clone();
         let key = Arc::new(options.signing_key);
         let begin = Begin {
             home: &home,
@@ -193,6 +192,8 @@ impl AuditLog {
         };
         let writer = begin.writer()?;
 
+        let head = Head { key: public, shared: shared.clone(), copy: writer.copy.clone() };
+        let head = home.is_shared().then(|| Arc::new(head));
         let readers = Arc::new(ArcSwapOption::empty());
         let reader = Reader::new(&home, head.clone(), readers.clone(), subjects.clone(), shared.clone())?;
         let indexer = Indexer {

@@ -82,8 +82,9 @@ impl Shared {
     }
 
     /// The log was found to be so large: others write it too.
-    pub fn follow(&self, size: u64, root: Hash, note: Arc<str>) {
+    pub fn follow(&self, size: u64, root: Hash, note: Arc<str>, copied: bool) {
         let mut state = self.lock();
+        state.copied = copied;
         if size > state.size {
             (state.size, state.root, state.note) = (size, root, note);
             drop(state);
@@ -91,7 +92,7 @@ impl Shared {
         }
     }
 
-    /// A batch could not be written.
+    /// A batch could not be written, or the log is not what it was.
     pub fn publish_failure(&self) {
         self.lock().writes = false;
     }

@@ -55,7 +55,7 @@ pub struct Writer {
     pub home: Home,
     pub key: Arc<SigningKey>,
     pub clock: Arc<dyn Clock>,
-    pub copy: SecondPlace,
+    pub copy: Arc<SecondPlace>,
     pub shared: Arc<Shared>,
     /// Missing after a failure, until read again.
     pub end: Option<(Db, State)>,
@@ -265,14 +265,10 @@ impl Writer {
         }
     }
 
-    /// Tells both the second place and the readers of the newest checkpoint. It is in the log
-    /// already: that the second place cannot be written is told, and stops nothing.
+    /// Tells both the second place and the readers of the newest checkpoint.
     fn publish(&mut self, size: u64, root: Hash, note: Arc<str>) {
-        let copied = self.copy.write(&note);
-        if let Err(e) = &copied {
-            tracing::error!(audit.error = %e, "the copy of the newest checkpoint cannot be written");
-        }
-        self.shared.publish(size, root, note, copied.is_ok());
+        let copied = self.copy.note(size, &note);
+        self.shared.publish(size, root, note, copied);
     }
 
     /// Opens the database anew and reads the end of the log, believing only what is signed.

@@ -219,6 +219,40 @@ async fn the_clock_of_another_gateway_is_no_step_of_this_ones() {
     assert_eq!(place.damage(), [""; 0]);
 }
 
+/// Of a log that is put back, only what was not put back with it can tell: a gateway that wrote
+/// nothing, too.
+#[tokio::test]
+async fn a_gateway_that_only_looked_on_knows_a_log_that_was_put_back() {
+    const KEPT: [&str; 5] = ["record", "tile", "checkpoint", "head", "opening"];
+    let place = Site::on_server();
+    let (log, idle) = (place.open().unwrap(), place.beside());
+    let onlooker = idle.open().unwrap();
+    fill(&log, 20).await;
+    place.tamper(&KEPT.map(|table| format!("CREATE TABLE old_{table} AS TABLE {table};")).concat());
+    fill(&log, 20).await;
+    let newest = log.stats().size;
+    until(|| onlooker.stats().size == newest);
+    let seen = second_place::slots(&std::fs::read(idle.copy()).unwrap());
+    let seen = seen.iter().map(|note| Checkpoint::open(note, &place.public()).unwrap().size).max();
+    assert_eq!(seen, Some(newest));
+
+    place.tamper(
+        &KEPT.map(|table| format!("TRUNCATE {table}; INSERT INTO {table} TABLE old_{table};")).concat(),
+    );
+    until(|| !onlooker.stats().writes);
+    drop((log, onlooker));
+    assert!(matches!(idle.refusal(), OpenError::RolledBack { .. }), "{}", idle.refusal());
+}
+
+/// Waits for what comes about by itself.
+fn until(done: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !done() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(20));
+        std::thread::yield_now();
+    }
+}
+
 /// A record from the future would stop every gateway whose clock is right, for good.
 #[tokio::test]
 async fn a_gateway_whose_clock_is_ahead_of_the_servers_writes_nothing() {
