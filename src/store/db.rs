@@ -79,6 +79,13 @@ impl Server {
         Self { conninfo: Arc::new(Secret::new(conninfo)), connections: section.connections.get() }
     }
 
+    /// The same server, or a standby of it, for who only reads: also with a role that can do no more.
+    pub fn to_read(&self) -> Self {
+        // Of a setting that is named twice, the second holds.
+        let conninfo = format!("{} target_session_attrs=any", self.conninfo.reveal());
+        Self { conninfo: Arc::new(Secret::new(conninfo)), ..self.clone() }
+    }
+
     /// How many connections the configuration allows beside those of the log and the quotas.
     pub fn connections(&self) -> u32 {
         self.connections

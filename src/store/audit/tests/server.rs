@@ -219,6 +219,38 @@ async fn the_clock_of_another_gateway_is_no_step_of_this_ones() {
     assert_eq!(place.damage(), [""; 0]);
 }
 
+/// However many turns others have meanwhile: whoever waits is in the next.
+#[tokio::test]
+async fn whoever_comes_while_another_gateway_writes_is_in_the_same_batch() {
+    let place = Site::on_server();
+    let log = place.open().unwrap();
+    let mut other = place.writing();
+    on!(&mut other, conn => conn.batch_execute(place.alone())).unwrap();
+    let before = log.stats().batches;
+    let first = log.submit(query(0), Vec::new()).unwrap();
+    until(|| log.stats().waiting == 0);
+    let later: Vec<_> = (1..50).map(|i| log.submit(query(i), Vec::new()).unwrap()).collect();
+    on!(&mut other, conn => conn.batch_execute("COMMIT")).unwrap();
+    for waiting in std::iter::once(first).chain(later) {
+        waiting.await.unwrap().unwrap();
+    }
+    assert_eq!(log.stats().batches, before + 1);
+}
+
+#[tokio::test]
+async fn an_auditor_who_may_only_read_verifies_the_log() {
+    let place = Site::on_server();
+    fill(&place.open().unwrap(), 300).await;
+    place.tamper(
+        "CREATE ROLE auditor LOGIN; ALTER ROLE auditor SET default_transaction_read_only = on; \
+        GRANT CONNECT ON DATABASE postgres TO auditor; GRANT USAGE ON SCHEMA sluice_log TO auditor; \
+        GRANT SELECT ON record, tile, checkpoint, head, opening TO auditor",
+    );
+    let auditor = server(&place.postgres().configured("auditor", "postgres"));
+    let mut database = Database::on(&auditor.to_read()).unwrap();
+    assert!(verify(&mut database, &place.public(), &[], &mut |_, _| {}).unwrap().is_intact());
+}
+
 /// Of a log that is put back, only what was not put back with it can tell: a gateway that wrote
 /// nothing, too.
 #[tokio::test]

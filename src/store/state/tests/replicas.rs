@@ -53,6 +53,40 @@ async fn no_quota_is_passed_however_many_gateways_charge_and_whatever_the_order_
 }
 
 #[tokio::test]
+async fn whoever_comes_while_another_gateway_counts_is_charged_in_the_same_turn_or_the_next() {
+    let (state, home) = open();
+    let quotas = Arc::new(Quotas::start(&state).unwrap());
+    assert_eq!(quotas.charge(charge(&["grant:A", "grant:B"], &[])).await.unwrap(), Charged::Yes);
+    let mut other = home.connect();
+    other.batch_execute("BEGIN; SELECT * FROM quota WHERE grant_id = 'grant:A' FOR UPDATE").unwrap();
+    let waiting: Vec<_> = ["grant:A", "grant:A", "grant:B", "grant:A", "grant:B"]
+        .map(|grant| {
+            let quotas = Arc::clone(&quotas);
+            tokio::spawn(async move { quotas.charge(charge(&[grant], &[1])).await })
+        })
+        .into();
+    while !waits(&mut other) {
+        tokio::task::yield_now().await;
+    }
+    other.batch_execute("COMMIT").unwrap();
+    for charged in waiting {
+        assert_eq!(charged.await.unwrap().unwrap(), Charged::Yes);
+    }
+    let used = |grant| state.used(&RuleId::parse(grant).unwrap(), date!(2026 - 11 - 22)).unwrap()[0].used;
+    assert_eq!((used("grant:A"), used("grant:B")), (3, 2));
+}
+
+#[test]
+fn a_gateway_whose_clock_is_ahead_of_the_servers_takes_up_nothing() {
+    let (state, _home) = open();
+    let now = SystemClock.now();
+    assert_eq!(state.look(now).unwrap(), state.revision().unwrap());
+    assert_eq!(state.look(now.plus_seconds(-3600)).unwrap(), state.revision().unwrap(), "others are ahead");
+    let why = state.look(now.plus_seconds(60)).unwrap_err().to_string();
+    assert!(why.contains("ahead of the database server's"), "{why}");
+}
+
+#[tokio::test]
 async fn the_counting_goes_on_when_the_server_was_away() {
     let (state, home) = open();
     let quotas = Quotas::start(&state).unwrap();
