@@ -304,6 +304,11 @@ impl AuditLog {
         self.0.shared.now().note
     }
 
+    /// How long the batch lasts that is being written now.
+    pub fn lasts(&self) -> Duration {
+        self.0.shared.in_hand.lasts()
+    }
+
     /// How the log is doing.
     pub fn stats(&self) -> Stats {
         let now = self.0.shared.now();

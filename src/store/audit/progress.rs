@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::audit::Hash;
+use crate::base::InHand;
 
 /// Shared by the writer, the indexer and all handles.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub struct Shared {
     pub origin: Arc<str>,
     state: Mutex<Progress>,
     changed: Condvar,
+    /// A batch.
+    pub in_hand: InHand,
 }
 
 /// One moment of it.
@@ -56,7 +59,12 @@ impl Shared {
             writes: true,
             closing: false,
         };
-        Self { origin: origin.into(), state: Mutex::new(state), changed: Condvar::new() }
+        Self {
+            origin: origin.into(),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            in_hand: InHand::default(),
+        }
     }
 
     /// Now.

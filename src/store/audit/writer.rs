@@ -89,6 +89,8 @@ impl Writer {
         let mut jobs = Vec::with_capacity(BATCH);
         while queue.blocking_recv_many(&mut jobs, BATCH) > 0 {
             while !jobs.is_empty() {
+                let shared = self.shared.clone();
+                let _in_hand = shared.in_hand.begin();
                 match self.prepare() {
                     // A caller that is gone needs no answer, but what it did is recorded anyhow.
                     Ok(room) => {

@@ -251,6 +251,18 @@ async fn an_auditor_who_may_only_read_verifies_the_log() {
     assert!(verify(&mut database, &place.public(), &[], &mut |_, _| {}).unwrap().is_intact());
 }
 
+#[tokio::test]
+async fn that_a_server_keeps_its_connection_and_does_nothing_is_seen() {
+    let (place, proxy) = Site::on_server().far();
+    let log = place.open().unwrap();
+    proxy.set(Network::Silent);
+    let waiting = log.submit(query(1), Vec::new()).unwrap();
+    until(|| log.lasts() > std::time::Duration::from_millis(300));
+    proxy.set(Network::Up);
+    waiting.await.unwrap().unwrap();
+    until(|| log.lasts().is_zero());
+}
+
 /// Of a log that is put back, only what was not put back with it can tell: a gateway that wrote
 /// nothing, too.
 #[tokio::test]

@@ -5,7 +5,7 @@
 use super::{Home, at};
 use crate::store::db::Server;
 use crate::store::state::{StateStore, upkeep};
-use crate::store::testing::Postgres;
+use crate::store::testing::{ADMIN, Postgres};
 
 #[path = "outbox.rs"]
 mod outbox;
@@ -33,6 +33,14 @@ impl Database {
     fn as_role(&self, role: &str) -> Server {
         let section = format!("url = '{}'\nconnections = 4", self.0.configured(role, NAME));
         Server::new(&toml::from_str(&section).unwrap()).unwrap()
+    }
+
+    /// A session of an administrator.
+    fn connect(&self) -> diesel::PgConnection {
+        use diesel::connection::SimpleConnection;
+        let mut session = self.0.connect(ADMIN, NAME);
+        session.batch_execute("SET search_path = sluice_state").unwrap();
+        session
     }
 
     /// Does what only an administrator may.
