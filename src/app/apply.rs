@@ -169,10 +169,11 @@ impl Gateway {
 
     /// What is in the state database now, unless nothing changed since revision `seen`.
     async fn changed_since(&self, seen: i64) -> Result<Option<Read>, NotTaken> {
-        let (state, served) = (self.state.clone(), self.world().seq);
+        let _in_hand = self.taking_up.begin();
+        let (state, served, now) = (self.state.clone(), self.world().seq, self.now());
         blocking(move || {
             // The revision is read first: a change after that moment is found by the next call.
-            let revision = state.revision()?;
+            let revision = state.look(now)?;
             if revision == seen {
                 return Ok(None);
             }
@@ -248,8 +249,11 @@ impl Gateway {
     async fn record_acts(&self) -> Result<(), NotTaken> {
         loop {
             let state = self.state.clone();
+            let in_hand = self.taking_up.begin();
             let Some(taken) = blocking(move || Ok(state.take_act()?)).await? else { return Ok(()) };
+            drop(in_hand);
             let receipt = self.record(draft(taken.act())).await;
+            let _in_hand = self.taking_up.begin();
             blocking(move || Ok(taken.recorded(receipt?.index)?)).await?;
         }
     }

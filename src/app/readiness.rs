@@ -13,6 +13,11 @@ use crate::base::Moment;
 /// How long a look at the databases may take before they count as not there.
 const MOMENT: Duration = Duration::from_secs(1);
 
+/// How long what takes moments may last before it counts as never coming back. A server that waits
+/// for its standby is waited for; but the connection may as well be to one that will never answer, and
+/// the next one goes to whichever takes writes.
+const STUCK: Duration = Duration::from_secs(45);
+
 /// What a gateway needs in order to answer, and whether it has it.
 #[derive(Debug, Serialize)]
 pub struct Readiness {
@@ -55,6 +60,20 @@ pub struct AnchorReadiness {
 }
 
 impl Gateway {
+    /// What has been going on for so long that only a restart ends it, if anything.
+    pub fn stuck(&self) -> Option<&'static str> {
+        self.in_hand_for(STUCK)
+    }
+
+    fn in_hand_for(&self, long: Duration) -> Option<&'static str> {
+        let going_on = [
+            ("the log is being written", self.log.lasts()),
+            ("quotas are being counted", self.quotas.lasts()),
+            ("changes are being taken up", self.taking_up.lasts()),
+        ];
+        going_on.into_iter().find(|(_, lasts)| *lasts > long).map(|(what, _)| what)
+    }
+
     /// Looks at what the gateway stands on.
     pub async fn readiness(&self) -> Readiness {
         let (state, audit, last) =
