@@ -10,12 +10,16 @@ use crate::store::state::{StateStore, upkeep};
 use crate::store::testing::Postgres;
 use crate::store::testing_proxy::Proxy;
 
+#[path = "order.rs"]
+mod order;
 #[path = "outbox.rs"]
 mod outbox;
 #[path = "replicas.rs"]
 mod replicas;
 #[path = "state.rs"]
 mod state;
+#[path = "suspensions.rs"]
+mod suspensions;
 
 /// The roles and schemas that an administrator makes.
 const ROLES: &str = include_str!("../../../../deploy/postgres/roles.sql");

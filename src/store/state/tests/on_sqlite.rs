@@ -6,10 +6,14 @@ use tempfile::TempDir;
 use super::{Home, at};
 use crate::store::state::StateStore;
 
+#[path = "order.rs"]
+mod order;
 #[path = "outbox.rs"]
 mod outbox;
 #[path = "state.rs"]
 mod state;
+#[path = "suspensions.rs"]
+mod suspensions;
 
 impl Home for TempDir {
     fn open(&self) -> StateStore {
