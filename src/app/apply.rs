@@ -89,6 +89,9 @@ pub enum NotTaken {
         "the log does not bear out the state database: {0}; restore the state, or apply and register again"
     )]
     Unconfirmed(String),
+    /// A newer program has done something that this one does not know: it may have taken rights away.
+    #[error("{0}: only a newer program can follow that, so this one answers no queries; run the newer one")]
+    Beyond(String),
     /// No version was ever applied.
     #[error("no version of the catalogue was ever applied")]
     Nothing,
@@ -194,13 +197,18 @@ impl Gateway {
         let mut new = match version {
             None => rekeyed,
             Some(version) => {
-                let served = Arc::clone(&old);
-                let built = blocking(move || Ok(World::build(&version, &keys, Some(&served))));
-                // A version stored by another program may not hold together for this one. The old one
-                // stays, but a key that was revoked does not stay with it.
+                let (served, newest) = (Arc::clone(&old), version.clone());
+                let built = blocking(move || Ok(World::build(&newest, &keys, Some(&served))));
                 match built.await? {
+                    // Somebody's program applied it: one that knows more than this. What it took away,
+                    // nobody can say here.
+                    Err(findings) if self.was_applied(&version) => {
+                        let what = format!("the newest version cannot be read: {findings}");
+                        return Err(self.outgrown(what));
+                    }
+                    // Nobody did. The old one stays, but a key that was revoked does not stay with it.
                     Err(findings) => {
-                        tracing::error!(%findings, "the newest version does not hold together; the one before stays in force");
+                        tracing::error!(%findings, "the newest version does not hold together, and the log has no record of it; the one before stays in force");
                         rekeyed
                     }
                     Ok(built) => match self.confirm_version(&built) {

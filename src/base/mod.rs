@@ -13,6 +13,7 @@ pub mod lang;
 pub mod locate;
 pub mod secret;
 pub mod sources;
+pub mod unseen;
 
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
 pub use code::Code;

@@ -53,9 +53,11 @@ impl Place {
     /// server they are: what another gateway has counted must stand when the server falls over.
     pub(super) fn counting(&self) -> Result<Db, StateError> {
         let mut db = self.connect()?;
-        if matches!(self, Place::File(_)) {
-            db.batch_execute("PRAGMA synchronous = NORMAL")?;
-        }
+        db.batch_execute(match self {
+            Place::File(_) => "PRAGMA synchronous = NORMAL",
+            // Statements are planned once, whatever the size of a batch.
+            Place::Server(_) => "SET plan_cache_mode = force_generic_plan",
+        })?;
         Ok(db)
     }
 }

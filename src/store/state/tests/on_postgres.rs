@@ -10,12 +10,18 @@ use crate::store::state::{StateStore, upkeep};
 use crate::store::testing::Postgres;
 use crate::store::testing_proxy::Proxy;
 
+#[path = "inbox.rs"]
+mod inbox;
+#[path = "officers.rs"]
+mod officers;
 #[path = "order.rs"]
 mod order;
 #[path = "outbox.rs"]
 mod outbox;
 #[path = "replicas.rs"]
 mod replicas;
+#[path = "skew.rs"]
+mod skew;
 #[path = "state.rs"]
 mod state;
 #[path = "suspensions.rs"]

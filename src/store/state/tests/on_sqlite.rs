@@ -6,10 +6,16 @@ use tempfile::TempDir;
 use super::{Home, at};
 use crate::store::state::StateStore;
 
+#[path = "inbox.rs"]
+mod inbox;
+#[path = "officers.rs"]
+mod officers;
 #[path = "order.rs"]
 mod order;
 #[path = "outbox.rs"]
 mod outbox;
+#[path = "skew.rs"]
+mod skew;
 #[path = "state.rs"]
 mod state;
 #[path = "suspensions.rs"]
