@@ -3,6 +3,9 @@
 use super::*;
 
 on_both!(
+    every_act_is_found_in_order_and_once_however_far_the_index_is,
+    the_newest_records_come_first_and_are_found_over_days_page_by_page,
+    records_are_counted_by_hour_and_by_day_and_an_index_without_counts_is_built_anew,
     a_person_is_found_and_once_erased_found_no_more_while_all_proofs_stay,
     records_are_searched_by_facets_page_by_page,
     a_record_too_large_or_with_too_many_subjects_is_refused_alone,
@@ -46,9 +49,7 @@ async fn a_person_is_found_and_once_erased_found_no_more_while_all_proofs_stay(p
     assert_eq!(log.reader().subject_history("id_number", "other 3", None, 9).unwrap().records.len(), 1);
 }
 
-#[tokio::test]
-async fn every_act_is_found_in_order_and_once_however_far_the_index_is() {
-    let place = Site::new();
+async fn every_act_is_found_in_order_and_once_however_far_the_index_is(place: Site) {
     let log = place.open().unwrap();
     let mut acts = Vec::new();
     for number in 0..40 {
@@ -164,9 +165,7 @@ fn telling(number: u64) -> Draft {
     draft
 }
 
-#[tokio::test]
-async fn the_newest_records_come_first_and_are_found_over_days_page_by_page() {
-    let place = Site::new();
+async fn the_newest_records_come_first_and_are_found_over_days_page_by_page(place: Site) {
     let log = place.open().unwrap();
     // Thirty records, five hours apart: more than six days.
     for i in 0..30 {
@@ -206,9 +205,7 @@ async fn the_newest_records_come_first_and_are_found_over_days_page_by_page() {
     assert_eq!(indexes(&reader.newest(&any, &by("income", None, None), None, 9).unwrap()), [0; 0]);
 }
 
-#[tokio::test]
-async fn records_are_counted_by_hour_and_by_day_and_an_index_without_counts_is_built_anew() {
-    let place = Site::new();
+async fn records_are_counted_by_hour_and_by_day_and_an_index_without_counts_is_built_anew(place: Site) {
     let log = place.open().unwrap();
     for i in 0..30 {
         place.clock.set(NOON.plus_seconds(i as i64 * 5 * 3600));
