@@ -15,12 +15,13 @@ use super::messages::Messages;
 use super::nav::{self, Link};
 use super::token::Tokens;
 use super::visible::visible;
-use super::{assets, cookies};
+use super::{assets, cookies, pages};
 use crate::app::console::{self, Versions};
 use crate::base::{Code, Error, Lang, Result, Secret};
 use crate::identity::Account;
 use crate::web::cookie;
 use crate::web::entrance::Arrival;
+use crate::web::routes::{Template as Route, Verb};
 use crate::web::server::Worker;
 
 /// What all pages have.
@@ -119,7 +120,7 @@ impl Frame {
             links: Vec::new(),
             token: tokens.as_ref().map(|tokens| tokens.token("")).unwrap_or_default(),
             switches: secret.is_some() && *req.method() == Method::GET,
-            here: req.uri().path_and_query().map_or(super::ROOT, |here| here.as_str()).to_owned(),
+            here: shown(req),
             versions: console::versions(&worker.gateway),
             request_id: arrival.map(|arrival| arrival.request_id.to_string()).unwrap_or_default(),
             tokens,
@@ -180,6 +181,24 @@ impl Frame {
             set(&mut page, &cookies::passing(cookies::SEED, seed.clone()))?;
         }
         Ok(page)
+    }
+}
+
+/// The address of the page that is shown: that of the request with all that was asked, or the path of the
+/// page that its form stands on.
+fn shown(req: &HttpRequest) -> String {
+    if *req.method() == Method::GET {
+        return req.uri().path_and_query().map_or(super::ROOT, |here| here.as_str()).to_owned();
+    }
+    let (mut template, mut path) = (Route::of(req).path, req.path());
+    loop {
+        if pages::all().any(|page| page.verb == Verb::Get && page.path == template) {
+            return path.to_owned();
+        }
+        match template.rsplit_once('/').zip(path.rsplit_once('/')) {
+            Some(((outer, _), (above, _))) => (template, path) = (outer, above),
+            None => return super::ROOT.to_owned(),
+        }
     }
 }
 

@@ -56,6 +56,7 @@ mod preferences;
 mod problem;
 mod qr;
 mod rules;
+mod searches;
 mod security;
 mod sign_in;
 mod stopped;

@@ -8,6 +8,8 @@ use crate::store::state::StateStore;
 
 #[path = "inbox.rs"]
 mod inbox;
+#[path = "officers.rs"]
+mod officers;
 #[path = "outbox.rs"]
 mod outbox;
 #[path = "state.rs"]
