@@ -53,6 +53,7 @@ mod preferences;
 mod problem;
 mod qr;
 mod rules;
+mod searches;
 mod security;
 mod sign_in;
 mod stopped;
