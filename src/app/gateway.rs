@@ -18,7 +18,7 @@ use super::rehearse;
 use super::session::Entry;
 use super::world::World;
 use crate::base::ids::RequestId;
-use crate::base::{Clock, Code, Error, Result, Timestamp};
+use crate::base::{Clock, Code, Error, InHand, Result, Timestamp};
 use crate::config::LimitsSection;
 use crate::identity::Registry;
 use crate::privacy::{CountingKey, PseudonymKey};
@@ -50,6 +50,8 @@ pub struct Gateway {
     /// The revision whose changes are in force; held while changes are taken up, so that no act is
     /// recorded twice. -1: nothing was seen yet.
     pub(super) seen: tokio::sync::Mutex<i64>,
+    /// A step of taking up changes.
+    pub(crate) taking_up: InHand,
     /// Shared by answers from the last look at what is in force until their records are in the
     /// log; held alone while a change comes into force. So no record of an answer comes after that
     /// of a command which took back what the answer rests on.
@@ -108,6 +110,7 @@ impl Gateway {
             lease: parts.lease,
             deeds: RwLock::default(),
             seen: tokio::sync::Mutex::new(-1),
+            taking_up: InHand::default(),
             answering: tokio::sync::RwLock::default(),
             metrics: parts.metrics,
         }

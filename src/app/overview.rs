@@ -102,6 +102,49 @@ pub async fn overview(gateway: &Gateway, call: &Call<PersonCaller>) -> Result<Ov
     Ok(held.overview(&world, since, now, readiness))
 }
 
+/// Four numbers of today, for a page that shows them already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Today {
+    /// Queries.
+    pub queries: u64,
+    /// Those that were refused.
+    pub refusals: u64,
+    /// Answers out of datasets that are sensitive or core.
+    pub sensitive: u64,
+    /// Requests that failed at a provider or in the gateway.
+    pub failures: u64,
+}
+
+/// The numbers of today as they are by now. Opening the page left a record, and its numbers going on
+/// while it is open leaves no other: they say less than the page did.
+///
+/// # Errors
+/// `forbidden`, `audit-unavailable`.
+pub async fn today(gateway: &Gateway, call: &Call<PersonCaller>) -> Result<Today> {
+    let world = gateway.world();
+    if !call.caller.may(&world.policy, Action::OverviewRead) {
+        let trail = Trail::new("overview", call);
+        return Err(gateway.record_failure(&call.caller, trail, Code::Forbidden.into()).await);
+    }
+    let now = gateway.now();
+    let since = Timestamp::start_of(now.day());
+    let counts =
+        records::read(gateway, move |log| log.counts(Span::Hour, &queries(since, now.plus_seconds(1))))
+            .await?;
+    let sum = |is: &dyn Fn(&Count) -> bool| counts.iter().filter(|c| is(c)).map(|c| c.records).sum();
+    Ok(Today {
+        queries: sum(&|_| true),
+        refusals: sum(&|count| ending(&count.outcome) == End::Refused),
+        sensitive: sum(&|count| is_sensitive_answer(&world, count)),
+        failures: sum(&|count| ending(&count.outcome) == End::Failed),
+    })
+}
+
+/// Queries between two moments.
+fn queries(from: Timestamp, until: Timestamp) -> Filter {
+    Filter { from: Some(from), until: Some(until), kind: Some("query".to_owned()), ..Filter::default() }
+}
+
 /// What the log's index counts.
 struct Counted {
     today: Vec<Count>,
@@ -115,12 +158,6 @@ struct Counted {
 
 impl Counted {
     fn read(log: &Reader, since: Timestamp, now: Timestamp) -> Result<Self, ReadError> {
-        let queries = |from: Timestamp, until: Timestamp| Filter {
-            from: Some(from),
-            until: Some(until),
-            kind: Some("query".to_owned()),
-            ..Filter::default()
-        };
         let today = log.counts(Span::Hour, &queries(since, now.plus_seconds(1)))?;
         let over = hours_over(since, now);
         let whole = if over == since { Vec::new() } else { log.counts(Span::Hour, &queries(since, over))? };
@@ -139,7 +176,7 @@ impl Counted {
 
     fn overview(self, world: &World, since: Timestamp, now: Timestamp, readiness: Readiness) -> Overview {
         let ended = |end: End| move |count: &Count| ending(&count.outcome) == end;
-        let sensitive = |count: &Count| ended(End::Given)(count) && is_sensitive(world, &count.dataset);
+        let sensitive = |count: &Count| is_sensitive_answer(world, count);
         let mut departments: Vec<&str> = self.today.iter().map(|count| &*count.department).collect();
         departments.extend(self.before.iter().flatten().map(|count| &*count.department));
         departments.sort_unstable();
@@ -194,8 +231,9 @@ fn ending(outcome: &str) -> End {
     }
 }
 
-fn is_sensitive(world: &World, dataset: &str) -> bool {
-    world.dataset(dataset).is_some_and(|dataset| dataset.level() >= Level::Sensitive)
+fn is_sensitive_answer(world: &World, count: &Count) -> bool {
+    let dataset = world.dataset(&count.dataset).filter(|_| ending(&count.outcome) == End::Given);
+    dataset.is_some_and(|dataset| dataset.level() >= Level::Sensitive)
 }
 
 /// The last days, those without anything too.

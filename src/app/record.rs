@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use super::call::{CallerId, Known};
+use super::call::{Call, CallerId, Known, PersonCaller};
 use super::gateway::Gateway;
 use super::refusals::Surplus;
 use super::trail::Trail;
@@ -70,6 +70,14 @@ impl Gateway {
             Ok(_) => code.into(),
             Err(unrecorded) => unrecorded,
         }
+    }
+
+    /// The same for a person who is signed in: within that person's own budget, which no stranger's
+    /// attempts use up, nor it theirs.
+    pub async fn turned_away(&self, call: &Call<PersonCaller>, route: &'static str, code: Code) -> Error {
+        let mut trail = Trail::new("refused-at-door", call);
+        trail.note("route", route);
+        self.record_failure(&call.caller, trail, code.into()).await
     }
 
     /// After a failure, tries whether the log can be written again: a gateway that is not ready

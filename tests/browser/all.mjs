@@ -10,6 +10,7 @@ import { demo } from './demo.mjs';
 import * as approver from './stories/approver.mjs';
 import * as breaking from './stories/breaking.mjs';
 import * as hostile from './stories/hostile.mjs';
+import * as live from './stories/live.mjs';
 import * as no_script from './stories/no_script.mjs';
 import * as officers from './stories/officers.mjs';
 import * as paper from './stories/paper.mjs';
@@ -34,7 +35,9 @@ after(async () => {
   print();
 });
 
-for (const { title, run } of [sign_in, requester, hostile, approver, no_script, officers, security, paper, breaking]) {
+for (const { title, run } of [
+  sign_in, requester, hostile, approver, live, no_script, officers, security, paper, breaking,
+]) {
   test(title, (t) => run(t, browser));
 }
 

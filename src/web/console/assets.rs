@@ -45,6 +45,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     let files = [
         ("style.css", CSS, STYLE),
         ("console.js", SCRIPT, include_str!("assets/console.js")),
+        ("live.js", SCRIPT, include_str!("assets/live.js")),
         ("proof.js", SCRIPT, include_str!("assets/proof.js")),
         ("export.js", SCRIPT, include_str!("assets/export.js")),
         ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
