@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::gateway::Gateway;
 use super::suspensions::{Suspended, Suspension};
 use super::world::{self, World};
-use crate::audit::record::Draft;
+use crate::audit::record::{Draft, kind};
 use crate::base::{Clock, Code, Error, Finding, Findings, Sources};
 use crate::store::state::grants::StandingGrant;
 use crate::store::state::{Act, Applied, RegisteredKey, StateError, StateStore, Version, Watch};
@@ -248,11 +248,8 @@ impl Gateway {
     }
 }
 
-/// The kind of record that tells of an act.
-pub(super) const ADMINISTRATION: &str = "administration";
-
 fn draft(act: &Act) -> Draft {
-    let mut draft = Draft::new(ADMINISTRATION);
+    let mut draft = Draft::new(kind::ADMINISTRATION);
     let members = draft.members();
     members.number("act", u64::try_from(act.seq).unwrap_or_default());
     members.text("action", &act.kind).text("object", &act.object).text("detail", &act.detail);

@@ -12,7 +12,7 @@
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
-use super::apply::{ADMINISTRATION, NotTaken};
+use super::apply::NotTaken;
 use super::deeds::{Deeds, Matter, Told};
 use super::gateway::Gateway;
 use super::world::World;
@@ -135,8 +135,7 @@ impl Gateway {
 fn since(log: &Reader, from: u64) -> Result<(Vec<Told>, u64), ReadError> {
     let mut deeds = Vec::new();
     // A record that does not parse is the verifier's affair.
-    let to =
-        log.each_without_dataset(ADMINISTRATION, from, |leaf| deeds.extend(serde_json::from_str(leaf)))?;
+    let to = log.each_act(from, |leaf| deeds.extend(serde_json::from_str(leaf)))?;
     Ok((deeds, to))
 }
 

@@ -115,11 +115,11 @@ impl Counted {
             kind: Some("query".to_owned()),
             ..Filter::default()
         };
-        let today = log.counts(Span::Hour, &queries(since, now.plus_seconds(1)))?;
+        let today = log.counts(&queries(since, now.plus_seconds(1)))?;
         let mut before = Vec::new();
         for day in 1..=USUAL {
             let (from, until) = (since.plus_seconds(-day * DAY), now.plus_seconds(1 - day * DAY));
-            before.push(log.counts(Span::Hour, &queries(from, until))?);
+            before.push(log.counts(&queries(from, until))?);
         }
         let days =
             log.histogram(Span::Day, &queries(since.plus_seconds(-USUAL * DAY), now.plus_seconds(1)))?;
@@ -136,7 +136,7 @@ impl Counted {
         departments.extend(self.before.iter().flatten().map(|count| &*count.department));
         departments.sort_unstable();
         departments.dedup();
-        let of = |department: &str| self.compare(|count| count.department == department);
+        let of = |department: &str| self.compare(|count| *count.department == *department);
         let unusual = departments.iter().map(|department| ((*department).to_owned(), of(department)));
         let week = now.plus_seconds(-NEW * DAY);
         let mut new_callers = self.first_calls.clone();
@@ -150,9 +150,9 @@ impl Counted {
             sensitive: self.compare(sensitive),
             failures: self.compare(ended(End::Failed)),
             days: days(&self.days, since),
-            reasons: most(self.today.iter().filter(|c| ended(End::Refused)(c)), |c| c.outcome.clone()),
+            reasons: most(self.today.iter().filter(|c| ended(End::Refused)(c)), |c| c.outcome.to_string()),
             readers: most(self.today.iter().filter(|c| sensitive(c)), |c| {
-                (c.department.clone(), c.dataset.clone())
+                (c.department.to_string(), c.dataset.to_string())
             })
             .into_iter()
             .map(|((department, dataset), records)| (department, dataset, records))
@@ -220,6 +220,7 @@ mod tests {
                 dataset: "civil.subsistence".into(),
                 purpose: "p".into(),
                 outcome: "ok".into(),
+                fields: Vec::new(),
                 records,
             }]
         };
