@@ -260,6 +260,8 @@ fn draft(act: &Act) -> Draft {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, NotTaken> + Send + 'static,
 ) -> Result<T, NotTaken> {
+    // Boxed: else each work makes a task of a type of its own.
+    let work: Box<dyn FnOnce() -> Result<T, NotTaken> + Send> = Box::new(work);
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|e| Err(NotTaken::Unrecorded(Error::new(Code::Internal).because(e))))

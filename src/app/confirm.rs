@@ -17,7 +17,7 @@ use super::deeds::{Deeds, Matter, Told};
 use super::gateway::Gateway;
 use super::world::World;
 use crate::base::ids::RuleId;
-use crate::store::audit::{ReadError, Reader};
+use crate::store::audit::{Acts, ReadError, Reader};
 use crate::store::state::delegations::Loan;
 use crate::store::state::grants::GrantState;
 use crate::store::state::{Profile, RegisteredKey, made_as};
@@ -47,17 +47,18 @@ impl Gateway {
         }
     }
 
-    fn take_in(&self, from: u64, read: Result<(Vec<Told>, u64), ReadError>) -> Result<bool, NotTaken> {
-        let (deeds, to) = read.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?;
-        Ok(self.deeds.write().unwrap_or_else(PoisonError::into_inner).take_in(from, deeds, to))
+    /// Takes in what was read; false when there is more to read.
+    fn take_in(&self, from: u64, read: Result<(Vec<Told>, Acts), ReadError>) -> Result<bool, NotTaken> {
+        let (deeds, Acts { next, all }) = read.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?;
+        Ok(self.deeds.write().unwrap_or_else(PoisonError::into_inner).take_in(from, deeds, next) && all)
     }
 
-    /// Looks something up in what was done.
     /// The systems and operators that are stopped, by the log.
     pub(super) fn stopped_by_the_log(&self) -> Vec<String> {
         self.deeds(|deeds| deeds.stopped().map(str::to_owned).collect())
     }
 
+    /// Looks something up in what was done.
     fn deeds<T>(&self, look: impl FnOnce(&Deeds) -> T) -> T {
         look(&self.deeds.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -131,12 +132,15 @@ impl Gateway {
     }
 }
 
-/// What was done by the records from `from` on, and the first one that there is not.
-fn since(log: &Reader, from: u64) -> Result<(Vec<Told>, u64), ReadError> {
+/// Acts that are read at a time: so many are in memory besides the newest of each matter.
+const AT_A_TIME: usize = 10_000;
+
+/// What was done by the records from `from` on, and how far that goes.
+fn since(log: &Reader, from: u64) -> Result<(Vec<Told>, Acts), ReadError> {
     let mut deeds = Vec::new();
     // A record that does not parse is the verifier's affair.
-    let to = log.each_act(from, |leaf| deeds.extend(serde_json::from_str(leaf)))?;
-    Ok((deeds, to))
+    let acts = log.acts(from, AT_A_TIME, |leaf| deeds.extend(serde_json::from_str(leaf)))?;
+    Ok((deeds, acts))
 }
 
 fn loan_stands(log: &Deeds, loan: &Loan, lender: &Profile) -> Result<(), String> {

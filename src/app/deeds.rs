@@ -3,8 +3,8 @@
 //! Whoever can write the state database could put back what was taken away, and take away the act
 //! that tells of it. The log keeps both, so what counts is its newest record of the matter.
 //!
-//! Invariant: this is read from the log, all of it when the gateway starts and from then on what is new
-//! there, whoever has recorded it; nothing in it comes from the state database. There is one entry for
+//! Invariant: this is read from the log, all of it when the gateway starts, some at a time, and from then
+//! on what is new there, whoever has recorded it; nothing in it comes from the state database. There is one entry for
 //! each account, role, key, grant and delegation that there ever was, so it is bounded by those.
 
 use std::collections::HashMap;
@@ -43,7 +43,7 @@ pub(super) enum Matter {
 }
 
 /// An act, as the log has it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Deed {
     /// What was done.
     pub action: Box<str>,
@@ -62,8 +62,12 @@ pub(super) struct Told {
     act: u64,
     /// When it was done.
     done_at: Box<str>,
-    #[serde(flatten)]
-    deed: Deed,
+    // What a deed has, one by one: a gateway reads very many of these when it starts, and what is
+    // flattened is read twice.
+    action: Box<str>,
+    object: Box<str>,
+    detail: Box<str>,
+    done_by: Box<str>,
 }
 
 /// The newest deed in each matter.
@@ -96,7 +100,9 @@ impl Deeds {
     /// Takes in the next record of an act, unless it repeats one: a gateway that stood still with an
     /// act in hand may record it once more after another one has, and has gone on. A state database
     /// that was put back begins anew with its numbers, but not with the time.
-    fn take(&mut self, Told { act, done_at, deed }: Told) {
+    fn take(&mut self, told: Told) {
+        let Told { act, done_at, action, object, detail, done_by } = told;
+        let deed = Deed { action, object, detail, done_by };
         let at = Timestamp::parse(&done_at);
         let (last, latest) = self.last;
         if act <= last && at <= latest {

@@ -312,7 +312,7 @@ fn facets(counted: &Counted, asked: &Filter, own: Option<&str>) -> Vec<Facet> {
         for count in counted.sorts.iter().filter(|count| by_names(count, None)) {
             // A record counts once for each value, whatever many of its fields have it.
             let fits = count.fields.iter().filter(|field| by_field(field, Some(name)));
-            let mut values: Vec<&str> = fits.map(|field| of(field)).collect();
+            let mut values: Vec<&str> = fits.map(of).collect();
             values.sort_unstable();
             values.dedup();
             for value in values {

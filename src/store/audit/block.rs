@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use diesel::Queryable;
+
 /// Records of a block.
 pub(super) const LENGTH: u64 = 2048;
 
@@ -14,7 +16,7 @@ pub(super) const LENGTH: u64 = 2048;
 pub(super) const UNTOLD: u32 = 0x00ff_ffff;
 
 /// A block that grows.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, Queryable)]
 pub(super) struct Block {
     /// The time of the first record, in microseconds.
     pub first: i64,

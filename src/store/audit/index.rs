@@ -8,24 +8,22 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
-use super::block::{Block, LENGTH, UNTOLD};
 use super::engine::{DatabaseError, Home};
+use super::filing::{Filing, Indexed};
 use super::progress::Shared;
 use super::rows;
-use super::schema::{act, block, key, number, opening_id, progress, request, subject};
-use super::sorts::Known;
-use super::sqlite::{self, Readers};
+use super::schema::{number, opening_id, progress};
+use super::sqlite;
 use crate::audit::facets::Facets;
-use crate::audit::record::{LeafSubject, kind};
+use crate::audit::record::LeafSubject;
 use crate::audit::{Hash, SubjectKey, Token};
-use crate::base::Timestamp;
 use crate::base::ids::decode_hex;
 use crate::store::db::Db;
 
@@ -50,33 +48,6 @@ pub struct Indexer {
     pub readers: Arc<ArcSwapOption<Indexed>>,
     pub key: Arc<SubjectKey>,
     pub shared: Arc<Shared>,
-}
-
-/// The index, as it is read.
-pub struct Indexed {
-    pub(super) readers: Readers,
-    /// What the numbers in it mean. The indexer holds it while it commits.
-    known: RwLock<Known>,
-}
-
-impl Indexed {
-    /// Asks what is known, while nothing is being filed.
-    pub(super) fn known<T>(&self, ask: impl FnOnce(&Known) -> T) -> T {
-        ask(&self.known.read().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// The index, as it is written.
-struct Filing {
-    conn: SqliteConnection,
-    indexed: Arc<Indexed>,
-    tail: Tail,
-}
-
-/// The last block, which grows.
-struct Tail {
-    number: u64,
-    block: Block,
 }
 
 impl Indexer {
@@ -145,134 +116,6 @@ impl Indexer {
             Some((id, self.key.token(&opened.kind, opened.identifier.reveal())))
         };
         (0..).zip(&facets.subjects).filter_map(token).collect()
-    }
-}
-
-impl Filing {
-    /// Goes on with an index that has seen `done` records.
-    fn of(mut conn: SqliteConnection, path: &Path, done: u64) -> Result<Self, DatabaseError> {
-        let tail = Tail::of(&mut conn, done)?;
-        let known = RwLock::new(Known::load(&mut conn)?);
-        let indexed = Arc::new(Indexed { readers: sqlite::readers(path)?, known });
-        Ok(Self { conn, indexed, tail })
-    }
-
-    /// Files what is new. True when it took somebody out of the index. After a fault there is no
-    /// going on with this: what is known is not what is filed.
-    fn write(
-        &mut self,
-        records: &[(u64, Facets<'_>)],
-        tokens: &[(i64, Token)],
-        to: u64,
-        last: &Hash,
-    ) -> QueryResult<bool> {
-        let Self { conn, indexed, tail } = self;
-        let mut known = indexed.known.write().unwrap_or_else(PoisonError::into_inner);
-        let written = conn.immediate_transaction(|conn| {
-            for (at, facets) in records {
-                file(conn, &mut known, tail, *at, facets)?;
-            }
-            // Records that the log does not have any more have their places still.
-            tail.skip(conn, to)?;
-            tail.save(conn)?;
-            for (id, token) in tokens {
-                diesel::insert_into(subject::table)
-                    .values((subject::opening.eq(id), subject::token.eq(token.0.as_slice())))
-                    .execute(conn)?;
-            }
-            let mut erased = false;
-            for (_, erasure) in records.iter().filter(|(_, facets)| facets.kind == kind::ERASURE) {
-                for (of, position) in &erasure.log.openings {
-                    diesel::delete(subject::table.find(opening_id(*of, *position))).execute(conn)?;
-                    erased = true;
-                }
-            }
-            diesel::replace_into(progress::table)
-                .values((
-                    progress::id.eq(0),
-                    progress::size.eq(key(to)),
-                    progress::leaf_hash.eq(last.0.as_slice()),
-                ))
-                .execute(conn)?;
-            Ok(erased)
-        });
-        if written.is_err() {
-            *known = Known::default();
-        }
-        written
-    }
-}
-
-/// Files one record, but for the people whom it names.
-fn file(
-    conn: &mut SqliteConnection,
-    known: &mut Known,
-    tail: &mut Tail,
-    at: u64,
-    facets: &Facets<'_>,
-) -> QueryResult<()> {
-    let time = Timestamp::parse(&facets.time).unwrap_or_default().micros();
-    let (sort, actor) = (known.sort_of(conn, facets, time)?, known.actor_of(conn, facets.actor())?);
-    tail.skip(conn, at)?;
-    tail.push(conn, time, sort, actor)?;
-    if !facets.request_id.is_empty() {
-        diesel::insert_into(request::table)
-            .values((request::request_id.eq(&*facets.request_id), request::idx.eq(key(at))))
-            .execute(conn)?;
-    }
-    if facets.kind == kind::ADMINISTRATION {
-        diesel::insert_into(act::table).values(act::idx.eq(key(at))).execute(conn)?;
-    }
-    Ok(())
-}
-
-impl Tail {
-    /// The tail of an index that has seen `done` records.
-    fn of(conn: &mut SqliteConnection, done: u64) -> QueryResult<Self> {
-        let number = done / LENGTH;
-        let found: Option<(i64, i64, Vec<u8>, Vec<u8>, Vec<u8>)> = block::table
-            .find(key(number))
-            .select((block::first, block::last, block::sorts, block::actors, block::times))
-            .first(conn)
-            .optional()?;
-        if let Some((first, last, sorts, actors, times)) = found {
-            return Ok(Self { number, block: Block { first, last, sorts, actors, times } });
-        }
-        let last: Option<i64> = block::table.select(diesel::dsl::max(block::last)).first(conn)?;
-        Ok(Self { number, block: Block { last: last.unwrap_or_default(), ..Block::default() } })
-    }
-
-    fn push(&mut self, conn: &mut SqliteConnection, time: i64, sort: u32, actor: u32) -> QueryResult<()> {
-        if self.block.len() == LENGTH {
-            self.save(conn)?;
-            self.number += 1;
-            self.block = Block { last: self.block.last, ..Block::default() };
-        }
-        self.block.push(time, sort, actor);
-        Ok(())
-    }
-
-    /// Leaves places up to the one of that index.
-    fn skip(&mut self, conn: &mut SqliteConnection, to: u64) -> QueryResult<()> {
-        while self.number * LENGTH + self.block.len() < to {
-            self.push(conn, self.block.last, UNTOLD, UNTOLD)?;
-        }
-        Ok(())
-    }
-
-    fn save(&self, conn: &mut SqliteConnection) -> QueryResult<()> {
-        let Block { first, last, sorts, actors, times } = &self.block;
-        diesel::replace_into(block::table)
-            .values((
-                block::number.eq(key(self.number)),
-                block::first.eq(first),
-                block::last.eq(last),
-                block::sorts.eq(sorts),
-                block::actors.eq(actors),
-                block::times.eq(times),
-            ))
-            .execute(conn)?;
-        Ok(())
     }
 }
 

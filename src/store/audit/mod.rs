@@ -12,7 +12,7 @@
 //! | `turns`, `follow` | when other gateways write the log too |
 //! | `rows`, `schema` | the log's statements and tables |
 //! | `index` | the thread that follows with the search index |
-//! | `sorts`, `block` | what the index keeps of a record: numbers |
+//! | `filing`, `sorts`, `block` | what the index keeps of a record: numbers |
 //! | `read` | records, proofs, a person's history |
 //! | `search`, `tally` | the records that match, and how many there are of what |
 //! | `stored` | the log as the verifier reads it |
@@ -26,6 +26,7 @@
 mod begin;
 mod block;
 mod engine;
+mod filing;
 mod follow;
 mod index;
 #[cfg(feature = "postgres")]
@@ -65,7 +66,7 @@ use self::engine::Home;
 use self::follow::Head;
 use self::index::Indexer;
 use self::progress::Shared;
-pub use self::read::{Consistency, Filter, Page, ReadError, Reader, StoredRecord};
+pub use self::read::{Acts, Consistency, Filter, Page, ReadError, Reader, StoredRecord};
 pub use self::search::{Counted, Found};
 pub use self::second_place::slots as checkpoints_in_copy;
 pub use self::sorts::{Count, CountField};
@@ -287,7 +288,9 @@ impl AuditLog {
         read: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ReadError> {
         let reader = self.0.reader.clone();
-        tokio::task::spawn_blocking(move || read(&reader)).await.unwrap_or(Err(ReadError::Stopped))
+        // Boxed: else each reading makes a task of a type of its own.
+        let read: Box<dyn FnOnce() -> Result<T, ReadError> + Send> = Box::new(move || read(&reader));
+        tokio::task::spawn_blocking(read).await.unwrap_or(Err(ReadError::Stopped))
     }
 
     /// Closes the log: what is queued is written, and the log is one file. Whoever still has a

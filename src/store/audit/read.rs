@@ -13,8 +13,8 @@ use diesel::prelude::*;
 use diesel::result::QueryResult;
 
 use super::engine::{DatabaseError, Home, Pooled, Readers, on};
+use super::filing::Indexed;
 use super::follow::Head;
-use super::index::Indexed;
 use super::progress::{Progress, Shared};
 use super::rows::{self, TileReader};
 use super::schema::{act, key, number, opening_id, opening_of, progress, record, request, subject};
@@ -103,6 +103,15 @@ pub struct Page {
     pub next: Option<u64>,
     /// Records that the index had not seen when it was asked.
     pub lag: u64,
+}
+
+/// How far the records of acts were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acts {
+    /// The first index that was not looked at.
+    pub next: u64,
+    /// Is that where the log ended?
+    pub all: bool,
 }
 
 /// That a log only grew.
@@ -211,11 +220,11 @@ impl Reader {
         Ok(Some(bytes))
     }
 
-    /// Hands over every record of an administrative act, from index `from` on and in the order of the
-    /// log: those that the index has by way of the index, which is not waited for, and what comes
-    /// behind them from the log itself. For who must have them all, also when the index is far
-    /// behind. Gives the first index that there is not yet.
-    pub fn each_act(&self, from: u64, mut take: impl FnMut(&str)) -> Result<u64, ReadError> {
+    /// Hands over the records of administrative acts from index `from` on, `most` of them or up to a page
+    /// more, in the order of the log: those that the index has by way of the index, which is not waited for, and what
+    /// comes behind them from the log itself. For who must have them all, also when the index is far
+    /// behind.
+    pub fn acts(&self, from: u64, most: usize, mut take: impl FnMut(&str)) -> Result<Acts, ReadError> {
         let size = self.now(u64::MAX)?.size;
         let (found, seen) = match self.index.load_full() {
             None => (Vec::new(), 0),
@@ -223,25 +232,29 @@ impl Reader {
                 let seen = seen(index)?.min(size);
                 let between = act::idx.ge(key(from)).and(act::idx.lt(key(seen)));
                 let found = act::table.filter(between).select(act::idx).order(act::idx);
-                Ok::<_, diesel::result::Error>((found.load::<i64>(index)?, seen))
+                Ok::<_, diesel::result::Error>((found.limit(key(most as u64)).load::<i64>(index)?, seen))
             })?,
         };
         for some in found.chunks(MAX_PAGE) {
             let page = self.page(some.to_vec(), MAX_PAGE, 0)?;
             page.records.iter().for_each(|record| take(&record.leaf));
         }
-        let mut next = seen.max(from);
-        while next < size {
+        if let Some(last) = found.last().filter(|_| found.len() == most) {
+            return Ok(Acts { next: number(last.saturating_add(1)), all: false });
+        }
+        let (mut next, mut taken) = (seen.max(from), found.len());
+        while next < size && taken < most {
             let to = size.min(next + MAX_PAGE as u64);
             for (index, leaf) in rows::leaves(&mut *self.log()?, next, to)? {
                 let record = stored(index, leaf)?;
                 if Facets::of(record.leaf.as_bytes()).kind == kind::ADMINISTRATION {
                     take(&record.leaf);
+                    taken += 1;
                 }
             }
             next = to;
         }
-        Ok(size)
+        Ok(Acts { next, all: next >= size })
     }
 
     /// The record of a request.

@@ -11,7 +11,7 @@ use diesel::result::QueryResult;
 
 use super::block::{ids, part};
 use super::engine::on;
-use super::index::Indexed;
+use super::filing::Indexed;
 use super::read::{Filter, MAX_PAGE, PATIENCE, Page, ReadError, Reader, Searched, StoredRecord, stored};
 use super::schema::{key, number, record};
 use super::sorts::{Count, Known, Says, Wanted};

@@ -62,10 +62,21 @@ async fn every_act_is_found_in_order_and_once_however_far_the_index_is() {
         let take = |leaf: &str| {
             found.push(serde_json::from_str::<serde_json::Value>(leaf).unwrap()["index"].as_u64().unwrap())
         };
-        let next = log.reader().each_act(from, take).unwrap();
-        (found, next)
+        let read = log.reader().acts(from, 100, take).unwrap();
+        assert!(read.all);
+        (found, read.next)
     };
     let size = acts.last().unwrap() + 1;
+    let (mut next, mut some) = (0, Vec::new());
+    loop {
+        let read = log.reader().acts(next, 7, |_| some.push(())).unwrap();
+        next = read.next;
+        if read.all {
+            break;
+        }
+        assert!(some.len() >= 7, "each time there is progress");
+    }
+    assert_eq!((some.len(), next), (40, size), "some at a time");
     for from in [0, 7, 40, size] {
         let expected: Vec<u64> = acts.iter().copied().filter(|index| *index >= from).collect();
         assert_eq!(found(&log, from), (expected, size), "from {from}");
