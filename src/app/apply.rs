@@ -5,13 +5,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::gateway::Gateway;
 use super::suspensions::{Suspended, Suspension};
 use super::world::{self, World};
 use crate::audit::record::{Draft, kind};
-use crate::base::{Clock, Code, Error, Finding, Findings, Sources};
+use crate::base::{Clock, Code, Error, Finding, Findings, Moment, Sources};
 use crate::store::state::grants::StandingGrant;
 use crate::store::state::{Act, Applied, RegisteredKey, StateError, StateStore, Version, Watch};
 
@@ -117,7 +116,7 @@ impl Gateway {
     /// Why not. Everything stays as it was, and the next call tries again.
     pub async fn take_up_changes(&self) -> Result<(), NotTaken> {
         let mut last = self.seen.lock().await;
-        let began = Instant::now();
+        let began = Moment::now();
         let Some(mut read) = self.changed_since(*last).await? else {
             self.lease.renew(began);
             return Ok(());

@@ -6,7 +6,8 @@
 //!
 //! Invariant: a version or key that is in force stands in the log, with the digest it has now; so do
 //! the person, department, roles and certificates of an account that asks for something, and what is
-//! lent to it; and a grant that is in force, or that was stopped, stands so. In each of these the
+//! lent to it; a grant that is in force, or that was stopped, stands so; and so does a second officer's
+//! consent. In each of these the
 //! newest record counts, never that there once was one.
 
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ use super::gateway::Gateway;
 use super::world::World;
 use crate::base::ids::RuleId;
 use crate::store::audit::{Acts, ReadError, Reader};
+use crate::store::state::consents::{Consent, Word};
 use crate::store::state::delegations::Loan;
 use crate::store::state::grants::GrantState;
 use crate::store::state::{Profile, RegisteredKey, made_as};
@@ -118,6 +120,19 @@ impl Gateway {
         self.deeds(|log| account_stands(log, profile)).map_err(NotTaken::Unconfirmed)
     }
 
+    /// Finds in the log that a second officer consented, by whatever gateway.
+    ///
+    /// # Errors
+    /// What the log does not have, or has otherwise.
+    pub(super) async fn confirm_consent(&self, consent: &Consent) -> Result<(), NotTaken> {
+        if self.deeds(|log| consent_stands(log, consent)).is_ok() {
+            return Ok(());
+        }
+        // Another gateway may have recorded it.
+        self.recall().await?;
+        self.deeds(|log| consent_stands(log, consent)).map_err(NotTaken::Unconfirmed)
+    }
+
     /// Finds in the log that a role was lent, and not taken back since. Blocks.
     ///
     /// # Errors
@@ -129,6 +144,17 @@ impl Gateway {
         // Another gateway may have recorded it.
         self.recall_here()?;
         self.deeds(|log| loan_stands(log, loan, lender)).map_err(NotTaken::Unconfirmed)
+    }
+}
+
+/// A second officer consented, the one of the row, and to what the row says.
+fn consent_stands(log: &Deeds, consent: &Consent) -> Result<(), String> {
+    let id = &consent.id;
+    log.bear_out(Word::Consented.act(), id, &consent.digest())?;
+    let given = log.newest(Matter::Consent, id);
+    match given.zip(consent.decided_by.as_deref()) {
+        Some((deed, by)) if *deed.done_by == *by && *by != *consent.account => Ok(()),
+        _ => Err(format!("consent {id} was not given by whom its row says")),
     }
 }
 

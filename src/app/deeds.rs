@@ -4,8 +4,9 @@
 //! that tells of it. The log keeps both, so what counts is its newest record of the matter.
 //!
 //! Invariant: this is read from the log, all of it when the gateway starts, some at a time, and from then
-//! on what is new there, whoever has recorded it; nothing in it comes from the state database. There is one entry for
-//! each account, role, key, grant and delegation that there ever was, so it is bounded by those.
+//! on what is new there, whoever has recorded it; nothing in it comes from the state database. There is
+//! one entry for each account, role, key, grant, delegation and asked consent that there ever was, so it
+//! is bounded by those.
 
 use std::collections::HashMap;
 
@@ -36,6 +37,8 @@ pub(super) enum Matter {
     Delegation,
     /// Whether a system or an operator is stopped.
     Suspension,
+    /// Whether a person's history may be shown.
+    Consent,
     /// The catalogue in force.
     Catalogue,
     /// The policies in force.
@@ -168,6 +171,7 @@ fn about(deed: &Deed) -> Option<(Matter, Box<str>)> {
         "key-registered" | "key-revoked" => (Matter::Key, detail.clone()),
         "delegation-given" | "delegation-ended" => (Matter::Delegation, object.clone()),
         "caller-suspended" | "caller-resume-asked" | "caller-resumed" => (Matter::Suspension, object.clone()),
+        "history-asked" | "history-consented" | "history-refused" => (Matter::Consent, object.clone()),
         "catalogue-applied" => (Matter::Catalogue, Box::default()),
         "policy-applied" => (Matter::Policy, Box::default()),
         _ => return None,

@@ -10,6 +10,7 @@ use ring::rand::SystemRandom;
 
 use super::admission::Places;
 use super::anchors::Anchors;
+use super::consents::Consents;
 use super::deeds::Deeds;
 use super::lease::Lease;
 use super::refusals::Refusals;
@@ -38,6 +39,7 @@ pub struct Gateway {
     pub(super) refusals: Refusals,
     pub(super) places: Places,
     pub(super) entry: Entry,
+    pub(super) consents: Arc<Consents>,
     /// How long what is in force here may be relied on.
     pub(super) lease: Lease,
     /// What the log says was done by administrators.
@@ -72,6 +74,8 @@ pub struct Parts {
     pub counting: CountingKey,
     /// What people sign in with.
     pub entry: Entry,
+    /// What consents to see a history rest on.
+    pub consents: Consents,
     /// How long what is in force may be relied on after a look at the state.
     pub lease: Lease,
     /// Bounds.
@@ -96,6 +100,7 @@ impl Gateway {
             refusals: Refusals::new(parts.limits.refusals_per_minute),
             places: Places::new(parts.limits.concurrent_queries.get()),
             entry: parts.entry,
+            consents: Arc::new(parts.consents),
             lease: parts.lease,
             deeds: RwLock::default(),
             seen: tokio::sync::Mutex::new(-1),

@@ -6,42 +6,44 @@
 //! answered under by nobody once that time has passed, whatever happened to them in between.
 //!
 //! Invariant: the time runs from before the look began, and only a look of which everything is in
-//! force here counts; it is measured by a clock that nobody sets.
+//! force here counts; it is measured by a clock that nobody sets and that goes on while the machine
+//! sleeps, and by the time of day where that says more.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use crate::base::{Code, Error, Result};
+use crate::base::{Code, Error, Moment, Result};
 
 /// The time for which the last look holds.
 #[derive(Debug)]
 pub struct Lease {
     /// None for a gateway that is the only one.
     holds: Option<Duration>,
-    began: Instant,
-    /// When the last look that counts began, in microseconds after `began`; 0 before there was one.
-    looked: AtomicU64,
+    /// When the last look that counts began.
+    looked: Mutex<Option<Moment>>,
 }
 
 impl Lease {
     /// One that holds for so long after each look; none for a gateway that shares its state with
     /// nobody.
     pub fn new(holds: Option<Duration>) -> Self {
-        Self { holds, began: Instant::now(), looked: AtomicU64::new(0) }
+        Self { holds, looked: Mutex::default() }
     }
 
     /// Notes that everything that a look found which began at `at` is in force here.
-    pub fn renew(&self, at: Instant) {
-        let micros = u64::try_from(at.saturating_duration_since(self.began).as_micros()).unwrap_or(u64::MAX);
+    pub fn renew(&self, at: Moment) {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         // One that began earlier may end later.
-        self.looked.fetch_max(micros.max(1), Ordering::AcqRel);
+        if looked.is_none_or(|looked| looked.up < at.up) {
+            *looked = Some(at);
+        }
     }
 
     /// Has it run out?
-    pub fn is_stale(&self, now: Instant) -> bool {
+    pub fn is_stale(&self, now: Moment) -> bool {
         let Some(holds) = self.holds else { return false };
-        let looked = Duration::from_micros(self.looked.load(Ordering::Acquire));
-        looked.is_zero() || now.saturating_duration_since(self.began) >= looked + holds
+        let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.is_none_or(|looked| now.since(looked) >= holds)
     }
 
     /// Has it not run out now?
@@ -49,7 +51,7 @@ impl Lease {
     /// # Errors
     /// `not-ready`, to be tried again in a second, by then maybe with another gateway.
     pub fn check(&self) -> Result<()> {
-        match self.is_stale(Instant::now()) {
+        match self.is_stale(Moment::now()) {
             false => Ok(()),
             true => {
                 let why = "what others may have changed was not looked at for too long";
@@ -63,27 +65,52 @@ impl Lease {
 mod tests {
     use super::*;
 
+    use crate::base::Timestamp;
+
     const SECOND: Duration = Duration::from_secs(1);
+
+    /// A moment so many milliseconds after the machine was started and after noon.
+    fn moment(up: u64, at: i64) -> Moment {
+        Moment { up: Duration::from_millis(up), at: Timestamp::from_micros(at * 1000) }
+    }
 
     #[test]
     fn it_holds_for_its_time_from_the_beginning_of_the_newest_look() {
         let lease = Lease::new(Some(SECOND));
-        let start = lease.began + 10 * SECOND;
-        assert!(lease.is_stale(lease.began), "nobody has looked yet");
-        lease.renew(start);
-        assert!(!lease.is_stale(start) && !lease.is_stale(start + SECOND * 99 / 100));
-        assert!(lease.is_stale(start + SECOND));
-        lease.renew(start + SECOND);
+        let after = |millis: u64| moment(10_000 + millis, 500 + millis as i64);
+        assert!(lease.is_stale(after(0)), "nobody has looked yet");
+        lease.renew(after(0));
+        assert!(!lease.is_stale(after(0)) && !lease.is_stale(after(990)));
+        assert!(lease.is_stale(after(1000)));
+        lease.renew(after(1000));
         // A look that took longer than the next one does not set it back.
-        lease.renew(start);
-        assert!(!lease.is_stale(start + SECOND * 3 / 2));
-        assert!(lease.is_stale(start + 2 * SECOND));
+        lease.renew(after(0));
+        assert!(!lease.is_stale(after(1500)));
+        assert!(lease.is_stale(after(2000)));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_prolongs_nothing_and_one_that_jumped_ends_it() {
+        let lease = Lease::new(Some(SECOND));
+        lease.renew(moment(10_000, 500_000));
+        assert!(lease.is_stale(moment(11_000, 0)), "the clock was set back");
+        assert!(!lease.is_stale(moment(10_999, 0)));
+        // The machine as a whole stood still, and learned how late it is.
+        assert!(lease.is_stale(moment(10_001, 501_000)));
+        lease.renew(moment(10_002, 501_001));
+        assert!(!lease.is_stale(moment(10_003, 501_002)));
+    }
+
+    #[test]
+    fn the_machines_own_clocks_go_on() {
+        let before = Moment::now();
+        assert!(Moment::now().since(before) < SECOND * 30 && before.up > Duration::ZERO);
     }
 
     #[test]
     fn who_is_alone_needs_none() {
         let lease = Lease::new(None);
-        assert!(!lease.is_stale(lease.began + 1_000_000 * SECOND));
+        assert!(!lease.is_stale(moment(1_000_000_000, 0)));
         assert!(lease.check().is_ok());
     }
 

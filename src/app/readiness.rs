@@ -2,12 +2,13 @@
 //!
 //! Invariant: asking is cheap, and tells numbers and versions only.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::timeout;
 
 use super::gateway::Gateway;
+use crate::base::Moment;
 
 /// How long a look at the databases may take before they count as not there.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -64,7 +65,7 @@ impl Gateway {
             timeout(MOMENT, looked).await.map(Result::unwrap_or_default).unwrap_or_default();
         let (world, stats) = (self.world(), self.log.stats());
         let log = log && stats.writes;
-        let stale = self.lease.is_stale(Instant::now());
+        let stale = self.lease.is_stale(Moment::now());
         let anchor = self.anchors.as_ref().map(|anchors| anchors.age(self.now()));
         Readiness {
             ready: database && log && !stale && !anchor.is_some_and(|age| age.stopped),

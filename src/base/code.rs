@@ -90,6 +90,9 @@ codes! {
     Forbidden "forbidden" 403
         zh "无权操作" "调用方已识别，但其角色不允许此操作。"
         en "Not allowed" "You are known, but none of your roles allows this."
+    ConsentRequired "consent-required" 403
+        zh "需要另一人同意" "查看个人查询历史须经另一名有同等权限的人员同意。请先提出并等待同意，再以同一号码、同一业务编号查询；同意逾时失效。"
+        en "A second officer's consent required" "A person's history is shown only with the consent of a second officer with the same right. Ask for it, then come again with the same identifier and case before it ends."
     CallerSuspended "caller-suspended" 403
         zh "调用已暂停" "安全管理员已暂停该系统或该经办人员的调用。请与数据局安全管理员联系。"
         en "Calls suspended" "The security administrator has suspended this system, or the official on whose behalf it asks. Ask the security administrator."

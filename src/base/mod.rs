@@ -14,7 +14,7 @@ pub mod locate;
 pub mod secret;
 pub mod sources;
 
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
 pub use code::Code;
 pub use error::{Bound, Error, FieldRefusal, Invalid, Result};
 pub use finding::{Finding, Findings, Severity};

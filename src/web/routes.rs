@@ -8,8 +8,8 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
 
 use super::api::{
-    applications, audit, datasets, delegations, emergency, explain, grants, openapi, people, query, session,
-    subjects,
+    applications, audit, consents, datasets, delegations, emergency, explain, grants, openapi, people, query,
+    session, subjects, suspensions,
 };
 use super::console::pages;
 use crate::base::{Code, Error, Result};
@@ -144,6 +144,12 @@ const QUERY: &[Code] = &[
     Code::Overloaded,
 ];
 
+/// Problems of seeing who asked about a person.
+const HISTORY: &[Code] = &[Code::Forbidden, Code::ConsentRequired];
+
+/// Problems of what takes a second person.
+const SECOND: &[Code] = &[Code::Forbidden, Code::NotSeparate, Code::NotFound, Code::WrongState];
+
 /// Problems of emergency access.
 const EMERGENCY: &[Code] = &[Code::Forbidden, Code::NotSeparate, Code::NotFound, Code::WrongState];
 
@@ -161,8 +167,20 @@ pub static ROWS: &[Row] = &[
     get("/v1/audit/records", &[ANYONE, &[Code::Forbidden, Code::InvalidRequest]], || web::to(audit::records)),
     get("/v1/audit/records/{index}", &[ANYONE, &[Code::NotFound]], || web::to(audit::record)),
     get("/v1/audit/records/{index}/proof", &[ANYONE, &[Code::NotFound]], || web::to(audit::proof)),
-    post("/v1/subjects/history", &[ANYONE, CHANGE, BODY, &[Code::Forbidden]], || web::to(subjects::history)),
+    post("/v1/subjects/history", &[ANYONE, CHANGE, BODY, HISTORY], || web::to(subjects::history)),
     post("/v1/subjects/erase", &[ANYONE, CHANGE, BODY, &[Code::Forbidden]], || web::to(subjects::erase)),
+    get("/v1/consents", &[PERSON, &[Code::Forbidden]], || web::to(consents::list)),
+    post("/v1/consents", &[PERSON, CHANGE, BODY, &[Code::Forbidden, Code::WrongState]], || {
+        web::to(consents::ask)
+    }),
+    post("/v1/consents/{id}/decide", &[PERSON, CHANGE, BODY, SECOND], || web::to(consents::decide)),
+    get("/v1/suspensions", &[PERSON, &[Code::Forbidden]], || web::to(suspensions::list)),
+    post(
+        "/v1/suspensions",
+        &[PERSON, CHANGE, BODY, &[Code::Forbidden, Code::NotFound, Code::WrongState]],
+        || web::to(suspensions::suspend),
+    ),
+    post("/v1/suspensions/resume", &[PERSON, CHANGE, BODY, SECOND], || web::to(suspensions::resume)),
     get("/v1/emergency", &[PERSON, &[Code::Forbidden]], || web::to(emergency::list)),
     post("/v1/emergency", &[PERSON, CHANGE, BODY, EMERGENCY], || web::to(emergency::open)),
     post("/v1/emergency/enrolments", &[PERSON, CHANGE, BODY, EMERGENCY], || web::to(emergency::enrol)),

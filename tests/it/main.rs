@@ -18,6 +18,7 @@ mod bad_input;
 mod bulkhead;
 mod canary;
 mod clock;
+mod consents;
 mod console;
 mod console_officers;
 mod console_stories;

@@ -26,7 +26,7 @@ use crate::support::replicas::{Replicas, world};
 use crate::support::{PERSON, Random, until};
 
 /// How often something goes wrong.
-const ROUNDS: u64 = 10;
+const ROUNDS: u64 = 12;
 
 /// What the grant allows in a day: less than is asked for.
 const QUOTA: usize = 100;
@@ -101,7 +101,7 @@ async fn go_wrong(world: &Handle, replicas: &mut Replicas, round: u64, random: &
     until("the new key is taken", async || (answered(&ledger) > 10).then_some(())).await;
 
     let hit = usize::try_from(random.below(3)).unwrap();
-    let acknowledged = match round % 5 {
+    let acknowledged = match round % 6 {
         0 => {
             replicas.gateways[hit].kill();
             let acknowledged = replicas.revoke(&key);
@@ -124,6 +124,14 @@ async fn go_wrong(world: &Handle, replicas: &mut Replicas, round: u64, random: &
             acknowledged
         }
         3 => {
+            // Nothing tells it that they are dead: it has to give them up by itself.
+            replicas.gateways[hit].deafen();
+            let acknowledged = revoke_within(replicas, &key, Duration::from_secs(4)).await;
+            let (status, said) = replicas.readiness(hit).await;
+            assert_eq!(status, 503, "a gateway that hears nothing is not ready: {said}");
+            acknowledged
+        }
+        4 => {
             replicas.restart_server();
             replicas.revoke(&key)
         }

@@ -33,11 +33,11 @@ impl Head {
             let head = self.open(&note)?;
             if known.size > 0 {
                 let root = proof::root(&mut TileReader::new(db), known.size).map_err(damaged)?;
-                if root != self.open(&known.note)?.root {
+                if root != known.root {
                     return Err(ReadError::Damaged("it does not go on from a checkpoint that was given out"));
                 }
             }
-            self.shared.follow(head.size, note.into());
+            self.shared.follow(head.size, head.root, note.into());
         }
         Ok(())
     }

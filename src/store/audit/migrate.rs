@@ -33,7 +33,7 @@ pub(super) fn standing(server: &Server) -> Result<Schema, DatabaseError> {
 
 /// Brings it to this program's.
 pub(super) fn migrate(owner: &Server) -> Result<(), DatabaseError> {
-    let mut conn = owner.connect(CHANGING)?;
+    let mut conn = owner.connect_to_migrate(CHANGING)?;
     if !is(&mut conn, "to_regnamespace('sluice_log') IS NOT NULL")? {
         let fix = "run deploy/postgres/roles.sql as an administrator of the database first";
         return Err(DatabaseError::Schema(format!("there is no schema sluice_log: {fix}")));

@@ -89,7 +89,15 @@ impl Writer {
             while !jobs.is_empty() {
                 match self.prepare() {
                     // A caller that is gone needs no answer, but what it did is recorded anyhow.
-                    Ok(room) => self.batch(jobs.drain(..room.min(jobs.len())).collect()),
+                    Ok(room) => {
+                        // Whoever came while other gateways had their turns goes along.
+                        while jobs.len() < room.min(BATCH)
+                            && let Ok(job) = queue.try_recv()
+                        {
+                            jobs.push(job);
+                        }
+                        self.batch(jobs.drain(..room.min(jobs.len())).collect());
+                    }
                     Err(e) => self.refuse(jobs.drain(..), &e),
                 }
             }
@@ -230,7 +238,7 @@ impl Writer {
         self.write(db, batch, next)?;
 
         let note: Arc<str> = batch.note.as_str().into();
-        self.publish(size, note.clone());
+        self.publish(size, root, note.clone());
         let receipt = |(index, leaf_hash): (u64, &Hash)| Receipt {
             log: self.shared.origin.clone(),
             index,
@@ -257,12 +265,12 @@ impl Writer {
 
     /// Tells both the second place and the readers of the newest checkpoint. It is in the log
     /// already: that the second place cannot be written is told, and stops nothing.
-    fn publish(&mut self, size: u64, note: Arc<str>) {
+    fn publish(&mut self, size: u64, root: Hash, note: Arc<str>) {
         let copied = self.copy.write(&note);
         if let Err(e) = &copied {
             tracing::error!(audit.error = %e, "the copy of the newest checkpoint cannot be written");
         }
-        self.shared.publish(size, note, copied.is_ok());
+        self.shared.publish(size, root, note, copied.is_ok());
     }
 
     /// Opens the database anew and reads the end of the log, believing only what is signed.
@@ -283,7 +291,7 @@ impl Writer {
         if head.size < self.shared.now().size {
             return Err(CommitError::End("it is behind a checkpoint that was given out"));
         }
-        self.publish(head.size, note.into());
+        self.publish(head.size, head.root, note.into());
         Ok((db, State { tree, time, behind: false }))
     }
 }

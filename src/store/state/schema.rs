@@ -271,3 +271,29 @@ diesel::table! {
         last -> BigInt,
     }
 }
+
+diesel::table! {
+    saved_searches (id) {
+        id -> BigInt,
+        account -> Text,
+        name -> Text,
+        query -> Text,
+        saved_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    consents (id) {
+        id -> Text,
+        mark -> Binary,
+        case_number -> Text,
+        reason -> Text,
+        account -> Text,
+        person -> Text,
+        asked_at -> BigInt,
+        until -> BigInt,
+        state -> Text,
+        decided_by -> Nullable<Text>,
+        decided_at -> Nullable<BigInt>,
+    }
+}

@@ -207,18 +207,19 @@ mod server {
     const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres/state");
     /// What the gateway's role may do there.
     const RIGHTS: &str = include_str!("../../../migrations/postgres/state.rights.sql");
+    const LOOKING: &str = "SET search_path = sluice_state; SET statement_timeout = 5000;";
     /// The lock is held for as long as the session lasts: two who migrate at once wait for each other.
     const SESSION: &str = "SET search_path = sluice_state; SET lock_timeout = 5000;
          SELECT pg_advisory_lock(hashtext('sluice migrate'));";
 
     pub(super) fn schema(server: &Server) -> Result<Schema, StateError> {
-        let mut conn = server.connect("SET search_path = sluice_state").map_err(StateError::new)?;
+        let mut conn = server.connect(LOOKING).map_err(StateError::new)?;
         let applied = applied(&mut conn)?;
         if applied.is_empty() { Ok(Schema::None) } else { standing(applied) }
     }
 
     pub(super) fn migrate(owner: &Server) -> Result<(), StateError> {
-        let mut conn = owner.connect(SESSION).map_err(StateError::new)?;
+        let mut conn = owner.connect_to_migrate(SESSION).map_err(StateError::new)?;
         if !is(&mut conn, "to_regnamespace('sluice_state') IS NOT NULL")? {
             let fix = "run deploy/postgres/roles.sql as an administrator of the database first";
             return Err(StateError::new(format!("there is no schema sluice_state: {fix}")));

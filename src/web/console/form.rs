@@ -24,6 +24,11 @@ use crate::web::server::Worker;
 
 /// The most inputs that a form may have.
 const MOST: usize = 2_000;
+/// The longest name of an input, in bytes.
+const LONGEST: usize = 128;
+/// The most members that a name leads through: each is a step of [`Node`] into itself, so that whoever
+/// wrote the name would else say how deep the stack must be.
+const DEEPEST: usize = 8;
 /// The name of the input that holds the token.
 pub const TOKEN: &str = "token";
 /// The name of the input by which a command that is sent twice is done once.
@@ -66,19 +71,19 @@ impl FromRequest for Posted {
 }
 
 impl Posted {
-    /// Reads the form, if it is one of this session's.
+    /// Reads the form, if it is one of this session's. Another is recorded.
     ///
     /// # Errors
-    /// `cross-site` when it has not the session's token; those of a body.
+    /// `cross-site` when it has not the session's token; `too-large`; those of a body.
     pub async fn read(self, frame: &Frame) -> Result<Form> {
-        let bytes = self.body.read().await?;
-        let form = Form::parse(&bytes)?;
-        if frame.is_token(form.value(TOKEN)) {
-            return Ok(form);
-        }
+        let code = match self.body.read().await.and_then(|bytes| Form::parse(&bytes)) {
+            Ok(form) if frame.is_token(form.value(TOKEN)) => return Ok(form),
+            Ok(_) => Code::CrossSite,
+            Err(error) => error.code,
+        };
         let (worker, arrival) = (Worker::of(&self.req)?, Arrival::of(&self.req)?);
         let route = Template::of(&self.req).path;
-        Err(worker.gateway.refused_at_door(arrival.request_id, None, route, Code::CrossSite).await)
+        Err(worker.gateway.refused_at_door(arrival.request_id, None, route, code).await)
     }
 }
 
@@ -89,7 +94,12 @@ impl Form {
             // A text area sends its line ends as mail has them.
             .map(|(name, value)| (name.into_owned(), value.replace("\r\n", "\n")))
             .collect();
-        if values.len() > MOST { Err(Code::TooLarge.into()) } else { Ok(Self { values, ..Self::default() }) }
+        let leads_too_far =
+            |name: &str| name.len() > LONGEST || name.bytes().filter(|byte| *byte == b'/').count() > DEEPEST;
+        if values.len() > MOST || values.iter().any(|(name, _)| leads_too_far(name)) {
+            return Err(Code::TooLarge.into());
+        }
+        Ok(Self { values, ..Self::default() })
     }
 
     /// The value of an input; empty where there is none.
@@ -322,5 +332,15 @@ mod tests {
     fn a_form_of_too_many_inputs_is_not_read() {
         let text = "a=&".repeat(MOST + 1);
         assert_eq!(Form::parse(text.as_bytes()).unwrap_err().code, Code::TooLarge);
+    }
+
+    #[test]
+    fn a_form_whose_names_lead_too_far_is_not_read() {
+        let deepest = "/1".repeat(DEEPEST);
+        assert_eq!(form(&format!("{deepest}=x")).value(&deepest), "x");
+        let escaped = "%2F".repeat(DEEPEST + 1);
+        for name in [format!("{deepest}/1"), escaped, "a".repeat(LONGEST + 1)] {
+            assert_eq!(Form::parse(name.as_bytes()).unwrap_err().code, Code::TooLarge, "{name}");
+        }
     }
 }

@@ -16,7 +16,7 @@ use ring::hmac;
 use super::messages::Messages;
 use super::nav::{self, Link};
 use super::visible::visible;
-use super::{assets, cookies};
+use super::{assets, cookies, pages};
 use crate::app::console::{self, Versions};
 use crate::base::ids::hex;
 use crate::base::secret::same;
@@ -24,6 +24,7 @@ use crate::base::{Code, Error, Lang, Result, Secret};
 use crate::identity::Account;
 use crate::web::cookie;
 use crate::web::entrance::Arrival;
+use crate::web::routes::{Template as Route, Verb};
 use crate::web::server::Worker;
 
 /// What all pages have.
@@ -110,7 +111,7 @@ impl Frame {
             person: None,
             links: Vec::new(),
             token: secret.map(|secret| token(secret.reveal())).unwrap_or_default(),
-            here: req.path().to_owned(),
+            here: shown(req),
             versions: console::versions(&worker.gateway),
             request_id: arrival.map(|arrival| arrival.request_id.to_string()).unwrap_or_default(),
             said: cookie::value(req, cookies::SAID).map(|said| said.reveal().clone()),
@@ -169,6 +170,20 @@ impl Frame {
             set(&mut page, &cookies::passing(cookies::SEED, seed.clone()))?;
         }
         Ok(page)
+    }
+}
+
+/// The path of the page that is shown: that of the request, or of the page that its form stands on.
+fn shown(req: &HttpRequest) -> String {
+    let (mut template, mut path) = (Route::of(req).path, req.path());
+    loop {
+        if pages::all().any(|page| page.verb == Verb::Get && page.path == template) {
+            return path.to_owned();
+        }
+        match template.rsplit_once('/').zip(path.rsplit_once('/')) {
+            Some(((outer, _), (above, _))) => (template, path) = (outer, above),
+            None => return super::ROOT.to_owned(),
+        }
     }
 }
 

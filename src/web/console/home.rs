@@ -7,6 +7,7 @@ use super::frame::Frame;
 use super::inbox::Line;
 use super::nav;
 use super::pages::{Page, Who, get};
+use super::person;
 use super::places::Places;
 use super::viewer::Viewer;
 use crate::app::applications::{self, Search, WaitingFor};
@@ -27,6 +28,8 @@ struct Home<'a> {
     places: Places,
     /// What waits, where anything can wait for such an account.
     waiting: Option<Vec<Line>>,
+    /// How much waits for the viewer's consent to see a person's history.
+    consents: usize,
 }
 
 async fn show(viewer: Viewer, worker: Worker) -> Result<HttpResponse> {
@@ -35,7 +38,8 @@ async fn show(viewer: Viewer, worker: Worker) -> Result<HttpResponse> {
         true => Some(waiting(&viewer, &worker).await?),
         false => None,
     };
-    frame.page(&Home { frame, places: Places::of(&worker.gateway, frame.m.lang()), waiting })
+    let consents = person::waiting(&viewer, &worker).await?;
+    frame.page(&Home { frame, places: Places::of(&worker.gateway, frame.m.lang()), waiting, consents })
 }
 
 async fn waiting(viewer: &Viewer, worker: &Worker) -> Result<Vec<Line>> {

@@ -52,6 +52,7 @@ mod preferences;
 mod problem;
 mod qr;
 mod rules;
+mod searches;
 mod security;
 mod sign_in;
 mod stopped;

@@ -8,8 +8,8 @@ use actix_web::{HttpRequest, Resource, Route, web};
 
 use super::{
     account, admin, application, applications, apply, assets, cart, catalogue, coordinator, delegations,
-    events, export, grants, home, inbox, integrator, people, person, preferences, rules, security, sign_in,
-    stopped, why,
+    events, export, grants, home, inbox, integrator, people, person, preferences, rules, searches, security,
+    sign_in, stopped, why,
 };
 use crate::policy::Action;
 use crate::web::routes::{Template, Verb, method_not_allowed};
@@ -57,6 +57,7 @@ static PAGES: &[&[Page]] = &[
     delegations::PAGES,
     security::PAGES,
     events::PAGES,
+    searches::PAGES,
     person::PAGES,
     stopped::PAGES,
     export::PAGES,

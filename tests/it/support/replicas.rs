@@ -88,6 +88,13 @@ impl Replicas {
         self.servers[self.writes].as_ref().unwrap()
     }
 
+    /// The state, as a gateway has it.
+    pub fn state(&self) -> sluice::store::state::StateStore {
+        let url = self.server().configured("sluice_gateway", DATABASE);
+        let section = toml::from_str(&format!("url = '{url}'")).unwrap();
+        sluice::store::state::StateStore::on(&sluice::store::db::Server::new(&section).unwrap()).unwrap()
+    }
+
     /// The log's database, as the owner of the server sees it.
     pub fn database(&self) -> sluice::store::audit::Database {
         let url = self.server().configured(ADMIN, DATABASE);
@@ -265,6 +272,11 @@ impl Replica {
     pub fn signal(&self, name: &str) {
         let pid = self.process.as_ref().unwrap().child.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    /// Its connections to the servers are swallowed for ever; new ones are carried.
+    pub fn deafen(&self) {
+        self.network.iter().for_each(Proxy::deafen);
     }
 
     /// What its network to the servers does.

@@ -2,11 +2,16 @@
 #![cfg(feature = "postgres")]
 #![allow(clippy::duplicate_mod, reason = "the same tests run on both engines")]
 
+use std::path::PathBuf;
+
 use super::{Home, at};
 use crate::store::db::Server;
 use crate::store::state::{StateStore, upkeep};
 use crate::store::testing::Postgres;
+use crate::store::testing_proxy::Proxy;
 
+#[path = "officers.rs"]
+mod officers;
 #[path = "outbox.rs"]
 mod outbox;
 #[path = "replicas.rs"]
@@ -33,6 +38,14 @@ impl Database {
     fn as_role(&self, role: &str) -> Server {
         let section = format!("url = '{}'\nconnections = 4", self.0.configured(role, NAME));
         Server::new(&toml::from_str(&section).unwrap()).unwrap()
+    }
+
+    /// The state, with a network between it and the server.
+    fn far(&self) -> (StateStore, Proxy) {
+        let proxy = Proxy::start(PathBuf::from(self.0.socket()).join(".s.PGSQL.5432"));
+        let section = format!("url = 'postgres://sluice_gateway@{}/{NAME}'\nconnections = 4", proxy.address);
+        let server = Server::new(&toml::from_str(&section).unwrap()).unwrap();
+        (StateStore::on(&server).unwrap(), proxy)
     }
 
     /// Does what only an administrator may.

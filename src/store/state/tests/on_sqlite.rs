@@ -6,6 +6,8 @@ use tempfile::TempDir;
 use super::{Home, at};
 use crate::store::state::StateStore;
 
+#[path = "officers.rs"]
+mod officers;
 #[path = "outbox.rs"]
 mod outbox;
 #[path = "state.rs"]
