@@ -22,7 +22,7 @@ use crate::store::audit::{Acts, ReadError, Reader};
 use crate::store::state::consents::{Consent, Word};
 use crate::store::state::delegations::Loan;
 use crate::store::state::grants::GrantState;
-use crate::store::state::{Profile, RegisteredKey, made_as};
+use crate::store::state::{Profile, RegisteredKey, Version, made_as};
 
 impl Gateway {
     /// Reads from the log what was done since it was read the last time, by whatever gateway.
@@ -52,7 +52,28 @@ impl Gateway {
     /// Takes in what was read; false when there is more to read.
     fn take_in(&self, from: u64, read: Result<(Vec<Told>, Acts), ReadError>) -> Result<bool, NotTaken> {
         let (deeds, Acts { next, all }) = read.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?;
-        Ok(self.deeds.write().unwrap_or_else(PoisonError::into_inner).take_in(from, deeds, next) && all)
+        let taken = self.deeds.write().unwrap_or_else(PoisonError::into_inner).take_in(from, deeds, next);
+        match self.deeds(|deeds| deeds.unknown().map(str::to_owned)) {
+            Some(what) => Err(self.outgrown(what)),
+            None => Ok(taken && all),
+        }
+    }
+
+    /// Notes that a newer program did something that this one cannot follow: from now on nothing is
+    /// answered.
+    pub(super) fn outgrown(&self, by: String) -> NotTaken {
+        self.lease.outgrow(by.clone());
+        NotTaken::Beyond(by)
+    }
+
+    /// Does the log say that this version is the newest that was applied?
+    pub(super) fn was_applied(&self, version: &Version) -> bool {
+        let (catalogue, policy) = (version.catalogue.to_string(), version.policy.to_string());
+        let digest = |folder| version.sources.part(folder).digest();
+        self.deeds(|log| {
+            log.bear_out("catalogue-applied", &catalogue, &digest("schemas/")).is_ok()
+                && log.bear_out("policy-applied", &policy, &digest("policies/")).is_ok()
+        })
     }
 
     /// The systems and operators that are stopped, by the log.
@@ -164,8 +185,7 @@ const AT_A_TIME: usize = 10_000;
 /// What was done by the records from `from` on, and how far that goes.
 fn since(log: &Reader, from: u64) -> Result<(Vec<Told>, Acts), ReadError> {
     let mut deeds = Vec::new();
-    // A record that does not parse is the verifier's affair.
-    let acts = log.acts(from, AT_A_TIME, |leaf| deeds.extend(serde_json::from_str(leaf)))?;
+    let acts = log.acts(from, AT_A_TIME, |leaf| deeds.push(Told::read(leaf)))?;
     Ok((deeds, acts))
 }
 

@@ -5,13 +5,14 @@
 //! row (a test compares them), so the document is exactly what is served.
 
 use actix_web::http::Method;
+use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
 
 use super::api::{
     applications, audit, consents, datasets, delegations, emergency, explain, grants, openapi, people, query,
     session, subjects, suspensions,
 };
-use super::console::pages;
+use super::console::{self, pages};
 use crate::base::{Code, Error, Result};
 
 /// One row: a method on a path, who answers it, and how it can end other than well.
@@ -304,7 +305,11 @@ pub fn configure(app: &mut web::ServiceConfig) {
     app.default_service(web::to(not_found));
 }
 
-pub(super) async fn not_found() -> Result<HttpResponse> {
+/// Nothing is there. A browser that was given the gateway's bare address is led to the console.
+pub(super) async fn not_found(req: HttpRequest) -> Result<HttpResponse> {
+    if *req.method() == Method::GET && req.path() == "/" && console::wants_page(&req) {
+        return Ok(HttpResponse::SeeOther().insert_header((LOCATION, console::ROOT)).finish());
+    }
     Err(Error::new(Code::NotFound))
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 
-use super::block::{Block, LENGTH, UNTOLD};
+use super::block::{Block, LENGTH};
 use super::engine::DatabaseError;
 use super::schema::{act, block, key, opening_id, progress, request, subject};
 use super::sorts::Known;
@@ -57,7 +57,7 @@ impl Filing {
         Ok(Self { conn, indexed, tail })
     }
 
-    /// Files what is new. True when it took somebody out of the index. After a fault there is no
+    /// Files the records that come next, all up to `to`. True when it took somebody out of the index. After a fault there is no
     /// going on with this: what is known is not what is filed.
     pub fn write(
         &mut self,
@@ -72,8 +72,6 @@ impl Filing {
             for (at, facets) in records {
                 file(conn, &mut known, tail, *at, facets)?;
             }
-            // Records that the log does not have any more have their places still.
-            tail.skip(conn, to)?;
             tail.save(conn)?;
             for (id, token) in tokens {
                 diesel::insert_into(subject::table)
@@ -113,7 +111,6 @@ fn file(
 ) -> QueryResult<()> {
     let time = Timestamp::parse(&facets.time).unwrap_or_default().micros();
     let (sort, actor) = (known.sort_of(conn, facets, time)?, known.actor_of(conn, facets.actor())?);
-    tail.skip(conn, at)?;
     tail.push(conn, time, sort, actor)?;
     if !facets.request_id.is_empty() {
         diesel::insert_into(request::table)
@@ -149,14 +146,6 @@ impl Tail {
             self.block = Block { last: self.block.last, ..Block::default() };
         }
         self.block.push(time, sort, actor);
-        Ok(())
-    }
-
-    /// Leaves places up to the one of that index.
-    fn skip(&mut self, conn: &mut SqliteConnection, to: u64) -> QueryResult<()> {
-        while self.number * LENGTH + self.block.len() < to {
-            self.push(conn, self.block.last, UNTOLD, UNTOLD)?;
-        }
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use super::pages::{Page, Who, get};
 use super::person;
 use super::places::Places;
 use super::viewer::Viewer;
-use crate::app::applications::{self, Search, WaitingFor};
+use crate::app::applications;
 use crate::base::Result;
 use crate::web::api::to_its_end;
 use crate::web::server::Worker;
@@ -44,8 +44,8 @@ async fn show(viewer: Viewer, worker: Worker) -> Result<HttpResponse> {
 
 async fn waiting(viewer: &Viewer, worker: &Worker) -> Result<Vec<Line>> {
     let (call, held) = (viewer.call.clone(), worker.clone());
-    let search = Search { waiting: Some(WaitingFor::Me), limit: Some(MOST), ..Search::default() };
-    let found = to_its_end(async move { applications::list(&held.gateway, &call, Ok(search)).await }).await?;
+    let found =
+        to_its_end(async move { applications::waiting(&held.gateway, &call, Ok(None), MOST).await }).await?;
     let (world, today) = (worker.gateway.world(), worker.gateway.now().day());
-    Ok(found.applications.into_iter().map(|line| Line::of(line, &world.workflow, today)).collect())
+    Ok(found.applications.into_iter().map(|one| Line::waiting(one, &world.workflow, today)).collect())
 }

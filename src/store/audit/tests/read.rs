@@ -326,3 +326,21 @@ async fn who_acted_is_counted_beside_what_matches_in_all_else() {
     assert_eq!((by, counted.histogram[0].1), (vec![2; 5], 2));
     assert_eq!(counted.sorts.iter().map(|count| count.records).sum::<u64>(), 6);
 }
+
+#[tokio::test]
+async fn what_the_index_could_not_read_does_not_count_as_filed() {
+    let place = filled(20).await;
+    let home = Home::of(&place.data(), None).unwrap();
+    let indexer = index::Indexer {
+        log: home.clone(),
+        index: place.data().join("another.db"),
+        readers: Arc::default(),
+        key: Arc::new(SubjectKey::new(&Secret::new([7; 32])).unwrap()),
+        shared: Arc::new(Shared::new("sluice.test/log")),
+    };
+    let another = sqlite::open_index(&indexer.index).unwrap();
+    let mut another = filing::Filing::of(another, &indexer.index, 0).unwrap();
+    indexer.chunk(&mut home.open_read_only().unwrap(), &mut another, 0, 21).unwrap();
+    place.tamper("DELETE FROM record WHERE idx = 5");
+    indexer.chunk(&mut home.open_read_only().unwrap(), &mut another, 0, 21).unwrap_err();
+}
