@@ -138,13 +138,12 @@ async fn an_identity_provider_is_asked_for_its_description_and_keys() {
     let own = |path: &str| format!("https://localhost:{}{path}", issuer.port);
     for (member, lie, said) in [
         ("issuer", "https://localhost:1".to_owned(), "of another issuer"),
-        ("jwks_uri", own("/nothing"), "it answers 404"),
         ("jwks_uri", own("/.well-known/openid-configuration"), "keys cannot be read"),
         ("jwks_uri", "http://localhost/jwks".to_owned(), "not https throughout"),
     ] {
         issuer.tell(|script| script.discovery = json!({ member: lie }));
         let told = doctor(&gw, &[], &[]).await;
-        assert_eq!((told.code, told.state("oidc")), (1, vec!["warn"]), "{said}: {:#}", told.all);
+        assert_eq!(told.state("oidc"), ["warn"], "{said}: {:#}", told.all);
         assert!(told.what("oidc").contains(said), "{said}: {:#}", told.all);
         assert!(told.fix("oidc").contains("`issuer`"));
     }
