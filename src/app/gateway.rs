@@ -10,9 +10,11 @@ use ring::rand::SystemRandom;
 
 use super::admission::Places;
 use super::anchors::Anchors;
+use super::consents::Consents;
 use super::deeds::Deeds;
 use super::lease::Lease;
 use super::refusals::Refusals;
+use super::rehearse;
 use super::session::Entry;
 use super::world::World;
 use crate::base::ids::RequestId;
@@ -36,8 +38,11 @@ pub struct Gateway {
     pub(super) pseudonyms: PseudonymKey,
     pub(super) counting: CountingKey,
     pub(super) refusals: Refusals,
+    /// What each person may still try out this minute: a rehearsal costs a record, too.
+    pub(super) rehearsals: Refusals,
     pub(super) places: Places,
     pub(super) entry: Entry,
+    pub(super) consents: Arc<Consents>,
     /// How long what is in force here may be relied on.
     pub(super) lease: Lease,
     /// What the log says was done by administrators.
@@ -74,6 +79,8 @@ pub struct Parts {
     pub counting: CountingKey,
     /// What people sign in with.
     pub entry: Entry,
+    /// What consents to see a history rest on.
+    pub consents: Consents,
     /// How long what is in force may be relied on after a look at the state.
     pub lease: Lease,
     /// Bounds.
@@ -96,8 +103,10 @@ impl Gateway {
             pseudonyms: parts.pseudonyms,
             counting: parts.counting,
             refusals: Refusals::new(parts.limits.refusals_per_minute),
+            rehearsals: Refusals::new(rehearse::PER_MINUTE),
             places: Places::new(parts.limits.concurrent_queries.get()),
             entry: parts.entry,
+            consents: Arc::new(parts.consents),
             lease: parts.lease,
             deeds: RwLock::default(),
             seen: tokio::sync::Mutex::new(-1),

@@ -2,12 +2,13 @@
 //!
 //! Invariant: asking is cheap, and tells numbers and versions only.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::timeout;
 
 use super::gateway::Gateway;
+use crate::base::Moment;
 
 /// How long a look at the databases may take before they count as not there.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -35,6 +36,8 @@ pub struct Readiness {
     /// What is in force was compared with the database too long ago for queries to be answered:
     /// another gateway may have changed it.
     pub stale: bool,
+    /// A newer program has done what this one cannot follow, so it answers no queries.
+    pub outgrown: bool,
     /// Seconds since somebody outside vouched for the log, where anybody is asked to; and whether
     /// that is too long ago for queries to be answered.
     #[serde(flatten)]
@@ -83,16 +86,17 @@ impl Gateway {
             timeout(MOMENT, looked).await.map(Result::unwrap_or_default).unwrap_or_default();
         let (world, stats) = (self.world(), self.log.stats());
         let log = log && stats.writes;
-        let stale = self.lease.is_stale(Instant::now());
+        let (stale, outgrown) = (self.lease.is_stale(Moment::now()), self.lease.is_outgrown());
         let anchor = self.anchors.as_ref().map(|anchors| anchors.age(self.now()));
         Readiness {
-            ready: database && log && !stale && !anchor.is_some_and(|age| age.stopped),
+            ready: database && log && !stale && !outgrown && !anchor.is_some_and(|age| age.stopped),
             database,
             log,
             log_records: stats.size,
             log_index_lag: stats.lag,
             log_copied: stats.copied,
             stale,
+            outgrown,
             anchor: anchor.map(|age| AnchorReadiness {
                 anchor_age_seconds: age.seconds,
                 anchor_overdue: age.overdue,

@@ -14,8 +14,9 @@ pub mod lang;
 pub mod locate;
 pub mod secret;
 pub mod sources;
+pub mod unseen;
 
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp};
 pub use code::Code;
 pub use error::{Bound, Error, FieldRefusal, Invalid, Result};
 pub use finding::{Finding, Findings, Severity};

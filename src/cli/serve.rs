@@ -12,6 +12,7 @@ use super::leash;
 use super::notify::{self, Notifier};
 use crate::app::anchors::Anchors;
 use crate::app::apply::{self, NotApplied};
+use crate::app::consents::Consents;
 use crate::app::gateway::Parts;
 use crate::app::keys::Keys;
 use crate::app::lease::Lease;
@@ -78,6 +79,7 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
         actix_rt::spawn(jobs::measure(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::fire_timers(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::sweep_emergencies(Arc::clone(&gateway))),
+        actix_rt::spawn(jobs::forget_consents(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::anchor(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::watch_anchors(Arc::clone(&gateway))),
         actix_rt::spawn(watch_tls(tls, Arc::clone(&gateway))),
@@ -158,6 +160,7 @@ fn build(
         pseudonyms: keys.pseudonyms,
         counting: keys.counting,
         entry,
+        consents: Consents::new(keys.consents, &config.history),
         lease: Lease::new(config.database.as_ref().map(DatabaseSection::stale_after)),
         limits: config.limits.clone(),
         metrics,

@@ -1,16 +1,18 @@
 //! The two engines of the store: SQLite in the data folder, and PostgreSQL on a server.
 //!
 //! Invariant: whoever has a [`Server`] speaks to it encrypted, with its certificate checked, or
-//! to this machine; and a server that went silent is given up after seconds. What is stored, and
-//! in which transactions, is not decided here.
+//! to this machine; and a server that went silent is given up after seconds, unless it is spoken to
+//! by a socket in a folder. What is stored, and in which transactions, is not decided here.
 
 use std::fmt::Write;
 use std::sync::Arc;
 
 use diesel::SqliteConnection;
 
+#[cfg(feature = "postgres")]
+use super::wire::Silences;
 use crate::base::{Finding, Secret, Timestamp};
-use crate::config::{DatabaseSection, read_private};
+use crate::config::{DatabaseSection, Host, read_private};
 
 pub use self::multi::{Db, MultiBackend};
 
@@ -36,10 +38,15 @@ mod multi {
 /// A PostgreSQL server, and what it takes to be let in. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// As libpq takes it.
+    /// As libpq takes it, without the places.
     #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "there is nobody to connect with"))]
-    conninfo: Arc<Secret<String>>,
+    pub(super) conninfo: Arc<Secret<String>>,
+    /// Where it may be, in the order in which they are tried.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "there is nobody to connect with"))]
+    pub(super) hosts: Arc<[(Host, u16)]>,
     connections: u32,
+    #[cfg(feature = "postgres")]
+    pub(super) silences: Silences,
 }
 
 impl Server {
@@ -54,12 +61,8 @@ impl Server {
 
     /// The same server as another role: the one that owns the tables, to change their schema.
     pub fn with_role(section: &DatabaseSection, user: &str, password: Option<Secret<String>>) -> Self {
-        let hosts: Vec<&str> = section.url.hosts.iter().map(|(host, _)| host.as_str()).collect();
-        let ports: Vec<String> = section.url.hosts.iter().map(|(_, port)| port.to_string()).collect();
         let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let settings = [
-            ("host", Some(hosts.join(","))),
-            ("port", Some(ports.join(","))),
             ("user", Some(user.to_owned())),
             ("dbname", Some(section.url.database.clone())),
             ("password", password.map(|password| password.reveal().trim_end().to_owned())),
@@ -71,12 +74,16 @@ impl Server {
         let mut conninfo = String::from(FIXED);
         for (name, value) in settings {
             if let Some(value) = value {
-                let value = value.replace('\\', "\\\\").replace('\'', "\\'");
-                // Writing to a string does not fail.
-                write!(conninfo, " {name}='{value}'").ok();
+                set(&mut conninfo, name, &value);
             }
         }
-        Self { conninfo: Arc::new(Secret::new(conninfo)), connections: section.connections.get() }
+        Self {
+            conninfo: Arc::new(Secret::new(conninfo)),
+            hosts: section.url.hosts.as_slice().into(),
+            connections: section.connections.get(),
+            #[cfg(feature = "postgres")]
+            silences: Silences::default(),
+        }
     }
 
     /// The same server, or a standby of it, for who only reads: also with a role that can do no more.
@@ -90,21 +97,13 @@ impl Server {
     pub fn connections(&self) -> u32 {
         self.connections
     }
+}
 
-    /// Connects, and runs `session`, which sets what the session is to have. Takes a few seconds
-    /// at most for each server that does not answer.
-    ///
-    /// # Errors
-    /// Why not, in the words of libpq, which repeat no password.
-    #[cfg(feature = "postgres")]
-    pub fn connect(&self, session: &str) -> Result<diesel::PgConnection, diesel::ConnectionError> {
-        use diesel::connection::SimpleConnection;
-        use diesel::{Connection, ConnectionError, PgConnection};
-
-        let mut connection = PgConnection::establish(self.conninfo.reveal())?;
-        connection.batch_execute(session).map_err(ConnectionError::CouldntSetupConfiguration)?;
-        Ok(connection)
-    }
+/// Adds a setting to what libpq takes.
+pub(super) fn set(conninfo: &mut String, name: &str, value: &str) {
+    let value = value.replace('\\', "\\\\").replace('\'', "\\'");
+    // Writing to a string does not fail.
+    write!(conninfo, " {name}='{value}'").ok();
 }
 
 /// A server's clock, in microseconds since 1970, as an expression.
@@ -133,11 +132,10 @@ impl Ahead {
     }
 }
 
-/// The server that takes writes, so that a standby that was promoted is found; and what ends the
-/// waiting for one that is gone: unanswered packets are given up after 3 seconds.
+/// The server that takes writes; and the end of waiting for one that takes a connection and does not
+/// let anybody in.
 const FIXED: &str = "application_name=sluice client_encoding=UTF8 gssencmode=disable \
-    target_session_attrs=read-write connect_timeout=2 tcp_user_timeout=3000 \
-    keepalives=1 keepalives_idle=2 keepalives_interval=1 keepalives_count=2";
+    target_session_attrs=read-write connect_timeout=2";
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -157,7 +155,7 @@ mod tests {
         let server = Server::with_role(&remote, "owner", None);
         let conninfo = server.conninfo.reveal();
         for part in [
-            "host='db1.example,db2.example' port='1,5432' user='owner' dbname='d'",
+            "user='owner' dbname='d'",
             "sslmode='verify-full' sslrootcert='/ca.pem' sslcert='/c.pem' sslkey='/k.pem'",
             "target_session_attrs=read-write",
         ] {

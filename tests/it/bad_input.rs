@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::console::token;
 use crate::support::client::{Answer, ask};
 use crate::support::{PERSON, TestGateway, resident_id};
 
@@ -296,4 +297,22 @@ async fn a_dataset_that_is_not_there_is_not_found_whatever_its_name() {
         assert_eq!(record["outcome"], "not-found", "{name}");
         assert_eq!(record["dataset"], Value::Null, "{name}");
     }
+}
+
+/// The name of an input says where its value belongs: so no name may lead deeper than stacks are.
+#[tokio::test]
+async fn a_form_whose_inputs_lead_too_deep_is_refused_to_a_stranger_and_the_gateway_lives() {
+    let gw = TestGateway::start().await;
+    let page = gw.nobody().get("/console/sign-in").await;
+    let seed = format!("__Host-sluice-seed={}", page.cookie("__Host-sluice-seed").unwrap());
+    let stranger = gw.nobody().with_header("cookie", &seed);
+    let stranger = stranger.with_header("content-type", "application/x-www-form-urlencoded");
+    for name in ["/".repeat(100_000), "/a".repeat(100_000), "/1/2/3/4/5/6/7/8/9".into(), "a".repeat(129)] {
+        // As it is: written with escapes it would be too large for a body.
+        let form = format!("token={}&/account=first&{name}=1", token(&page));
+        let answer = stranger.send("POST", "/console/sign-in", Some(form.as_bytes())).await.unwrap();
+        assert_eq!(answer.status, 413, "{} bytes: {}", name.len(), answer.text());
+        assert_eq!(gw.record_of(&answer).await["outcome"], "too-large");
+    }
+    assert_eq!(gw.system("service.onestop").post(QUERY, &good()).await.status, 200);
 }

@@ -39,8 +39,8 @@ const WRITING: &str = "SET idle_in_transaction_session_timeout TO '2s'; SET lock
     SELECT set_config('synchronous_commit', 'on', false) \
     WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
 
-/// Of a session that reads.
-const READING: &str = "SET default_transaction_read_only TO on; SET statement_timeout TO '30s'";
+/// Of a session that reads: what takes longer would be taken for silence.
+const READING: &str = "SET default_transaction_read_only TO on; SET statement_timeout TO '7s'";
 
 /// How long a commit whose end is unclear is asked after.
 pub(super) const RESOLVE: Duration = Duration::from_secs(8);

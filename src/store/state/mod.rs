@@ -8,6 +8,7 @@ mod accounts;
 mod acts;
 pub mod applications;
 mod attempts;
+pub mod consents;
 mod credentials;
 pub mod delegations;
 pub mod emergency;
@@ -19,6 +20,7 @@ pub mod outbox;
 mod place;
 mod quota;
 mod schema;
+mod searches;
 mod sessions;
 pub mod suspensions;
 #[cfg(test)]
@@ -40,8 +42,9 @@ pub use attempts::{Mark, Tries};
 pub use credentials::{Credentials, Rotation};
 pub use keys::{RegisteredKey, Registration};
 pub use quota::{Charge, Charged, Counted, DayUse, Quotas, Use, UsePeople};
+pub use searches::SavedSearch;
 pub use sessions::{Lasting, Means, NewSession, Session};
-pub use versions::{Applied, Version};
+pub use versions::{Applied, Version, VersionLine};
 pub use watch::Watch;
 
 use self::place::Place;

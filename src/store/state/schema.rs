@@ -180,6 +180,7 @@ diesel::table! {
         department -> Text,
         role -> Text,
         application -> Text,
+        due_on -> Text,
     }
 }
 
@@ -223,6 +224,7 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(application_events, applications, acts);
+diesel::allow_tables_to_appear_in_same_query!(application_waits, applications);
 
 diesel::table! {
     notices (seq) {

@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 use super::server::{House, bind};
 use super::tls::Tls;
 use super::tls::pki::{Identity, Pki, client};
+use crate::app::consents::Consents;
 use crate::app::gateway::Parts;
 use crate::app::keys::{self, Keys};
 use crate::app::lease::Lease;
@@ -31,7 +32,7 @@ use crate::app::world::World;
 use crate::app::{Adapters, Gateway, apply};
 use crate::base::Clock;
 use crate::base::ids::SystemId;
-use crate::config::{AuditSection, GatewaySection, LimitsSection, SessionsSection};
+use crate::config::{AuditSection, GatewaySection, HistorySection, LimitsSection, SessionsSection};
 use crate::store::audit::{AuditLog, Options};
 use crate::store::state::{Quotas, StateStore};
 use crate::telemetry::Metrics;
@@ -147,6 +148,7 @@ fn gateway(pki: &Pki, housing: &Identity, limits: &LimitsSection, metrics: &Arc<
     let (limits, metrics) = (limits.clone(), Arc::clone(metrics));
     let quotas = Quotas::start(&state).unwrap();
     let entry = Entry::new(keys.credentials, &SessionsSection::default()).unwrap();
+    let consents = Consents::new(keys.consents, &HistorySection::default());
     let (anchors, pseudonyms, counting) = (None, keys.pseudonyms, keys.counting);
     let lease = Lease::new(None);
     Gateway::new(Parts {
@@ -159,6 +161,7 @@ fn gateway(pki: &Pki, housing: &Identity, limits: &LimitsSection, metrics: &Arc<
         pseudonyms,
         counting,
         entry,
+        consents,
         lease,
         limits,
         metrics,

@@ -1,6 +1,7 @@
 //! One log on a server, written by several gateways, and what may befall it there.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use super::*;
 use crate::base::SystemClock;
@@ -61,7 +62,9 @@ async fn a_server_without_the_tables_is_refused_with_what_to_do() {
     assert_eq!(upkeep::schema_on(server).unwrap(), Schema::Current("1".into()));
     upkeep::migrate_on(&super::server::server(&place.postgres().configured(OWNER, "postgres"))).unwrap();
     place.tamper("INSERT INTO __diesel_schema_migrations VALUES ('0099')");
-    assert!(place.refusal().to_string().contains("it has schema 99"), "{}", place.refusal());
+    place.open().unwrap();
+    place.tamper("INSERT INTO __diesel_schema_migrations VALUES ('9001')");
+    assert!(place.refusal().to_string().contains("it has schema 9001"), "{}", place.refusal());
     place.tamper("DROP TABLE __diesel_schema_migrations");
     assert!(place.refusal().to_string().contains("run `sluice migrate`"), "{}", place.refusal());
 }
@@ -145,12 +148,29 @@ async fn a_commit_whose_end_was_not_heard_is_looked_up_and_answered_as_done() {
 }
 
 #[tokio::test]
+async fn a_server_that_takes_what_is_sent_and_says_nothing_is_given_up() {
+    let (place, proxy) = Site::on_server().far();
+    let log = place.open().unwrap();
+    fill(&log, 10).await;
+    proxy.deafen();
+    let began = Instant::now();
+    assert_eq!(log.append(query(1)).await.unwrap_err(), AppendError::NotDurable);
+    // Not cut short for another reason, and not waited for longer than anybody waits for a record.
+    assert!((8..12).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    // What was swallowed is not there, and the next takes its place; the old connections are dumb still.
+    assert_eq!(log.append(query(2)).await.unwrap().index, 11);
+    assert!(log.reader().record(11).unwrap().unwrap().leaf.contains(&format!("{:032x}", 2)));
+    drop(log);
+    assert_eq!(place.damage(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_commit_that_did_not_reach_the_server_is_not_answered_as_done() {
     let (place, proxy) = Site::on_server().far();
     let log = place.open().unwrap();
     fill(&log, 10).await;
     proxy.set(Network::BreaksBeforeCommit);
-    assert_eq!(log.append(query(1)).await, Err(AppendError::NotDurable));
+    assert_eq!(log.append(query(1)).await.unwrap_err(), AppendError::NotDurable);
     assert_eq!(log.append(query(2)).await.unwrap().index, 11, "its place is another's");
     drop(log);
     assert_eq!(place.damage(), [""; 0]);
@@ -164,7 +184,7 @@ async fn a_server_that_is_started_anew_is_found_again() {
     let Site { postgres, .. } = place;
     let mut postgres = Arc::into_inner(postgres.unwrap()).unwrap();
     postgres.stop("QUIT");
-    assert_eq!(log.append(query(1)).await, Err(AppendError::NotDurable));
+    assert_eq!(log.append(query(1)).await.unwrap_err(), AppendError::NotDurable);
     assert!(!log.stats().writes);
     postgres.run();
     assert_eq!(log.append(query(1)).await.unwrap().index, 11);
@@ -185,12 +205,12 @@ async fn a_server_that_lost_what_was_given_out_is_not_written_to() {
     );
 
     // Shorter than it was.
-    assert_eq!(log.append(query(1)).await, Err(AppendError::NotDurable));
+    assert_eq!(log.append(query(1)).await.unwrap_err(), AppendError::NotDurable);
     // Longer again, by one that knows nothing of what is gone: another history.
     let stranger = place.beside();
     fill(&stranger.open().unwrap(), 400).await;
     assert!(matches!(log.reader().record(400), Err(ReadError::Damaged(_))), "nor is it followed");
-    assert_eq!(log.append(query(1)).await, Err(AppendError::NotDurable));
+    assert_eq!(log.append(query(1)).await.unwrap_err(), AppendError::NotDurable);
     drop(log);
     assert!(matches!(place.refusal(), OpenError::Forked(41)));
 }

@@ -15,6 +15,7 @@ use super::{Database, Home, open};
 use crate::base::ids::{Fingerprint, RuleId, SystemId};
 use crate::base::{Clock, Sources, SystemClock, Timestamp};
 use crate::store::state::{Charge, Charged, Quotas, StateStore, Use, UsePeople, upkeep};
+use crate::store::testing_proxy::Network;
 use crate::store::upkeep::Schema;
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_334_400_000_000);
@@ -99,6 +100,65 @@ async fn the_counting_goes_on_when_the_server_was_away() {
     assert!(quotas.charge(charge(&["grant:A"], &[2])).await.is_err(), "that connection is lost");
     assert_eq!(quotas.charge(charge(&["grant:A"], &[2])).await.unwrap(), Charged::Yes);
     assert!(state.revision().is_ok(), "and others were replaced");
+}
+
+#[test]
+fn a_session_is_durable_and_sees_what_was_committed_whatever_its_role_is_set_to() {
+    let (_state, home) = open();
+    home.execute(
+        "ALTER ROLE sluice_gateway SET synchronous_commit = off;
+         ALTER ROLE sluice_gateway SET default_transaction_isolation = 'repeatable read'",
+    );
+    let state = home.open();
+    for (setting, wanted) in [("synchronous_commit", "on"), ("transaction_isolation", "read committed")] {
+        let ask = diesel::sql_query(format!("SELECT current_setting('{setting}') AS value"));
+        let set: Setting = ask.get_result(&mut *state.connection().unwrap()).unwrap();
+        assert_eq!(set.value, wanted, "{setting}");
+    }
+    home.execute("ALTER ROLE sluice_gateway SET synchronous_commit = remote_apply");
+    let ask = diesel::sql_query("SELECT current_setting('synchronous_commit') AS value");
+    let set: Setting = ask.get_result(&mut *home.open().connection().unwrap()).unwrap();
+    assert_eq!(set.value, "remote_apply", "more is as well");
+}
+
+#[derive(diesel::QueryableByName)]
+struct Setting {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    value: String,
+}
+
+/// For how many seconds a silent server is waited for.
+const WAITED: std::ops::Range<u64> = 8..13;
+
+#[test]
+fn a_server_that_takes_what_is_sent_and_says_nothing_is_given_up() {
+    let (_state, home) = open();
+    let (far, proxy) = home.far();
+    assert_eq!(far.revision().unwrap(), 0);
+    proxy.set(Network::Silent);
+    let began = Instant::now();
+    assert!(far.revision().is_err());
+    assert!(WAITED.contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    proxy.set(Network::Up);
+    assert_eq!(far.revision().unwrap(), 0, "and is spoken to again");
+}
+
+#[tokio::test]
+async fn connections_that_stay_dumb_are_replaced() {
+    let (_state, home) = open();
+    let (far, proxy) = home.far();
+    let quotas = Quotas::start(&far).unwrap();
+    assert_eq!(quotas.charge(charge(&["grant:A"], &[1])).await.unwrap(), Charged::Yes);
+    proxy.deafen();
+    let began = Instant::now();
+    assert!(quotas.charge(charge(&["grant:A"], &[2])).await.is_err());
+    assert!(WAITED.contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    let again = Instant::now();
+    assert_eq!(quotas.charge(charge(&["grant:A"], &[2])).await.unwrap(), Charged::Yes);
+    changed(&far, "one");
+    assert_eq!(far.revision().unwrap(), 1);
+    // The others are not waited for one after the other.
+    assert!(again.elapsed() < Duration::from_secs(4), "{:?}", again.elapsed());
 }
 
 /// Ends every connection of the gateway's role, as a server that restarts does.
@@ -218,6 +278,27 @@ fn a_schema_that_is_not_this_programs_is_refused_with_what_to_do() {
         .execute("INSERT INTO sluice_state.__diesel_schema_migrations (version) VALUES ('99999999999999')");
     assert!(refused(&database).contains("newer program"));
     assert!(upkeep::migrate_on(&owner).unwrap_err().to_string().contains("newer program"));
+}
+
+#[test]
+fn what_a_newer_program_added_is_done_without_and_keeps_its_rights() {
+    let database = Database::new();
+    let owner = database.as_role("sluice_owner");
+    upkeep::migrate_on(&owner).unwrap();
+    database.execute(
+        "INSERT INTO sluice_state.__diesel_schema_migrations (version) VALUES ('00000000000099');
+         CREATE TABLE sluice_state.newer (id INTEGER);
+         GRANT INSERT ON sluice_state.newer TO sluice_gateway;",
+    );
+    assert!(matches!(upkeep::schema_on(&owner).unwrap(), Schema::Ahead { found, .. } if found == "99"));
+    upkeep::migrate_on(&owner).unwrap();
+    let state = database.open();
+    let added = state.write(|connection| Ok(connection.batch_execute("INSERT INTO newer VALUES (1)")?));
+    assert!(added.is_ok(), "{added:?}");
+    // What it lacks is not done without, though there is more.
+    database.execute("DELETE FROM sluice_state.__diesel_schema_migrations WHERE version = '00000000000012'");
+    let refused = StateStore::on(&database.as_role("sluice_gateway")).map(|_| ()).unwrap_err();
+    assert!(refused.to_string().contains("a newer program wrote it"), "{refused}");
 }
 
 #[test]
