@@ -52,10 +52,17 @@ impl Gateway {
     fn take_in(&self, from: u64, read: Result<(Vec<Told>, u64), ReadError>) -> Result<bool, NotTaken> {
         let (deeds, to) = read.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?;
         let taken = self.deeds.write().unwrap_or_else(PoisonError::into_inner).take_in(from, deeds, to);
-        match self.deeds(|deeds| deeds.unknown().map(str::to_owned)) {
-            Some(what) => Err(self.outgrown(what)),
-            None => Ok(taken),
-        }
+        self.knows_all()?;
+        Ok(taken)
+    }
+
+    /// Is every act known that was read from the log?
+    ///
+    /// # Errors
+    /// The one that is not.
+    pub(super) fn knows_all(&self) -> Result<(), NotTaken> {
+        let unknown = self.deeds(|deeds| deeds.unknown().map(str::to_owned));
+        unknown.map_or(Ok(()), |what| Err(self.outgrown(what)))
     }
 
     /// Notes that a newer program did something that this one cannot follow: from now on nothing is
