@@ -5,12 +5,17 @@
 //! only for a bounded time after its last look. A revocation that was acknowledged at a moment is
 //! answered under by nobody once that time has passed, whatever happened to them in between.
 //!
+//! A newer program may have done what this one does not know. If rights may have been taken away so,
+//! this one answers nothing from then on.
+//!
 //! Invariant: the time runs from before the look began, and only a look of which everything is in
 //! force here counts; it is measured by a clock that nobody sets and that goes on while the machine
 //! sleeps, and by the time of day where that says more.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
 
 use crate::base::{Code, Error, Moment, Result};
 
@@ -21,13 +26,15 @@ pub struct Lease {
     holds: Option<Duration>,
     /// When the last look that counts began.
     looked: Mutex<Option<Moment>>,
+    /// What a newer program has done and this one cannot follow.
+    outgrown: ArcSwapOption<String>,
 }
 
 impl Lease {
     /// One that holds for so long after each look; none for a gateway that shares its state with
     /// nobody.
     pub fn new(holds: Option<Duration>) -> Self {
-        Self { holds, looked: Mutex::default() }
+        Self { holds, looked: Mutex::default(), outgrown: ArcSwapOption::empty() }
     }
 
     /// Notes that everything that a look found which began at `at` is in force here.
@@ -37,6 +44,18 @@ impl Lease {
         if looked.is_none_or(|looked| looked.up < at.up) {
             *looked = Some(at);
         }
+        self.outgrown.store(None);
+    }
+
+    /// Notes what a look found that this program cannot follow: it may not be relied on any more what
+    /// is in force here, until a look finds nothing of the kind.
+    pub fn outgrow(&self, by: String) {
+        self.outgrown.store(Some(Arc::new(by)));
+    }
+
+    /// Did the last look find something that this program cannot follow?
+    pub fn is_outgrown(&self) -> bool {
+        self.outgrown.load().is_some()
     }
 
     /// Has it run out?
@@ -51,6 +70,9 @@ impl Lease {
     /// # Errors
     /// `not-ready`, to be tried again in a second, by then maybe with another gateway.
     pub fn check(&self) -> Result<()> {
+        if let Some(by) = &*self.outgrown.load() {
+            return Err(Error::new(Code::NotReady).retry_after(1).because(String::clone(by)));
+        }
         match self.is_stale(Moment::now()) {
             false => Ok(()),
             true => {
@@ -112,6 +134,16 @@ mod tests {
         let lease = Lease::new(None);
         assert!(!lease.is_stale(moment(1_000_000_000, 0)));
         assert!(lease.check().is_ok());
+    }
+
+    #[test]
+    fn who_cannot_follow_what_was_done_answers_nothing_though_alone_until_it_can() {
+        let lease = Lease::new(None);
+        lease.outgrow("an act of an unknown kind".into());
+        assert!(lease.is_outgrown());
+        assert!(lease.check().is_err_and(|error| error.code == Code::NotReady));
+        lease.renew(moment(1, 0));
+        assert!(!lease.is_outgrown() && lease.check().is_ok());
     }
 
     #[test]

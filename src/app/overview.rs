@@ -25,6 +25,7 @@ const NEW: i64 = 7;
 const LINES: usize = 8;
 
 const DAY: i64 = 86_400;
+const HOUR: i64 = 3_600;
 
 /// How it goes.
 #[derive(Debug)]
@@ -58,7 +59,10 @@ pub struct Overview {
 pub struct Compared {
     /// Today.
     pub today: u64,
-    /// The median of the same hours of the days before; none when there are fewer than three.
+    /// Of those, in the hours that are over: the index counts by the hour, so nothing else compares.
+    pub whole: u64,
+    /// The median of the same hours of the days before; none when there are fewer than three days, or
+    /// no hour of today is over.
     pub usual: Option<u64>,
 }
 
@@ -66,7 +70,7 @@ impl Compared {
     /// Is it far from the usual? Thrice as many or a third, and not by a handful.
     pub fn is_unusual(&self) -> bool {
         self.usual.is_some_and(|usual| {
-            self.today.abs_diff(usual) >= 20 && (self.today >= usual * 3 || self.today * 3 <= usual)
+            self.whole.abs_diff(usual) >= 20 && (self.whole >= usual * 3 || self.whole * 3 <= usual)
         })
     }
 }
@@ -144,6 +148,8 @@ fn queries(from: Timestamp, until: Timestamp) -> Filter {
 /// What the log's index counts.
 struct Counted {
     today: Vec<Count>,
+    /// Of today, the hours that are over.
+    whole: Vec<Count>,
     /// The same hours of each day before, where there was anything on that day.
     before: Vec<Vec<Count>>,
     days: Vec<(Timestamp, u64)>,
@@ -153,9 +159,11 @@ struct Counted {
 impl Counted {
     fn read(log: &Reader, since: Timestamp, now: Timestamp) -> Result<Self, ReadError> {
         let today = log.counts(Span::Hour, &queries(since, now.plus_seconds(1)))?;
+        let over = hours_over(since, now);
+        let whole = if over == since { Vec::new() } else { log.counts(Span::Hour, &queries(since, over))? };
         let mut before = Vec::new();
-        for day in 1..=USUAL {
-            let (from, until) = (since.plus_seconds(-day * DAY), now.plus_seconds(1 - day * DAY));
+        for day in 1..=if over == since { 0 } else { USUAL } {
+            let (from, until) = (since.plus_seconds(-day * DAY), over.plus_seconds(-day * DAY));
             before.push(log.counts(Span::Hour, &queries(from, until))?);
         }
         let days =
@@ -163,7 +171,7 @@ impl Counted {
         // Days before the gateway was asked at all say nothing about what is usual.
         let known = days.first().map_or(0, |(first, _)| (since.seconds() - first.seconds()) / DAY);
         before.truncate(usize::try_from(known).unwrap_or_default());
-        Ok(Self { today, before, days, first_calls: log.first_calls()? })
+        Ok(Self { today, whole, before, days, first_calls: log.first_calls()? })
     }
 
     fn overview(self, world: &World, since: Timestamp, now: Timestamp, readiness: Readiness) -> Overview {
@@ -205,8 +213,13 @@ impl Counted {
         let mut before: Vec<u64> = self.before.iter().map(|day| sum(day)).collect();
         before.sort_unstable();
         let usual = before.get(before.len() / 2).copied().filter(|_| before.len() >= 3);
-        Compared { today: sum(&self.today), usual }
+        Compared { today: sum(&self.today), whole: sum(&self.whole), usual }
     }
+}
+
+/// Until when the hours of today are over.
+fn hours_over(since: Timestamp, now: Timestamp) -> Timestamp {
+    since.plus_seconds((now.seconds() - since.seconds()).div_euclid(HOUR) * HOUR)
 }
 
 /// What a code means for the numbers: who is refused was told no, who failed was told nothing.
@@ -262,12 +275,15 @@ mod tests {
             }]
         };
         let before = before.iter().map(|records| of(*records)).collect();
-        Counted { today: of(today), before, days: Vec::new(), first_calls: Vec::new() }
+        Counted { today: of(today), whole: of(today), before, days: Vec::new(), first_calls: Vec::new() }
     }
 
     #[test]
     fn the_usual_is_the_median_of_the_days_before_and_needs_three() {
-        assert_eq!(counted(5, &[1, 100, 7]).compare(|_| true), Compared { today: 5, usual: Some(7) });
+        assert_eq!(
+            counted(5, &[1, 100, 7]).compare(|_| true),
+            Compared { today: 5, whole: 5, usual: Some(7) }
+        );
         assert_eq!(counted(5, &[1, 100]).compare(|_| true).usual, None);
     }
 
@@ -281,10 +297,21 @@ mod tests {
             (9, 1, false),
             (90, 0, true),
         ] {
-            let compared = Compared { today, usual: Some(usual) };
+            let compared = Compared { today, whole: today, usual: Some(usual) };
             assert_eq!(compared.is_unusual(), expected, "{today} of {usual}");
         }
-        assert!(!Compared { today: 900, usual: None }.is_unusual());
+        assert!(!Compared { today: 900, whole: 900, usual: None }.is_unusual());
+    }
+
+    #[test]
+    fn the_hour_that_runs_is_counted_and_not_compared() {
+        let since = Timestamp::from_micros(0);
+        for (now, over) in [(0, 0), (3_599, 0), (3_600, 3_600), (9_000, 7_200)] {
+            assert_eq!(hours_over(since, since.plus_seconds(now)).seconds(), over, "{now}");
+        }
+        // A surge of this hour waits for its end; an hour that has just begun is no drop.
+        assert!(!Compared { today: 900, whole: 100, usual: Some(100) }.is_unusual());
+        assert!(!Compared { today: 105, whole: 100, usual: Some(110) }.is_unusual());
     }
 
     #[test]

@@ -119,7 +119,7 @@ impl Gateway {
 
 /// Answers that protect the gateway itself: to record each would add to what they protect from.
 fn protects_gateway(code: Code) -> bool {
-    matches!(code, Code::Overloaded | Code::NotReady | Code::AuditUnavailable)
+    matches!(code, Code::Overloaded | Code::NotReady | Code::AuditUnavailable | Code::TooManyRehearsals)
 }
 
 impl ReceiptView {

@@ -113,11 +113,8 @@ impl Suspended {
     /// Of everybody who is stopped: by the state, or by the newest act that the log has of it, which
     /// names it as `system:housing.aid`. Somebody may have taken an act away from the state.
     pub fn of(suspensions: &[Suspension], by_the_log: &[String]) -> Self {
-        let of_log = by_the_log.iter().filter_map(|object| {
-            let (what, name) = object.split_once(':')?;
-            let what = Stopped::ALL.into_iter().find(|known| known.as_str() == what)?;
-            Some((what, name.to_owned()))
-        });
+        let of_log = by_the_log.iter().filter_map(|object| Stopped::named(object));
+        let of_log = of_log.map(|(what, name)| (what, name.to_owned()));
         Self(suspensions.iter().map(|s| (s.what, s.name.clone())).chain(of_log).collect())
     }
 

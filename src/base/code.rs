@@ -144,6 +144,9 @@ codes! {
     TooManyCommands "too-many-commands" 429
         zh "当日操作过多" "本账号今日对该申请的操作次数已达上限，请明日再办；终止、撤回不受此限。"
         en "Too many commands today" "This account has added as much to the application today as it may. Go on tomorrow; what ends or stops something is not held to this."
+    TooManyRehearsals "too-many-rehearsals" 429
+        zh "试查询过多" "一分钟内的试查询次数已达上限，请在 Retry-After 之后再试。"
+        en "Too many queries tried out" "As many queries were tried out as may be in a minute. Try again after Retry-After."
     TooManyRefusals "too-many-refusals" 429
         zh "被拒请求过多" "短时间内被拒绝的请求过多。请修正请求后再试。"
         en "Too many refused requests" "Too many requests were refused in a short time. Correct the request before trying again."

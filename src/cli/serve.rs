@@ -239,13 +239,17 @@ async fn watch_tls(tls: Arc<Tls>, gateway: Arc<Gateway>) {
     .await;
 }
 
-/// Tells the service manager that the gateway lives, for as long as its databases can be looked at:
-/// what a restart would mend, and not more.
+/// Tells the service manager that the gateway lives, unless something is stuck that a restart would
+/// mend.
 async fn give_signs_of_life(notifier: Arc<Notifier>, supervisor: Option<Supervisor>, gateway: Arc<Gateway>) {
     let Some(patience) = supervisor.and_then(|supervisor| supervisor.patience) else { return };
     jobs::every(notify::rhythm(patience), async || {
+        // Threads that look at databases may be stuck, too: then this takes until there are none left.
         gateway.readiness().await;
-        notifier.alive();
+        match gateway.stuck() {
+            None => notifier.alive(),
+            Some(what) => tracing::error!(what, "stuck: the service manager is to start this gateway anew"),
+        }
     })
     .await;
 }

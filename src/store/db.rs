@@ -11,7 +11,7 @@ use diesel::SqliteConnection;
 
 #[cfg(feature = "postgres")]
 use super::wire::Silences;
-use crate::base::{Finding, Secret};
+use crate::base::{Finding, Secret, Timestamp};
 use crate::config::{DatabaseSection, Host, read_private};
 
 pub use self::multi::{Db, MultiBackend};
@@ -86,6 +86,13 @@ impl Server {
         }
     }
 
+    /// The same server, or a standby of it, for who only reads: also with a role that can do no more.
+    pub fn to_read(&self) -> Self {
+        // Of a setting that is named twice, the second holds.
+        let conninfo = format!("{} target_session_attrs=any", self.conninfo.reveal());
+        Self { conninfo: Arc::new(Secret::new(conninfo)), ..self.clone() }
+    }
+
     /// How many connections the configuration allows beside those of the log and the quotas.
     pub fn connections(&self) -> u32 {
         self.connections
@@ -97,6 +104,32 @@ pub(super) fn set(conninfo: &mut String, name: &str, value: &str) {
     let value = value.replace('\\', "\\\\").replace('\'', "\\'");
     // Writing to a string does not fail.
     write!(conninfo, " {name}='{value}'").ok();
+}
+
+/// A server's clock, in microseconds since 1970, as an expression.
+#[cfg(feature = "postgres")]
+pub(in crate::store) const CLOCK: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
+/// How far, in seconds, this machine's clock may be ahead of the server's.
+const AHEAD: i64 = 5;
+
+/// The clock is so far ahead of the server's that one of the two is wrong. What is written under a
+/// clock that is ahead stops every gateway whose clock is right, and what has come about too early
+/// is not undone: so nothing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the clock is {0} s ahead of the database server's; set right whichever is wrong")]
+pub struct Ahead(i64);
+
+impl Ahead {
+    /// Compares the time here with that of the server, asked *after* it.
+    ///
+    /// # Errors
+    /// When this machine is too far ahead.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "there is nobody to compare with"))]
+    pub(in crate::store) fn check(here: Timestamp, server: Timestamp) -> Result<(), Self> {
+        let ahead = here.micros().saturating_sub(server.micros()) / 1_000_000;
+        if ahead > AHEAD { Err(Self(ahead)) } else { Ok(()) }
+    }
 }
 
 /// The server that takes writes; and the end of waiting for one that takes a connection and does not

@@ -311,6 +311,78 @@ async fn a_query_is_tried_out_on_data_that_is_nobodys() {
     let faulty = attempt("service.onestop", body.replace("\"status\"", "\"no_such\"")).await;
     assert_eq!(faulty.status, 422, "{}", faulty.text());
     assert!(faulty.text().contains("/fields/0"), "{}", faulty.text());
+
+    // Nobody was asked about anybody, and the log knows that somebody tried, and not about whom.
+    assert_eq!(gw.civil.asked().len(), 0);
+    let records = gw.records("kind=rehearsal").await;
+    assert_eq!(records.len(), 3, "{records:?}");
+    assert!(records.iter().all(|record| record.get("subjects").is_none()), "{records:?}");
+    assert!(!format!("{records:?}").contains(PERSON));
+
+    // Thirty a minute, and what goes beyond is counted, not recorded.
+    let mut last = 200;
+    for _ in 0..30 {
+        last = attempt("service.onestop", body.clone()).await.status;
+    }
+    assert_eq!(last, 429);
+    assert!(gw.records("kind=rehearsal").await.len() <= 31);
+    assert_eq!(gw.civil.asked().len(), 0);
+}
+
+#[tokio::test]
+async fn every_version_shows_what_it_changed() {
+    let gw = TestGateway::start().await;
+    let admin = gw.person("sam", "audit", &["system_admin"]).await;
+    let first = page(&admin, "/console/admin/versions").await;
+    assert!(first.matches("href=\"/console/admin/versions/1\"").count() == 1, "{first}");
+    assert!(page(&admin, "/console/admin/versions/1").await.contains("first version"));
+    // The rule that gives the kind of allowance goes.
+    let file = gw.path().join("policies/rules/civil.subsistence.csv");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let kept: Vec<&str> = text.lines().filter(|line| !line.contains("category")).collect();
+    std::fs::write(&file, kept.join("\n") + "\n").unwrap();
+    assert_eq!(gw.apply().0, 0);
+    let changed = page(&admin, "/console/admin/versions/2").await;
+    assert!(
+        changed.contains("class=\"loss\"") && changed.contains("civil.subsistence.category"),
+        "{changed}"
+    );
+    assert!(changed.contains("<del>") && !changed.contains("<ins>"), "{changed}");
+    assert_eq!(admin.get("/console/admin/versions/3").await.status, 404);
+    assert_eq!(admin.get("/console/admin/versions/x").await.status, 404);
+    let stranger = gw.person("ivy", "service", &["applicant"]).await;
+    assert_eq!(stranger.get("/console/admin/versions/2").await.status, 403);
+}
+
+#[tokio::test]
+async fn a_name_that_turns_what_stands_around_it_is_nobodys() {
+    let gw = TestGateway::start().await;
+    let admin = gw.person("sam", "audit", &["system_admin"]).await;
+    let make = |name: &'static str| {
+        [("/account", "civil.new"), ("/person", "P-2001"), ("/name", name), ("/department", "civil")]
+    };
+    let at = "/console/admin/people";
+    for name in ["魏\u{202e}", "魏\u{61c}", "魏\u{3164}", "魏\u{e0041}"] {
+        assert_eq!(posted(&admin, at, at, &make(name)).await, 422, "{name:?}");
+    }
+    assert_eq!(posted(&admin, at, at, &make("魏 مرحبا")).await, 200);
+}
+
+#[tokio::test]
+async fn whoever_has_roles_is_put_back_in_force_by_who_gives_them() {
+    let gw = TestGateway::start().await;
+    let (maker, giver) = (
+        gw.person("sam", "audit", &["system_admin"]).await,
+        gw.person("eve", "audit", &["security_admin"]).await,
+    );
+    gw.person("c.head", "civil", &["section_head"]).await;
+    let at = "/console/admin/people/c.head";
+    assert_eq!(posted(&maker, &format!("{at}/disable"), at, &[]).await, 303);
+    let enable = format!("action=\"{at}/enable\"");
+    assert!(!page(&maker, at).await.contains(&enable), "who makes accounts gives back no roles");
+    assert!(page(&giver, at).await.contains(&enable));
+    assert_eq!(posted(&giver, &format!("{at}/enable"), at, &[]).await, 303);
+    assert!(page(&giver, at).await.contains("/disable\""));
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod support;
 
 #[cfg(feature = "postgres")]
 mod adapter_postgres;
+mod additive;
 mod applications;
 mod backup;
 mod bad_input;
@@ -55,6 +56,7 @@ mod remote_verify;
 mod replicas;
 mod second_place;
 mod sign_in;
+mod skew;
 mod slow_clients;
 mod smuggling;
 mod soak;
@@ -66,5 +68,7 @@ mod tls;
 mod traces;
 mod trail;
 mod two_gateways;
+#[cfg(feature = "postgres")]
+mod upgrade;
 mod witness;
 mod workflow;

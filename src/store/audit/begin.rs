@@ -52,7 +52,7 @@ impl Begin<'_> {
             home: self.home.clone(),
             key: self.key.clone(),
             clock: self.clock.clone(),
-            copy: found.copy,
+            copy: Arc::new(found.copy),
             shared: self.shared.clone(),
             end: Some((found.db, found.state)),
         };

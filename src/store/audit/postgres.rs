@@ -22,7 +22,8 @@ use super::schema::{edge_head, key, number, tile, tile_id};
 use crate::audit::tile::{MAX_LEVEL, WIDTH};
 use crate::audit::tree::{tile_bytes, tile_hashes};
 use crate::audit::{Hash, Tile, Tree};
-use crate::store::db::Server;
+use crate::base::Timestamp;
+use crate::store::db::{CLOCK, Server};
 
 /// Of every session: the log's tables are in a schema of their own.
 const SCHEMA: &str = "SET search_path TO sluice_log;";
@@ -66,10 +67,11 @@ pub(super) fn open_read_only(server: &Server) -> Result<PgConnection, DatabaseEr
 }
 
 /// Begins a transaction that holds the head until it ends. A log that still has `known` records is
-/// given without its edge.
-pub(super) fn lock_head(conn: &mut PgConnection, known: u64) -> QueryResult<Head> {
+/// given without its edge. With it comes the time by the server's clock.
+pub(super) fn lock_head(conn: &mut PgConnection, known: u64) -> QueryResult<(Head, Timestamp)> {
     conn.batch_execute("BEGIN")?;
-    LockHead { known: key(known) }.get_result(conn).map(Head::of)
+    let (size, note, edge, now) = LockHead { known: key(known) }.get_result(conn)?;
+    Ok((Head::of((size, note, edge)), Timestamp::from_micros(now)))
 }
 
 /// The taking of the head: prepared once, and the edge is taken out of its own table only for whoever
@@ -84,7 +86,7 @@ impl QueryId for LockHead {
 }
 
 impl Query for LockHead {
-    type SqlType = (BigInt, Binary, Binary);
+    type SqlType = (BigInt, Binary, Binary, BigInt);
 }
 
 impl RunQueryDsl<PgConnection> for LockHead {}
@@ -93,7 +95,9 @@ impl QueryFragment<Pg> for LockHead {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("SELECT size, note, CASE size WHEN ");
         out.push_bind_param::<BigInt, _>(&self.known)?;
-        out.push_sql(" THEN '' ELSE edge END FROM head WHERE id = 0 FOR UPDATE");
+        out.push_sql(" THEN '' ELSE edge END, ");
+        out.push_sql(CLOCK);
+        out.push_sql(" FROM head WHERE id = 0 FOR UPDATE");
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::audit::Hash;
+use crate::base::InHand;
 
 /// Shared by the writer, the indexer and all handles.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub struct Shared {
     pub origin: Arc<str>,
     state: Mutex<Progress>,
     changed: Condvar,
+    /// A batch.
+    pub in_hand: InHand,
 }
 
 /// One moment of it.
@@ -56,7 +59,12 @@ impl Shared {
             writes: true,
             closing: false,
         };
-        Self { origin: origin.into(), state: Mutex::new(state), changed: Condvar::new() }
+        Self {
+            origin: origin.into(),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            in_hand: InHand::default(),
+        }
     }
 
     /// Now.
@@ -82,8 +90,9 @@ impl Shared {
     }
 
     /// The log was found to be so large: others write it too.
-    pub fn follow(&self, size: u64, root: Hash, note: Arc<str>) {
+    pub fn follow(&self, size: u64, root: Hash, note: Arc<str>, copied: bool) {
         let mut state = self.lock();
+        state.copied = copied;
         if size > state.size {
             (state.size, state.root, state.note) = (size, root, note);
             drop(state);
@@ -91,7 +100,7 @@ impl Shared {
         }
     }
 
-    /// A batch could not be written.
+    /// A batch could not be written, or the log is not what it was.
     pub fn publish_failure(&self) {
         self.lock().writes = false;
     }

@@ -16,7 +16,7 @@ use crate::audit::proof::{self, HashReader};
 use crate::audit::record::LeafHead;
 use crate::audit::tree::tile_hashes;
 use crate::audit::{Checkpoint, Hash, Tile};
-use crate::store::db::Db;
+use crate::store::db::{Ahead, Db};
 
 impl Writer {
     /// Takes the head, so that nobody else writes until this gateway has committed. Gives the end
@@ -27,7 +27,9 @@ impl Writer {
         known: &State,
     ) -> Result<Option<State>, CommitError> {
         let tree = &known.tree;
-        let head = postgres::lock_head(conn, tree.size())?;
+        let now = self.clock.now();
+        let (head, servers) = postgres::lock_head(conn, tree.size())?;
+        Ahead::check(now, servers)?;
         let unchanged = match head.size {
             0 => head.note.is_empty() && tree.size() == 0,
             size => {
@@ -88,7 +90,7 @@ impl Writer {
         let Db::Postgres(mut conn) = self.home.open_log()? else {
             return Err(CommitError::End("it is on no server"));
         };
-        let head = postgres::lock_head(&mut conn, 0)?;
+        let (head, _) = postgres::lock_head(&mut conn, 0)?;
         self.end_at(&mut conn, &head)?;
         let found = head.size >= size && root_at(&mut conn, &head, size)? == Some(*root);
         postgres::commit(&mut conn)?;

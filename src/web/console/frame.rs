@@ -184,8 +184,8 @@ impl Frame {
     }
 }
 
-/// The address of the page that is shown: that of the request with all that was asked, or the path of the
-/// page that its form stands on.
+/// The address of the page that is shown: that of the request, or the path of the page that its form
+/// stands on.
 fn shown(req: &HttpRequest) -> String {
     if *req.method() == Method::GET {
         return req.uri().path_and_query().map_or(super::ROOT, |here| here.as_str()).to_owned();

@@ -44,6 +44,7 @@ mod grants;
 mod home;
 mod inbox;
 mod integrator;
+mod interface;
 mod live;
 mod messages;
 mod moment;
@@ -63,6 +64,9 @@ mod stopped;
 mod terms;
 mod timeline;
 mod token;
+#[cfg(test)]
+mod tokens;
+mod versions;
 mod viewer;
 mod visible;
 mod ways;

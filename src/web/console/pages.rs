@@ -8,8 +8,8 @@ use actix_web::{HttpRequest, Resource, Route, web};
 
 use super::{
     account, admin, application, applications, apply, assets, cart, catalogue, coordinator, delegations,
-    events, export, grants, home, inbox, integrator, live, people, person, preferences, rules, searches,
-    security, sign_in, stopped, why,
+    events, export, grants, home, inbox, integrator, interface, live, people, person, preferences, rules,
+    searches, security, sign_in, stopped, versions, why,
 };
 use crate::policy::Action;
 use crate::web::routes::{Template, Verb, method_not_allowed};
@@ -68,7 +68,9 @@ static PAGES: &[&[Page]] = &[
     coordinator::PAGES,
     admin::PAGES,
     rules::PAGES,
+    versions::PAGES,
     people::PAGES,
+    interface::PAGES,
     integrator::PAGES,
 ];
 

@@ -40,6 +40,7 @@ use crate::telemetry::Metrics;
 /// A gateway that serves on loopback until it is dropped.
 struct Served {
     pki: Pki,
+    gateway: Arc<Gateway>,
     tls: Arc<Tls>,
     address: SocketAddr,
     ops_address: SocketAddr,
@@ -61,7 +62,7 @@ impl Served {
         let housing = pki.identity("housing.aid", 2, "2030-01-01T00:00:00Z");
         let stranger = pki.identity("stranger", 3, "2030-01-01T00:00:00Z");
         let house = house(&pki, &housing, &limits);
-        let tls = Arc::clone(&house.tls);
+        let (tls, gateway) = (Arc::clone(&house.tls), Arc::clone(&house.gateway));
         let section = GatewaySection {
             listen: ([127, 0, 0, 1], 0).into(),
             ops_listen: ([127, 0, 0, 1], 0).into(),
@@ -79,7 +80,8 @@ impl Served {
             });
         });
         let (address, ops_address) = told.recv().unwrap();
-        Self { pki, tls, address, ops_address, stop: Some(stop), thread: Some(thread), housing, stranger }
+        let (stop, thread) = (Some(stop), Some(thread));
+        Self { pki, gateway, tls, address, ops_address, stop, thread, housing, stranger }
     }
 
     /// A connection that shows `identity`.

@@ -13,6 +13,7 @@ mod sqlite;
 mod used;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ pub use used::DayUse;
 
 use super::place::Place;
 use super::{Db, StateError, StateStore};
+use crate::base::InHand;
 use crate::base::ids::RuleId;
 
 /// Charges that may wait; beyond it they fail at once.
@@ -97,6 +99,7 @@ pub enum Counted {
 pub struct Quotas {
     queue: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    in_hand: Arc<InHand>,
 }
 
 struct Job {
@@ -112,8 +115,14 @@ impl Quotas {
     pub fn start(state: &StateStore) -> Result<Self, StateError> {
         let (queue, jobs) = mpsc::channel(WAITING);
         let mut counter = Counter::new(state.place.clone())?;
+        let in_hand = Arc::clone(&counter.in_hand);
         let thread = std::thread::Builder::new().name("quota".into()).spawn(move || counter.run(jobs));
-        Ok(Self { queue: Some(queue), thread: Some(thread.map_err(StateError::new)?) })
+        Ok(Self { queue: Some(queue), thread: Some(thread.map_err(StateError::new)?), in_hand })
+    }
+
+    /// How long the batch lasts that is being counted now.
+    pub fn lasts(&self) -> Duration {
+        self.in_hand.lasts()
     }
 
     /// Charges, and answers when it is written.
@@ -149,6 +158,7 @@ struct Counter {
     db: Option<Db>,
     /// The day whose beginning was seen to.
     today: Option<Date>,
+    in_hand: Arc<InHand>,
     #[cfg(feature = "postgres")]
     rows: postgres::Rows,
 }
@@ -160,6 +170,7 @@ impl Counter {
             place,
             db,
             today: None,
+            in_hand: Arc::default(),
             #[cfg(feature = "postgres")]
             rows: postgres::Rows::default(),
         })
@@ -174,6 +185,8 @@ impl Counter {
             if batch.is_empty() && jobs.blocking_recv_many(&mut batch, BATCH) == 0 {
                 break;
             }
+            let in_hand = Arc::clone(&self.in_hand);
+            let _in_hand = in_hand.begin();
             let join = |batch: &mut Vec<Job>, held: &BTreeSet<sheet::Key>| {
                 while batch.len() < BATCH
                     && next.is_none()

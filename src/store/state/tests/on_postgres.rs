@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::{Home, at};
 use crate::store::db::Server;
 use crate::store::state::{StateStore, upkeep};
-use crate::store::testing::Postgres;
+use crate::store::testing::{ADMIN, Postgres};
 use crate::store::testing_proxy::Proxy;
 
 #[path = "inbox.rs"]
@@ -18,6 +18,8 @@ mod officers;
 mod outbox;
 #[path = "replicas.rs"]
 mod replicas;
+#[path = "skew.rs"]
+mod skew;
 #[path = "state.rs"]
 mod state;
 
@@ -48,6 +50,14 @@ impl Database {
         let section = format!("url = 'postgres://sluice_gateway@{}/{NAME}'\nconnections = 4", proxy.address);
         let server = Server::new(&toml::from_str(&section).unwrap()).unwrap();
         (StateStore::on(&server).unwrap(), proxy)
+    }
+
+    /// A session of an administrator.
+    fn connect(&self) -> diesel::PgConnection {
+        use diesel::connection::SimpleConnection;
+        let mut session = self.0.connect(ADMIN, NAME);
+        session.batch_execute("SET search_path = sluice_state").unwrap();
+        session
     }
 
     /// Does what only an administrator may.

@@ -12,6 +12,8 @@ mod inbox;
 mod officers;
 #[path = "outbox.rs"]
 mod outbox;
+#[path = "skew.rs"]
+mod skew;
 #[path = "state.rs"]
 mod state;
 
