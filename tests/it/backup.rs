@@ -11,11 +11,12 @@ use serde_json::{Value, json};
 use sluice::audit::verify::Stored;
 use sluice::audit::{Checkpoint, SigningKey, VerifyingKey};
 use sluice::base::ids::hex;
+use sluice::store::anchors::{AnchorStore, Stamp};
 use sluice::store::audit::{Database, checkpoints_in_copy};
 
 use crate::support::client::ask;
 use crate::support::vault::answers;
-use crate::support::{PERSON, TestGateway, until};
+use crate::support::{PERSON, TestGateway, now, until};
 
 const BACKUP: [&str; 5] = ["backup", "--config", "sluice.toml", "--to", "backup"];
 const RESTORE: [&str; 5] = ["restore", "--config", "sluice.toml", "--from", "backup"];
@@ -91,6 +92,57 @@ async fn a_backup_of_a_stopped_gateway_is_put_back_and_serves_as_before() {
     let (code, said) = gw.verify_with(&["--checkpoint", "backup/checkpoint"]);
     assert_eq!(code, 0, "{said}");
     assert!(!gw.log().contains("checkpoint-copy-reset"));
+}
+
+/// A timestamp, as the gateway keeps it.
+fn stamped(gw: &TestGateway) -> AnchorStore {
+    let store = AnchorStore::open(&gw.path().join("data/anchors.db")).unwrap();
+    let stamp = Stamp { size: 3, time: now(), note: "note\n".into(), token: vec![1, 2, 3] };
+    assert!(store.keep_stamp(&stamp).unwrap());
+    store
+}
+
+#[tokio::test]
+async fn what_others_said_of_the_log_is_in_the_backup_and_comes_back() {
+    let mut gw = TestGateway::start().await;
+    answers(&gw, 3).await;
+    // Open, as a gateway has it.
+    let store = stamped(&gw);
+    let (code, out, err) = gw.sluice_beside(&BACKUP).await;
+    assert_eq!(code, 0, "{out}{err}");
+    let path = gw.path().join("backup/anchors.db");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let kept = store.stamps(0, 10).unwrap();
+    drop(store);
+    gw.stop();
+    fs::rename(gw.path().join("data"), gw.path().join("data.kept")).unwrap();
+    let (code, out, err) = gw.sluice(&["restore", "--config", "sluice.toml", "--from", "backup", "--verify"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let sound = fs::read(&path).unwrap();
+    fs::write(&path, &sound[..sound.len() - 1]).unwrap();
+    let (code, _, err) = gw.sluice(&VERIFY);
+    assert!(code == 1 && err.contains("anchors.db"), "touched: {err}");
+    fs::write(&path, sound).unwrap();
+    // The second place may have seen more since: this is about the files that are put back.
+    fs::copy(gw.path().join("backup/checkpoint"), gw.path().join("second-place/checkpoint")).unwrap();
+    let (code, out, err) = gw.sluice(&RESTORE);
+    assert_eq!(code, 0, "{out}{err}");
+    let back = AnchorStore::open_beside(&gw.path().join("data")).unwrap();
+    assert_eq!(back.stamps(0, 10).unwrap(), kept);
+}
+
+#[tokio::test]
+async fn of_every_file_in_the_data_directory_it_is_said_whether_it_is_backed_up() {
+    let gw = TestGateway::start().await;
+    answers(&gw, 3).await;
+    drop(stamped(&gw));
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md")).unwrap();
+    let section = page.split("\n## Backing up\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    for entry in fs::read_dir(gw.path().join("data")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let database = name.trim_end_matches("-wal").trim_end_matches("-shm");
+        assert!(section.contains(&format!("`{database}`")), "{name} is not in the table");
+    }
 }
 
 #[tokio::test]
