@@ -121,6 +121,7 @@ impl Gateway {
         let mut last = self.seen.lock().await;
         let began = Moment::now();
         let Some(mut read) = self.changed_since(*last).await? else {
+            self.knows_all()?;
             self.lease.renew(began);
             return Ok(());
         };

@@ -53,10 +53,17 @@ impl Gateway {
     fn take_in(&self, from: u64, read: Result<(Vec<Told>, Acts), ReadError>) -> Result<bool, NotTaken> {
         let (deeds, Acts { next, all }) = read.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?;
         let taken = self.deeds.write().unwrap_or_else(PoisonError::into_inner).take_in(from, deeds, next);
-        match self.deeds(|deeds| deeds.unknown().map(str::to_owned)) {
-            Some(what) => Err(self.outgrown(what)),
-            None => Ok(taken && all),
-        }
+        self.knows_all()?;
+        Ok(taken && all)
+    }
+
+    /// Is every act known that was read from the log?
+    ///
+    /// # Errors
+    /// The one that is not.
+    pub(super) fn knows_all(&self) -> Result<(), NotTaken> {
+        let unknown = self.deeds(|deeds| deeds.unknown().map(str::to_owned));
+        unknown.map_or(Ok(()), |what| Err(self.outgrown(what)))
     }
 
     /// Notes that a newer program did something that this one cannot follow: from now on nothing is

@@ -15,6 +15,8 @@ use sluice::store::anchors::{AnchorStore, Stamp};
 use sluice::store::audit::{Database, checkpoints_in_copy};
 
 use crate::support::client::ask;
+#[cfg(feature = "postgres")]
+use crate::support::postgres::Postgres;
 use crate::support::vault::answers;
 use crate::support::{PERSON, TestGateway, now, until};
 
@@ -268,6 +270,73 @@ async fn no_new_log_is_begun_while_the_old_one_could_go_on() {
     let (code, _, err) = gw.sluice(&go_on);
     assert!(code == 1 && err.contains("is not behind"), "{err}");
     assert!(gw.path().join("second-place/checkpoint").exists() && !gw.path().join("data").exists());
+}
+
+/// As after a restore to an earlier moment, or when a standby took over that did not have all.
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn where_a_server_lost_what_was_answered_a_new_log_goes_on_in_a_copy_of_its_database() {
+    let (mut gw, mut postgres) = (TestGateway::prepare().await, Postgres::prepare(0, &["fsync=off"]));
+    postgres.run();
+    let roles = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/postgres/roles.sql"));
+    let roles = roles.unwrap();
+    postgres.execute("postgres", "CREATE DATABASE sluice");
+    postgres.execute("sluice", &roles);
+    let database = |name| postgres.configured("sluice_gateway", name);
+    gw.configure("[audit]", &format!("[database]\nurl = '{}'\n[audit]", database("sluice")));
+    fs::write(gw.config_file(), gw.config()).unwrap();
+    let migrate = ["migrate", "--config", "sluice.toml", "--owner", "sluice_owner"];
+    assert_eq!(gw.sluice(&migrate).0, 0);
+    fs::write(gw.path().join("key.pem"), &gw.issued["service.onestop"].certificate).unwrap();
+    let register = ["key", "register", "--config", "sluice.toml", "--system", "service.onestop"];
+    assert_eq!(gw.sluice(&[&register[..], &["--certificate", "key.pem"]].concat()).0, 0);
+    gw.serve().unwrap();
+    answers(&gw, 3).await;
+    gw.stop();
+    postgres.execute("postgres", "CREATE DATABASE earlier TEMPLATE sluice");
+    gw.serve().unwrap();
+    answers(&gw, 2).await;
+    gw.stop();
+    postgres.execute("postgres", "DROP DATABASE sluice");
+    postgres.execute("postgres", "ALTER DATABASE earlier RENAME TO sluice");
+    let refused = gw.serve().unwrap_err();
+    assert!(refused.contains("rolled back"), "{refused}");
+
+    rename_keys(&gw);
+    new_key(&gw, "sluice.test/log2");
+    fs::rename(gw.path().join("data"), gw.path().join("data.before")).unwrap();
+    let old = database("sluice_1");
+    let go_on =
+        ["audit", "continue", "--config", "sluice.toml", "--server", &old, "--pubkey", "keys.old/audit.vkey"];
+    postgres.execute("postgres", "ALTER DATABASE sluice RENAME TO sluice_1");
+    postgres.execute("postgres", "CREATE DATABASE sluice TEMPLATE sluice_1");
+    let (code, _, err) = gw.sluice(&go_on);
+    assert!(code == 1 && err.contains("there is a log in the database"), "a copy with its log: {err}");
+    postgres.execute("sluice", "DROP SCHEMA sluice_log CASCADE");
+    postgres.execute("sluice", &roles);
+    assert_eq!(gw.sluice(&migrate).0, 0);
+    let (code, out, err) = gw.sluice(&go_on);
+    assert!(code == 0 && out.contains("sluice.test/log2 begins"), "{out}{err}");
+    let (code, _, err) = gw.sluice(&go_on);
+    assert_eq!(code, 1, "only once: {err}");
+
+    gw.serve().unwrap();
+    let answer =
+        gw.system("service.onestop").query("civil.subsistence", "housing-aid.review", &["status"]).await;
+    assert_eq!((answer.status, &answer.json()["receipt"]["log"]), (200, &"sluice.test/log2".into()));
+    gw.stop();
+    for (name, key) in [("sluice", "keys/audit.vkey"), ("sluice_1", "keys.old/audit.vkey")] {
+        let (code, out, err) = gw.sluice(&["audit", "verify", "--server", &database(name), "--pubkey", key]);
+        assert_eq!(code, 0, "{name}: {out}{err}");
+    }
+    let known = ["--checkpoint", "second-place/checkpoint.before"];
+    let verify = ["audit", "verify", "--server", &old, "--pubkey", "keys.old/audit.vkey"];
+    let (_, out, _) = gw.sluice(&[&verify[..], &known[..]].concat());
+    assert!(out.contains("NOT INTACT"), "and the old one stays what it is: {out}");
+    let (_, out, err) =
+        gw.sluice(&["audit", "export", "--server", &database("sluice"), "--out", "new.jsonl"]);
+    let text = fs::read_to_string(gw.path().join("new.jsonl")).unwrap_or_default();
+    assert!(text.contains("continues") && text.contains("key-registered"), "{out}{err}");
 }
 
 /// The old signing key out of the way; the subject key stays.

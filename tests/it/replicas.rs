@@ -82,7 +82,7 @@ async fn go_wrong(world: &Handle, replicas: &mut Replicas, round: u64, random: &
         3 => {
             // Nothing tells it that they are dead: it has to give them up by itself.
             replicas.gateways[hit].deafen();
-            let acknowledged = revoke_within(replicas, &key, Duration::from_secs(4)).await;
+            let acknowledged = revoke_within(replicas, key, Duration::from_secs(4)).await;
             let (status, said) = replicas.readiness(hit).await;
             assert_eq!(status, 503, "a gateway that hears nothing is not ready: {said}");
             acknowledged

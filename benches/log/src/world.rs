@@ -102,7 +102,7 @@ fn query(number: u64, chance: u64, people: u64) -> Draft {
         let mut field = Object::new();
         let name = if at == 0 { "status".to_owned() } else { format!("field_{}_{at}", dataset % 20) };
         field.text("field", &or_rare(name));
-        let rule = if at % 2 == 0 {
+        let rule = if at.is_multiple_of(2) {
             format!("R-{dataset:03}-{at}")
         } else {
             format!("grant:G-2026-{system:03}{dataset:03}")

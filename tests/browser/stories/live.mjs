@@ -38,8 +38,8 @@ export async function run(t, browser) {
     const told = lead.page.getByRole('status').filter({ hasText: 'Somebody has changed this application' });
     await told.waitFor();
     assert.equal(await note.inputValue(), '尚未写完', 'nothing that is typed is replaced');
-    const fewer = number === 1 ? lead.page.locator('.nav [data-waiting]:not(:visible)') : waiting.filter({ hasText: `${number - 1}` });
-    await fewer.waitFor({ state: 'attached' });
+    if (number === 1) await waiting.waitFor({ state: 'hidden' });
+    else await waiting.filter({ hasText: `${number - 1}` }).waitFor();
     await told.getByRole('link', { name: 'Show it anew' }).click();
     await lead.page.locator('.state', { hasText: 'Withdrawn' }).first().waitFor();
     for (const { faults, context } of [lead, applicant]) {
