@@ -267,12 +267,9 @@ fn facets(counts: &[Count], filter: &Filter, own: Option<&str>) -> Vec<Facet> {
         filter.purpose.as_deref(),
         filter.outcome.as_deref(),
     ];
-    // An officer's own department, or its own dataset, is not a choice: nothing else may be counted.
-    let fixed = match (own, filter.department.is_some()) {
-        (None, _) => None,
-        (Some(_), true) => Some(1),
-        (Some(_), false) => Some(3),
-    };
+    // An officer's own department is not a choice, or else the dataset of its own: nothing else may be
+    // counted. Which of the two, `records::permit` has said.
+    let fixed = own.map(|own| if filter.department.as_deref() == Some(own) { 1 } else { 3 });
     let narrowed = |count: &Count, except: usize| {
         FACETS.iter().zip(chosen).enumerate().all(|(at, ((_, of), chosen))| {
             (at == except && fixed != Some(at)) || chosen.is_none_or(|chosen| of(count) == chosen)
@@ -329,8 +326,12 @@ mod tests {
         assert_eq!(found[1].values, [("housing".to_owned(), 5)]);
         assert_eq!(found[5].values, [("ok".to_owned(), 5)]);
         let was_asked = Filter { datasets: vec!["b".into()], ..Filter::default() };
-        let found = facets(&counts, &was_asked, Some("welfare"));
-        assert_eq!(found[3].values, [("b".to_owned(), 9)]);
+        let by_medical = Filter { department: Some("medical".into()), ..was_asked.clone() };
+        let counts = [&counts[..], &[count("medical", "a", "no", 7)]].concat();
+        for filter in [was_asked, by_medical] {
+            let found = facets(&counts, &filter, Some("welfare"));
+            assert_eq!(found[3].values, [("b".to_owned(), 9)]);
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod bulkhead;
 mod canary;
 mod clock;
 mod console;
+mod console_bounds;
 mod console_officers;
 mod console_stories;
 mod demo;
