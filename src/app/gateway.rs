@@ -11,6 +11,7 @@ use ring::rand::SystemRandom;
 use super::admission::Places;
 use super::anchors::Anchors;
 use super::deeds::Deeds;
+use super::desk::Desk;
 use super::lease::Lease;
 use super::refusals::Refusals;
 use super::session::Entry;
@@ -23,6 +24,10 @@ use crate::privacy::{CountingKey, PseudonymKey};
 use crate::store::audit::AuditLog;
 use crate::store::state::{Quotas, StateStore};
 use crate::telemetry::Metrics;
+
+/// What is read at one time: fewer than the log has connections for readers, of which the gateway itself
+/// needs some to look up what administrators did.
+const READINGS: usize = 6;
 
 /// What every use case works with.
 pub struct Gateway {
@@ -37,6 +42,10 @@ pub struct Gateway {
     pub(super) counting: CountingKey,
     pub(super) refusals: Refusals,
     pub(super) places: Places,
+    /// Where people and systems read what takes long.
+    pub(super) reading: Desk,
+    /// Where another wording is tried.
+    pub(super) trying: Desk,
     pub(super) entry: Entry,
     /// How long what is in force here may be relied on.
     pub(super) lease: Lease,
@@ -95,6 +104,8 @@ impl Gateway {
             counting: parts.counting,
             refusals: Refusals::new(parts.limits.refusals_per_minute),
             places: Places::new(parts.limits.concurrent_queries.get()),
+            reading: Desk::new(READINGS),
+            trying: Desk::new(1),
             entry: parts.entry,
             lease: parts.lease,
             deeds: RwLock::default(),
