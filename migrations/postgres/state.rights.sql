@@ -19,6 +19,7 @@ GRANT INSERT, UPDATE ON quota, grants, accounts, applications, emergency_enrolme
 
 -- What is over is forgotten.
 GRANT INSERT, DELETE ON quota_people, account_roles, account_keys, application_waits, timers, idempotency_keys,
-    letter_notices TO sluice_gateway;
+    letter_notices, saved_searches TO sluice_gateway;
 GRANT INSERT, DELETE, UPDATE (addressed_at) ON notices TO sluice_gateway;
 GRANT INSERT, DELETE, UPDATE ON sessions, letters, attempts TO sluice_gateway;
+GRANT INSERT, DELETE, UPDATE (state, decided_by, decided_at) ON consents TO sluice_gateway;

@@ -5,13 +5,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::gateway::Gateway;
 use super::suspensions::{Suspended, Suspension};
 use super::world::{self, World};
 use crate::audit::record::Draft;
-use crate::base::{Clock, Code, Error, Finding, Findings, Sources};
+use crate::base::{Clock, Code, Error, Finding, Findings, Moment, Sources};
 use crate::store::state::grants::StandingGrant;
 use crate::store::state::{Act, Applied, RegisteredKey, StateError, StateStore, Version, Watch};
 
@@ -90,6 +89,9 @@ pub enum NotTaken {
         "the log does not bear out the state database: {0}; restore the state, or apply and register again"
     )]
     Unconfirmed(String),
+    /// A newer program has done something that this one does not know: it may have taken rights away.
+    #[error("{0}: only a newer program can follow that, so this one answers no queries; run the newer one")]
+    Beyond(String),
     /// No version was ever applied.
     #[error("no version of the catalogue was ever applied")]
     Nothing,
@@ -117,7 +119,7 @@ impl Gateway {
     /// Why not. Everything stays as it was, and the next call tries again.
     pub async fn take_up_changes(&self) -> Result<(), NotTaken> {
         let mut last = self.seen.lock().await;
-        let began = Instant::now();
+        let began = Moment::now();
         let Some(mut read) = self.changed_since(*last).await? else {
             self.lease.renew(began);
             return Ok(());
@@ -167,10 +169,11 @@ impl Gateway {
 
     /// What is in the state database now, unless nothing changed since revision `seen`.
     async fn changed_since(&self, seen: i64) -> Result<Option<Read>, NotTaken> {
-        let (state, served) = (self.state.clone(), self.world().seq);
+        let _in_hand = self.taking_up.begin();
+        let (state, served, now) = (self.state.clone(), self.world().seq, self.now());
         blocking(move || {
             // The revision is read first: a change after that moment is found by the next call.
-            let revision = state.revision()?;
+            let revision = state.look(now)?;
             if revision == seen {
                 return Ok(None);
             }
@@ -195,13 +198,18 @@ impl Gateway {
         let mut new = match version {
             None => rekeyed,
             Some(version) => {
-                let served = Arc::clone(&old);
-                let built = blocking(move || Ok(World::build(&version, &keys, Some(&served))));
-                // A version stored by another program may not hold together for this one. The old one
-                // stays, but a key that was revoked does not stay with it.
+                let (served, newest) = (Arc::clone(&old), version.clone());
+                let built = blocking(move || Ok(World::build(&newest, &keys, Some(&served))));
                 match built.await? {
+                    // Somebody's program applied it: one that knows more than this. What it took away,
+                    // nobody can say here.
+                    Err(findings) if self.was_applied(&version) => {
+                        let what = format!("the newest version cannot be read: {findings}");
+                        return Err(self.outgrown(what));
+                    }
+                    // Nobody did. The old one stays, but a key that was revoked does not stay with it.
                     Err(findings) => {
-                        tracing::error!(%findings, "the newest version does not hold together; the one before stays in force");
+                        tracing::error!(%findings, "the newest version does not hold together, and the log has no record of it; the one before stays in force");
                         rekeyed
                     }
                     Ok(built) => match self.confirm_version(&built) {
@@ -241,8 +249,11 @@ impl Gateway {
     async fn record_acts(&self) -> Result<(), NotTaken> {
         loop {
             let state = self.state.clone();
+            let in_hand = self.taking_up.begin();
             let Some(taken) = blocking(move || Ok(state.take_act()?)).await? else { return Ok(()) };
+            drop(in_hand);
             let receipt = self.record(draft(taken.act())).await;
+            let _in_hand = self.taking_up.begin();
             blocking(move || Ok(taken.recorded(receipt?.index)?)).await?;
         }
     }

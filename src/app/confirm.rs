@@ -6,7 +6,8 @@
 //!
 //! Invariant: a version or key that is in force stands in the log, with the digest it has now; so do
 //! the person, department, roles and certificates of an account that asks for something, and what is
-//! lent to it; and a grant that is in force, or that was stopped, stands so. In each of these the
+//! lent to it; a grant that is in force, or that was stopped, stands so; and so does a second officer's
+//! consent. In each of these the
 //! newest record counts, never that there once was one.
 
 use std::collections::BTreeSet;
@@ -18,9 +19,10 @@ use super::gateway::Gateway;
 use super::world::World;
 use crate::base::ids::RuleId;
 use crate::store::audit::{ReadError, Reader};
+use crate::store::state::consents::{Consent, Word};
 use crate::store::state::delegations::Loan;
 use crate::store::state::grants::GrantState;
-use crate::store::state::{Profile, RegisteredKey, made_as};
+use crate::store::state::{Profile, RegisteredKey, Version, made_as};
 
 impl Gateway {
     /// Reads from the log what was done since it was read the last time, by whatever gateway.
@@ -49,15 +51,36 @@ impl Gateway {
 
     fn take_in(&self, from: u64, read: Result<(Vec<Told>, u64), ReadError>) -> Result<bool, NotTaken> {
         let (deeds, to) = read.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?;
-        Ok(self.deeds.write().unwrap_or_else(PoisonError::into_inner).take_in(from, deeds, to))
+        let taken = self.deeds.write().unwrap_or_else(PoisonError::into_inner).take_in(from, deeds, to);
+        match self.deeds(|deeds| deeds.unknown().map(str::to_owned)) {
+            Some(what) => Err(self.outgrown(what)),
+            None => Ok(taken),
+        }
     }
 
-    /// Looks something up in what was done.
+    /// Notes that a newer program did something that this one cannot follow: from now on nothing is
+    /// answered.
+    pub(super) fn outgrown(&self, by: String) -> NotTaken {
+        self.lease.outgrow(by.clone());
+        NotTaken::Beyond(by)
+    }
+
+    /// Does the log say that this version is the newest that was applied?
+    pub(super) fn was_applied(&self, version: &Version) -> bool {
+        let (catalogue, policy) = (version.catalogue.to_string(), version.policy.to_string());
+        let digest = |folder| version.sources.part(folder).digest();
+        self.deeds(|log| {
+            log.bear_out("catalogue-applied", &catalogue, &digest("schemas/")).is_ok()
+                && log.bear_out("policy-applied", &policy, &digest("policies/")).is_ok()
+        })
+    }
+
     /// The systems and operators that are stopped, by the log.
     pub(super) fn stopped_by_the_log(&self) -> Vec<String> {
         self.deeds(|deeds| deeds.stopped().map(str::to_owned).collect())
     }
 
+    /// Looks something up in what was done.
     fn deeds<T>(&self, look: impl FnOnce(&Deeds) -> T) -> T {
         look(&self.deeds.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -117,6 +140,19 @@ impl Gateway {
         self.deeds(|log| account_stands(log, profile)).map_err(NotTaken::Unconfirmed)
     }
 
+    /// Finds in the log that a second officer consented, by whatever gateway.
+    ///
+    /// # Errors
+    /// What the log does not have, or has otherwise.
+    pub(super) async fn confirm_consent(&self, consent: &Consent) -> Result<(), NotTaken> {
+        if self.deeds(|log| consent_stands(log, consent)).is_ok() {
+            return Ok(());
+        }
+        // Another gateway may have recorded it.
+        self.recall().await?;
+        self.deeds(|log| consent_stands(log, consent)).map_err(NotTaken::Unconfirmed)
+    }
+
     /// Finds in the log that a role was lent, and not taken back since. Blocks.
     ///
     /// # Errors
@@ -131,12 +167,21 @@ impl Gateway {
     }
 }
 
+/// A second officer consented, the one of the row, and to what the row says.
+fn consent_stands(log: &Deeds, consent: &Consent) -> Result<(), String> {
+    let id = &consent.id;
+    log.bear_out(Word::Consented.act(), id, &consent.digest())?;
+    let given = log.newest(Matter::Consent, id);
+    match given.zip(consent.decided_by.as_deref()) {
+        Some((deed, by)) if *deed.done_by == *by && *by != *consent.account => Ok(()),
+        _ => Err(format!("consent {id} was not given by whom its row says")),
+    }
+}
+
 /// What was done by the records from `from` on, and the first one that there is not.
 fn since(log: &Reader, from: u64) -> Result<(Vec<Told>, u64), ReadError> {
     let mut deeds = Vec::new();
-    // A record that does not parse is the verifier's affair.
-    let to =
-        log.each_without_dataset(ADMINISTRATION, from, |leaf| deeds.extend(serde_json::from_str(leaf)))?;
+    let to = log.each_without_dataset(ADMINISTRATION, from, |leaf| deeds.push(Told::read(leaf)))?;
     Ok((deeds, to))
 }
 

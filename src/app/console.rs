@@ -1,11 +1,21 @@
-//! What the console asks beside the use cases: what is in force, and that somebody was turned away.
+//! What the console asks beside the use cases: what is in force, that somebody was turned away, and
+//! what somebody typed while a session ended.
 //!
-//! Invariant: numbers and versions only; nothing of anybody's.
+//! Invariant: nothing of anybody's is kept here. What was typed is sealed for its account and handed
+//! back; whoever has it, the gateway has not.
+
+use serde::{Deserialize, Serialize};
 
 use super::call::{Call, PersonCaller};
 use super::gateway::Gateway;
 use super::trail::Trail;
-use crate::base::{Code, Error, Result};
+use crate::base::ids::AccountId;
+use crate::base::{Code, Error, Result, Timestamp};
+
+/// The longest that what was typed may wait for its account to sign in again, in seconds.
+const LONGEST: i64 = 8 * 3600;
+/// The most bytes of it. Sealed, as part of a form, it is less than the largest body that is read.
+const LARGEST: usize = 128 * 1024;
 
 /// What is in force, for the foot of every page.
 #[derive(Debug, Clone, Copy)]
@@ -49,4 +59,34 @@ pub async fn refuse(gateway: &Gateway, call: &Call<PersonCaller>, page: &'static
 /// `not-ready` when the machine gives no randomness.
 pub fn new_key(gateway: &Gateway) -> Result<String> {
     gateway.new_request_id().map(|id| id.to_string())
+}
+
+/// What somebody typed into a form, and where it was to go.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Draft {
+    /// The path.
+    pub path: String,
+    /// The inputs: name and value.
+    pub inputs: Vec<(String, String)>,
+}
+
+/// What is sealed of it.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    at: i64,
+    draft: Draft,
+}
+
+/// Seals what the account typed, for it to come back with; none where it is too much.
+pub fn keep_draft(gateway: &Gateway, account: &AccountId, draft: Draft) -> Option<String> {
+    let sealed = Sealed { at: gateway.now().micros(), draft };
+    let text = serde_json::to_string(&sealed).ok().filter(|text| text.len() <= LARGEST)?;
+    gateway.entry.key.seal_draft(account, text, &gateway.rng)
+}
+
+/// What the account typed, if it was this one, today, and this gateway sealed it.
+pub fn kept_draft(gateway: &Gateway, account: &AccountId, sealed: &str) -> Option<Draft> {
+    let text = gateway.entry.key.open_draft(account, sealed)?;
+    let Sealed { at, draft } = serde_json::from_str(&text).ok()?;
+    (gateway.now() < Timestamp::from_micros(at).plus_seconds(LONGEST)).then_some(draft)
 }

@@ -24,6 +24,8 @@ use crate::policy::Action;
 pub const MAX_OPEN: usize = 10_000;
 /// The most decided applications that are looked at.
 pub const MAX_DECIDED: usize = 2_000;
+/// The most reasons of refusals that are listed: whoever refuses writes the law in words of their own.
+const MAX_REFUSALS: usize = 50;
 /// Working days left at which an application is nearly late.
 const SOON: i32 = 3;
 
@@ -52,8 +54,10 @@ pub struct Coordination {
     pub answers: Vec<AnswerLine>,
     /// How long each stage of review takes.
     pub stages: Vec<StageLine>,
-    /// Why applications were refused.
+    /// Why applications were refused, the most frequent first.
     pub refusals: Vec<RefusalLine>,
+    /// Were there more reasons?
+    pub refusals_cut: bool,
     /// Decided applications that were looked at.
     pub decided: usize,
     /// Were there more?
@@ -138,6 +142,13 @@ pub struct StageLine {
     pub median: Option<u32>,
 }
 
+impl StageLine {
+    /// Does something stand there for longer than it usually takes?
+    pub fn is_bottleneck(&self) -> bool {
+        self.open > 0 && self.median.is_some_and(|usual| self.longest > usual)
+    }
+}
+
 /// Why applications were refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusalLine {
@@ -194,11 +205,15 @@ fn work_out(
     let mut open: Vec<OpenLine> =
         waits.filter_map(|a| a.due(workflow, now).map(|awaited| open_line(a, awaited))).collect();
     open.sort_by(|a, b| (a.left, &a.application).cmp(&(b.left, &b.application)));
+    let mut refusals = refusals(workflow, decided, lang);
+    let refusals_cut = refusals.len() > MAX_REFUSALS;
+    refusals.truncate(MAX_REFUSALS);
     Coordination {
         departments: departments(&open, titles),
         answers: answers(workflow, waiting.iter().chain(decided), titles),
         stages: stages(workflow, waiting, decided, now, titles),
-        refusals: refusals(workflow, decided, lang),
+        refusals,
+        refusals_cut,
         decided: decided.len(),
         open,
         open_cut,
@@ -403,6 +418,22 @@ mod tests {
         assert_eq!(quantile(&mut [9, 1, 5], 1, 2), Some(5));
         let mut ten = [10, 9, 8, 7, 6, 5, 4, 3, 2, 1];
         assert_eq!((quantile(&mut ten, 1, 2), quantile(&mut ten, 9, 10)), (Some(5), Some(9)));
+    }
+
+    #[test]
+    fn a_stage_is_a_bottleneck_where_something_stands_for_longer_than_usual() {
+        let line = |open, longest, median| StageLine {
+            department: "civil".into(),
+            title: "civil".into(),
+            roles: Vec::new(),
+            open,
+            longest,
+            median,
+        };
+        assert!(line(2, 5, Some(4)).is_bottleneck());
+        for (open, longest, median) in [(2, 4, Some(4)), (0, 0, Some(4)), (2, 9, None)] {
+            assert!(!line(open, longest, median).is_bottleneck(), "{open} {longest} {median:?}");
+        }
     }
 
     #[test]

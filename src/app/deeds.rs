@@ -3,15 +3,20 @@
 //! Whoever can write the state database could put back what was taken away, and take away the act
 //! that tells of it. The log keeps both, so what counts is its newest record of the matter.
 //!
+//! A newer program may do what this one does not know. An act of an unknown kind may have taken away
+//! what is given here, so it is not passed over: whoever works by this stops.
+//!
 //! Invariant: this is read from the log, all of it when the gateway starts and from then on what is new
 //! there, whoever has recorded it; nothing in it comes from the state database. There is one entry for
-//! each account, role, key, grant and delegation that there ever was, so it is bounded by those.
+//! each account, role, key, grant, delegation and asked consent that there ever was, so it is bounded by
+//! those.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
 
 use crate::base::Timestamp;
+use crate::store::state::suspensions::Stopped;
 
 /// What two acts must have in common for the one to undo the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,10 +41,22 @@ pub(super) enum Matter {
     Delegation,
     /// Whether a system or an operator is stopped.
     Suspension,
+    /// Whether a person's history may be shown.
+    Consent,
     /// The catalogue in force.
     Catalogue,
     /// The policies in force.
     Policy,
+}
+
+/// What an act is about.
+enum About {
+    /// A matter, and its name there.
+    Matter(Matter, Box<str>),
+    /// Nothing that anything rests on.
+    Nothing,
+    /// That is not known here.
+    Unknown,
 }
 
 /// An act, as the log has it.
@@ -66,10 +83,28 @@ pub(super) struct Told {
     deed: Deed,
 }
 
+impl Told {
+    /// What a record of an act says. One that cannot be read is of an unknown kind.
+    pub fn read(leaf: &str) -> Self {
+        serde_json::from_str(leaf).unwrap_or_else(|_| Self {
+            act: u64::MAX,
+            done_at: Box::default(),
+            deed: Deed {
+                action: "(unreadable)".into(),
+                object: Box::default(),
+                detail: Box::default(),
+                done_by: Box::default(),
+            },
+        })
+    }
+}
+
 /// The newest deed in each matter.
 #[derive(Debug, Default)]
 pub(super) struct Deeds {
     newest: HashMap<(Matter, Box<str>), Deed>,
+    /// The first deed of an unknown kind.
+    unknown: Option<String>,
     /// The records of the log that were read: all before this one.
     read: u64,
     /// The number of the last act, and the latest time of any.
@@ -97,15 +132,27 @@ impl Deeds {
     /// act in hand may record it once more after another one has, and has gone on. A state database
     /// that was put back begins anew with its numbers, but not with the time.
     fn take(&mut self, Told { act, done_at, deed }: Told) {
+        let about = about(&deed);
+        if matches!(about, About::Unknown) {
+            let Deed { action, object, .. } = &deed;
+            self.unknown
+                .get_or_insert_with(|| format!("the log has an act of an unknown kind, {action} {object}"));
+            return;
+        }
         let at = Timestamp::parse(&done_at);
         let (last, latest) = self.last;
         if act <= last && at <= latest {
             return;
         }
         self.last = (act, at.max(latest));
-        if let Some(about) = about(&deed) {
-            self.newest.insert(about, deed);
+        if let About::Matter(matter, name) = about {
+            self.newest.insert((matter, name), deed);
         }
+    }
+
+    /// What a newer program has done and this one does not know, if there is any such thing.
+    pub fn unknown(&self) -> Option<&str> {
+        self.unknown.as_deref()
     }
 
     /// The newest deed in the matter of `name`.
@@ -130,7 +177,10 @@ impl Deeds {
             detail: detail.into(),
             done_by: Box::default(),
         };
-        let newest = about(&claim).and_then(|about| self.newest.get(&about));
+        let newest = match about(&claim) {
+            About::Matter(matter, name) => self.newest.get(&(matter, name)),
+            About::Nothing | About::Unknown => None,
+        };
         match newest {
             Some(newest) if newest.says(action, object, detail) => Ok(()),
             Some(Deed { action: other, object: of, detail: so, .. }) => {
@@ -148,10 +198,19 @@ impl Deed {
     }
 }
 
-/// The matter that a deed is about, and its name there; none for what nothing rests on.
-fn about(deed: &Deed) -> Option<(Matter, Box<str>)> {
+/// What of an application was done stands in its events; what it gives and takes away, in acts on its
+/// grant. A newer program may know more of the former, and they are passed over.
+const OF_APPLICATIONS: &str = "application-";
+
+/// How the kind of an act begins that nothing rests on: for kinds that are still to come, so that the
+/// programs of today pass over them. It has to be in the name, since a gateway of the release before
+/// may be the one that records the act, and carries over nothing that it does not know.
+const NOTED: &str = "noted-";
+
+/// What a deed is about.
+fn about(deed: &Deed) -> About {
     let Deed { action, object, detail, .. } = deed;
-    Some(match &**action {
+    let (matter, name) = match &**action {
         "account-made" => (Matter::Account, object.clone()),
         "account-enabled" | "account-disabled" => (Matter::Activity, object.clone()),
         "role-granted" | "role-withdrawn" => (Matter::Role, format!("{object} {detail}").into()),
@@ -161,11 +220,26 @@ fn about(deed: &Deed) -> Option<(Matter, Box<str>)> {
         "grant-active" | "grant-suspended" | "grant-ended" => (Matter::Grant, object.clone()),
         "key-registered" | "key-revoked" => (Matter::Key, detail.clone()),
         "delegation-given" | "delegation-ended" => (Matter::Delegation, object.clone()),
-        "caller-suspended" | "caller-resume-asked" | "caller-resumed" => (Matter::Suspension, object.clone()),
+        // Whoever else can be stopped some day is not let go on meanwhile.
+        "caller-suspended" | "caller-resume-asked" | "caller-resumed" if Stopped::named(object).is_some() => {
+            (Matter::Suspension, object.clone())
+        }
+        "history-asked" | "history-consented" | "history-refused" => (Matter::Consent, object.clone()),
         "catalogue-applied" => (Matter::Catalogue, Box::default()),
         "policy-applied" => (Matter::Policy, Box::default()),
-        _ => return None,
-    })
+        "password-changed"
+        | "password-reset"
+        | "email-set"
+        | "emergency-opened"
+        | "emergency-reviewed"
+        | "emergency-review-overdue"
+        | "emergency-enrolled"
+        | "emergency-enrolment-suspended"
+        | "emergency-enrolment-withdrawn" => return About::Nothing,
+        other if other.starts_with(OF_APPLICATIONS) || other.starts_with(NOTED) => return About::Nothing,
+        _ => return About::Unknown,
+    };
+    About::Matter(matter, name)
 }
 
 #[cfg(test)]
@@ -203,6 +277,38 @@ mod tests {
         assert!(deeds.bear_out("grant-ended", "G-1", "d").is_ok());
         assert!(deeds.take_in(4, vec![record(4, 35, "key-registered", "a", "aa")], 5));
         assert!(deeds.bear_out("key-registered", "a", "aa").is_ok(), "by another clock");
+    }
+
+    #[test]
+    fn an_act_of_an_unknown_kind_is_not_passed_over() {
+        for (action, object) in [
+            ("department-suspended", "housing"),
+            ("grant-narrowed", "G-1"),
+            ("caller-suspended", "department:housing"),
+        ] {
+            let deeds = deeds(&[
+                ("grant-active", "G-1", "d"),
+                (action, object, ""),
+                ("role-granted", "li", "leader"),
+            ]);
+            let why = deeds.unknown().unwrap();
+            assert!(why.contains(action) && why.contains(object), "{why}");
+        }
+        let mut deeds = Deeds::default();
+        assert!(deeds.take_in(0, vec![Told::read(r#"{"index":9,"act":7,"action":["grant-ended"]}"#)], 1));
+        assert!(deeds.unknown().is_some(), "an act that is told in another way");
+    }
+
+    #[test]
+    fn what_nothing_rests_on_is_passed_over() {
+        let deeds = deeds(&[
+            ("noted-search-saved", "li", ""),
+            ("application-frozen", "A-2026-000001", ""),
+            ("emergency-opened", "E-1", "civil.subsistence"),
+            ("caller-suspended", "operator:li", "investigation"),
+        ]);
+        assert_eq!(deeds.unknown(), None);
+        assert_eq!(deeds.stopped().collect::<Vec<_>>(), ["operator:li"]);
     }
 
     #[test]

@@ -95,10 +95,15 @@ fn lent(
     sent: &Sent,
     key: Option<&Key>,
 ) -> Result<Option<DelegationView>> {
-    let (store, world, now) = (&gateway.state, gateway.world(), gateway.now());
+    let (store, now) = (&gateway.state, gateway.now());
     let seen = store.revision().map_err(state)?;
     if let Some(before) = answered(store, key, now)? {
         return Ok(Some(before));
+    }
+    // As of that revision: another gateway may have taken up a version before this one.
+    let world = gateway.world();
+    if store.newest_seq().map_err(state)?.is_some_and(|newest| newest > world.seq) {
+        return Ok(None);
     }
     let from = current(store, caller)?;
     may(&world, &from)?;

@@ -89,7 +89,7 @@ mod tests {
     #[tokio::test]
     async fn work_that_panics_leaves_its_place_to_the_next() {
         let desk = Desk::new(1);
-        assert_eq!(desk.run(|| panic!("a fault")).await.map(|()| ()).unwrap_err().code, Code::Internal);
+        assert_eq!(desk.run::<()>(|| panic!("a fault")).await.unwrap_err().code, Code::Internal);
         assert_eq!(desk.run(|| 7).await.unwrap(), 7);
     }
 }

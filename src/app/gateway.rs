@@ -10,14 +10,16 @@ use ring::rand::SystemRandom;
 
 use super::admission::Places;
 use super::anchors::Anchors;
+use super::consents::Consents;
 use super::deeds::Deeds;
 use super::desk::Desk;
 use super::lease::Lease;
 use super::refusals::Refusals;
+use super::rehearse;
 use super::session::Entry;
 use super::world::World;
 use crate::base::ids::RequestId;
-use crate::base::{Clock, Code, Error, Result, Timestamp};
+use crate::base::{Clock, Code, Error, InHand, Result, Timestamp};
 use crate::config::LimitsSection;
 use crate::identity::Registry;
 use crate::privacy::{CountingKey, PseudonymKey};
@@ -41,12 +43,15 @@ pub struct Gateway {
     pub(super) pseudonyms: PseudonymKey,
     pub(super) counting: CountingKey,
     pub(super) refusals: Refusals,
+    /// What each person may still try out this minute: a rehearsal costs a record, too.
+    pub(super) rehearsals: Refusals,
     pub(super) places: Places,
     /// Where people and systems read what takes long.
     pub(super) reading: Desk,
-    /// Where another wording is tried.
+    /// Where another wording, or another version, is compared with one.
     pub(super) trying: Desk,
     pub(super) entry: Entry,
+    pub(super) consents: Arc<Consents>,
     /// How long what is in force here may be relied on.
     pub(super) lease: Lease,
     /// What the log says was done by administrators.
@@ -54,6 +59,8 @@ pub struct Gateway {
     /// The revision whose changes are in force; held while changes are taken up, so that no act is
     /// recorded twice. -1: nothing was seen yet.
     pub(super) seen: tokio::sync::Mutex<i64>,
+    /// A step of taking up changes.
+    pub(crate) taking_up: InHand,
     /// Shared by answers from the last look at what is in force until their records are in the
     /// log; held alone while a change comes into force. So no record of an answer comes after that
     /// of a command which took back what the answer rests on.
@@ -81,6 +88,8 @@ pub struct Parts {
     pub counting: CountingKey,
     /// What people sign in with.
     pub entry: Entry,
+    /// What consents to see a history rest on.
+    pub consents: Consents,
     /// How long what is in force may be relied on after a look at the state.
     pub lease: Lease,
     /// Bounds.
@@ -103,13 +112,16 @@ impl Gateway {
             pseudonyms: parts.pseudonyms,
             counting: parts.counting,
             refusals: Refusals::new(parts.limits.refusals_per_minute),
+            rehearsals: Refusals::new(rehearse::PER_MINUTE),
             places: Places::new(parts.limits.concurrent_queries.get()),
             reading: Desk::new(READINGS),
             trying: Desk::new(1),
             entry: parts.entry,
+            consents: Arc::new(parts.consents),
             lease: parts.lease,
             deeds: RwLock::default(),
             seen: tokio::sync::Mutex::new(-1),
+            taking_up: InHand::default(),
             answering: tokio::sync::RwLock::default(),
             metrics: parts.metrics,
         }

@@ -4,6 +4,7 @@
 //! that is secret, that something was found would say that the person is on it.
 
 use super::call::{Call, Caller, Known};
+use super::consents;
 use super::gateway::Gateway;
 use super::recorded::Recorded;
 use super::records::{self, MAX_PAGE, PAGE};
@@ -17,7 +18,8 @@ use crate::policy::Action;
 /// The events about a person.
 ///
 /// # Errors
-/// `forbidden`; the faults of the body; `audit-unavailable`.
+/// `forbidden`; `consent-required` where a second officer has to consent first; the faults of the body;
+/// `audit-unavailable`, `not-ready`.
 pub async fn history(
     gateway: &Gateway,
     call: &Call<Caller>,
@@ -32,6 +34,11 @@ pub async fn history(
     let (kind, identifier) = (ask.kind.as_str(), ask.identifier.reveal().clone());
     trail.note("case", &ask.case);
     trail.subject(kind, &identifier);
+    match consents::found(gateway, &call.caller, &ask).await {
+        Ok(Some(consent)) => trail.note("consent", &consent),
+        Ok(None) => {}
+        Err(error) => return Err(gateway.record_failure(&call.caller, trail, error).await),
+    }
     let (after, limit) = (ask.after, ask.limit.unwrap_or(PAGE));
     let found =
         records::read(gateway, move |log| log.subject_history(kind, &identifier, after, limit)).await?;

@@ -11,6 +11,7 @@ use std::path::Path;
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::consents::ConsentKey;
 use super::sealing::CredentialKey;
 use super::session::journey::JourneyKey;
 use crate::audit::{SigningKey, SubjectKey};
@@ -35,6 +36,8 @@ pub struct Keys {
     pub credentials: CredentialKey,
     /// Knows again who was sent to the identity provider.
     pub journeys: JourneyKey,
+    /// Knows again whose history a consent is about.
+    pub consents: ConsentKey,
 }
 
 impl Keys {
@@ -67,6 +70,7 @@ impl Keys {
             )
             .ok_or_else(|| fault(&config.subject_key_file, "cannot be used", "make another"))?,
             journeys: JourneyKey::new(&derive(b"sluice journeys v1")?),
+            consents: ConsentKey::new(&derive(b"sluice consents v1")?),
         })
     }
 }

@@ -25,6 +25,7 @@ const NEW: i64 = 7;
 const LINES: usize = 8;
 
 const DAY: i64 = 86_400;
+const HOUR: i64 = 3_600;
 
 /// How it goes.
 #[derive(Debug)]
@@ -58,7 +59,10 @@ pub struct Overview {
 pub struct Compared {
     /// Today.
     pub today: u64,
-    /// The median of the same hours of the days before; none when there are fewer than three.
+    /// Of those, in the hours that are over: the index counts by the hour, so nothing else compares.
+    pub whole: u64,
+    /// The median of the same hours of the days before; none when there are fewer than three days, or
+    /// no hour of today is over.
     pub usual: Option<u64>,
 }
 
@@ -66,7 +70,7 @@ impl Compared {
     /// Is it far from the usual? Thrice as many or a third, and not by a handful.
     pub fn is_unusual(&self) -> bool {
         self.usual.is_some_and(|usual| {
-            self.today.abs_diff(usual) >= 20 && (self.today >= usual * 3 || self.today * 3 <= usual)
+            self.whole.abs_diff(usual) >= 20 && (self.whole >= usual * 3 || self.whole * 3 <= usual)
         })
     }
 }
@@ -98,9 +102,54 @@ pub async fn overview(gateway: &Gateway, call: &Call<PersonCaller>) -> Result<Ov
     Ok(held.overview(&world, since, now, readiness))
 }
 
+/// Four numbers of today, for a page that shows them already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Today {
+    /// Queries.
+    pub queries: u64,
+    /// Those that were refused.
+    pub refusals: u64,
+    /// Answers out of datasets that are sensitive or core.
+    pub sensitive: u64,
+    /// Requests that failed at a provider or in the gateway.
+    pub failures: u64,
+}
+
+/// The numbers of today as they are by now. Opening the page left a record, and its numbers going on
+/// while it is open leaves no other: they say less than the page did.
+///
+/// # Errors
+/// `forbidden`, `audit-unavailable`.
+pub async fn today(gateway: &Gateway, call: &Call<PersonCaller>) -> Result<Today> {
+    let world = gateway.world();
+    if !call.caller.may(&world.policy, Action::OverviewRead) {
+        let trail = Trail::new("overview", call);
+        return Err(gateway.record_failure(&call.caller, trail, Code::Forbidden.into()).await);
+    }
+    let now = gateway.now();
+    let since = Timestamp::start_of(now.day());
+    let counts =
+        records::read(gateway, move |log| log.counts(Span::Hour, &queries(since, now.plus_seconds(1))))
+            .await?;
+    let sum = |is: &dyn Fn(&Count) -> bool| counts.iter().filter(|c| is(c)).map(|c| c.records).sum();
+    Ok(Today {
+        queries: sum(&|_| true),
+        refusals: sum(&|count| ending(&count.outcome) == End::Refused),
+        sensitive: sum(&|count| is_sensitive_answer(&world, count)),
+        failures: sum(&|count| ending(&count.outcome) == End::Failed),
+    })
+}
+
+/// Queries between two moments.
+fn queries(from: Timestamp, until: Timestamp) -> Filter {
+    Filter { from: Some(from), until: Some(until), kind: Some("query".to_owned()), ..Filter::default() }
+}
+
 /// What the log's index counts.
 struct Counted {
     today: Vec<Count>,
+    /// Of today, the hours that are over.
+    whole: Vec<Count>,
     /// The same hours of each day before, where there was anything on that day.
     before: Vec<Vec<Count>>,
     days: Vec<(Timestamp, u64)>,
@@ -109,16 +158,12 @@ struct Counted {
 
 impl Counted {
     fn read(log: &Reader, since: Timestamp, now: Timestamp) -> Result<Self, ReadError> {
-        let queries = |from: Timestamp, until: Timestamp| Filter {
-            from: Some(from),
-            until: Some(until),
-            kind: Some("query".to_owned()),
-            ..Filter::default()
-        };
         let today = log.counts(Span::Hour, &queries(since, now.plus_seconds(1)))?;
+        let over = hours_over(since, now);
+        let whole = if over == since { Vec::new() } else { log.counts(Span::Hour, &queries(since, over))? };
         let mut before = Vec::new();
-        for day in 1..=USUAL {
-            let (from, until) = (since.plus_seconds(-day * DAY), now.plus_seconds(1 - day * DAY));
+        for day in 1..=if over == since { 0 } else { USUAL } {
+            let (from, until) = (since.plus_seconds(-day * DAY), over.plus_seconds(-day * DAY));
             before.push(log.counts(Span::Hour, &queries(from, until))?);
         }
         let days =
@@ -126,12 +171,12 @@ impl Counted {
         // Days before the gateway was asked at all say nothing about what is usual.
         let known = days.first().map_or(0, |(first, _)| (since.seconds() - first.seconds()) / DAY);
         before.truncate(usize::try_from(known).unwrap_or_default());
-        Ok(Self { today, before, days, first_calls: log.first_calls()? })
+        Ok(Self { today, whole, before, days, first_calls: log.first_calls()? })
     }
 
     fn overview(self, world: &World, since: Timestamp, now: Timestamp, readiness: Readiness) -> Overview {
         let ended = |end: End| move |count: &Count| ending(&count.outcome) == end;
-        let sensitive = |count: &Count| ended(End::Given)(count) && is_sensitive(world, &count.dataset);
+        let sensitive = |count: &Count| is_sensitive_answer(world, count);
         let mut departments: Vec<&str> = self.today.iter().map(|count| &*count.department).collect();
         departments.extend(self.before.iter().flatten().map(|count| &*count.department));
         departments.sort_unstable();
@@ -168,8 +213,13 @@ impl Counted {
         let mut before: Vec<u64> = self.before.iter().map(|day| sum(day)).collect();
         before.sort_unstable();
         let usual = before.get(before.len() / 2).copied().filter(|_| before.len() >= 3);
-        Compared { today: sum(&self.today), usual }
+        Compared { today: sum(&self.today), whole: sum(&self.whole), usual }
     }
+}
+
+/// Until when the hours of today are over.
+fn hours_over(since: Timestamp, now: Timestamp) -> Timestamp {
+    since.plus_seconds((now.seconds() - since.seconds()).div_euclid(HOUR) * HOUR)
 }
 
 /// What a code means for the numbers: who is refused was told no, who failed was told nothing.
@@ -181,8 +231,9 @@ fn ending(outcome: &str) -> End {
     }
 }
 
-fn is_sensitive(world: &World, dataset: &str) -> bool {
-    world.dataset(dataset).is_some_and(|dataset| dataset.level() >= Level::Sensitive)
+fn is_sensitive_answer(world: &World, count: &Count) -> bool {
+    let dataset = world.dataset(&count.dataset).filter(|_| ending(&count.outcome) == End::Given);
+    dataset.is_some_and(|dataset| dataset.level() >= Level::Sensitive)
 }
 
 /// The last days, those without anything too.
@@ -224,12 +275,15 @@ mod tests {
             }]
         };
         let before = before.iter().map(|records| of(*records)).collect();
-        Counted { today: of(today), before, days: Vec::new(), first_calls: Vec::new() }
+        Counted { today: of(today), whole: of(today), before, days: Vec::new(), first_calls: Vec::new() }
     }
 
     #[test]
     fn the_usual_is_the_median_of_the_days_before_and_needs_three() {
-        assert_eq!(counted(5, &[1, 100, 7]).compare(|_| true), Compared { today: 5, usual: Some(7) });
+        assert_eq!(
+            counted(5, &[1, 100, 7]).compare(|_| true),
+            Compared { today: 5, whole: 5, usual: Some(7) }
+        );
         assert_eq!(counted(5, &[1, 100]).compare(|_| true).usual, None);
     }
 
@@ -243,10 +297,21 @@ mod tests {
             (9, 1, false),
             (90, 0, true),
         ] {
-            let compared = Compared { today, usual: Some(usual) };
+            let compared = Compared { today, whole: today, usual: Some(usual) };
             assert_eq!(compared.is_unusual(), expected, "{today} of {usual}");
         }
-        assert!(!Compared { today: 900, usual: None }.is_unusual());
+        assert!(!Compared { today: 900, whole: 900, usual: None }.is_unusual());
+    }
+
+    #[test]
+    fn the_hour_that_runs_is_counted_and_not_compared() {
+        let since = Timestamp::from_micros(0);
+        for (now, over) in [(0, 0), (3_599, 0), (3_600, 3_600), (9_000, 7_200)] {
+            assert_eq!(hours_over(since, since.plus_seconds(now)).seconds(), over, "{now}");
+        }
+        // A surge of this hour waits for its end; an hour that has just begun is no drop.
+        assert!(!Compared { today: 900, whole: 100, usual: Some(100) }.is_unusual());
+        assert!(!Compared { today: 105, whole: 100, usual: Some(110) }.is_unusual());
     }
 
     #[test]

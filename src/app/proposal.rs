@@ -12,6 +12,8 @@ use serde::Deserialize;
 
 use super::applications::{blocking, state};
 use super::call::{Call, Known, PersonCaller};
+use super::changes::LINES;
+pub use super::changes::{Change, Changes};
 use super::gateway::Gateway;
 use super::records;
 use super::trail::Trail;
@@ -31,9 +33,6 @@ pub const MAX_DAYS: u32 = 90;
 const MAX_RECORDS: usize = 5_000;
 /// Records that are read at a time.
 const PAGE: usize = 1_000;
-/// The most lines of each list.
-const LINES: usize = 200;
-
 const DAY: i64 = 86_400;
 
 /// The kinds of records that tell of it.
@@ -55,39 +54,9 @@ pub struct Proposed {
     /// What the check says of the files: with an error, nothing could be compared.
     pub findings: Findings,
     /// Who would get which field otherwise.
-    pub changes: Vec<Change>,
-    /// Were there more than are shown?
-    pub changes_cut: bool,
+    pub changes: Changes,
     /// What of the last days would have been decided otherwise.
     pub replay: Option<Replay>,
-}
-
-/// A field that a system would get otherwise.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// The system.
-    pub system: String,
-    /// Its department.
-    pub department: String,
-    /// The dataset.
-    pub dataset: String,
-    /// The purpose.
-    pub purpose: String,
-    /// The field.
-    pub field: String,
-    /// The most revealing form now; none where it is refused.
-    pub before: Option<Form>,
-    /// The most revealing form then; none where it would be refused.
-    pub after: Option<Form>,
-    /// The rule or grant that decides then, or decided until then.
-    pub rule: Option<String>,
-}
-
-impl Change {
-    /// Would more be disclosed than now?
-    pub fn is_gain(&self) -> bool {
-        self.after > self.before
-    }
 }
 
 /// The last days, played back under both wordings.
@@ -277,10 +246,10 @@ async fn asked(gateway: &Gateway, since: Timestamp) -> Result<Asked> {
 }
 
 /// One wording: what it says about a question.
-struct Wording<'a> {
-    catalogue: &'a Catalogue,
-    registry: &'a Registry,
-    policy: &'a Policy,
+pub(super) struct Wording<'a> {
+    pub(super) catalogue: &'a Catalogue,
+    pub(super) registry: &'a Registry,
+    pub(super) policy: &'a Policy,
 }
 
 type Said = (Option<Form>, Option<String>);
@@ -324,21 +293,19 @@ fn compare(world: &Arc<World>, sources: &Sources, asked: &Asked, days: u32, now:
     let checked = match world::check(sources) {
         Ok(checked) => checked,
         Err(findings) => {
-            return Proposed { findings, changes: Vec::new(), changes_cut: false, replay: None };
+            return Proposed { findings, changes: Changes::default(), replay: None };
         }
     };
     let policy = world.standing.put_into(&checked.policy, &checked.catalogue);
     let before = Wording { catalogue: &world.catalogue, registry: &world.registry, policy: &world.policy };
     let after = Wording { catalogue: &checked.catalogue, registry: &checked.registry, policy: &policy };
-    let mut changes = changes(&before, &after);
-    let changes_cut = changes.len() > LINES;
-    changes.truncate(LINES);
+    let changes = changes(&before, &after);
     let replay = Some(replay(&before, &after, asked, days, now));
-    Proposed { findings: checked.warnings, changes, changes_cut, replay }
+    Proposed { findings: checked.warnings, changes, replay }
 }
 
-/// Who would get which field otherwise: what is gained first.
-fn changes(before: &Wording<'_>, after: &Wording<'_>) -> Vec<Change> {
+/// Who would get which field otherwise.
+pub(super) fn changes(before: &Wording<'_>, after: &Wording<'_>) -> Changes {
     let questions: std::collections::BTreeSet<_> = before.questions().chain(after.questions()).collect();
     let mut changes = Vec::new();
     for (system, dataset, purpose) in questions {
@@ -356,8 +323,7 @@ fn changes(before: &Wording<'_>, after: &Wording<'_>) -> Vec<Change> {
             changes.extend(change(&question, old.get(field), new.get(field), before, after));
         }
     }
-    changes.sort_by_key(|change| !change.is_gain());
-    changes
+    Changes::new(changes)
 }
 
 fn change(

@@ -2,15 +2,21 @@
 //!
 //! Invariant: asking is cheap, and tells numbers and versions only.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::timeout;
 
 use super::gateway::Gateway;
+use crate::base::Moment;
 
 /// How long a look at the databases may take before they count as not there.
 const MOMENT: Duration = Duration::from_secs(1);
+
+/// How long what takes moments may last before it counts as never coming back. A server that waits
+/// for its standby is waited for; but the connection may as well be to one that will never answer, and
+/// the next one goes to whichever takes writes.
+const STUCK: Duration = Duration::from_secs(45);
 
 /// What a gateway needs in order to answer, and whether it has it.
 #[derive(Debug, Serialize)]
@@ -30,6 +36,8 @@ pub struct Readiness {
     /// What is in force was compared with the database too long ago for queries to be answered:
     /// another gateway may have changed it.
     pub stale: bool,
+    /// A newer program has done what this one cannot follow, so it answers no queries.
+    pub outgrown: bool,
     /// Seconds since somebody outside vouched for the log, where anybody is asked to; and whether
     /// that is too long ago for queries to be answered.
     #[serde(flatten)]
@@ -52,6 +60,20 @@ pub struct AnchorReadiness {
 }
 
 impl Gateway {
+    /// What has been going on for so long that only a restart ends it, if anything.
+    pub fn stuck(&self) -> Option<&'static str> {
+        self.in_hand_for(STUCK)
+    }
+
+    fn in_hand_for(&self, long: Duration) -> Option<&'static str> {
+        let going_on = [
+            ("the log is being written", self.log.lasts()),
+            ("quotas are being counted", self.quotas.lasts()),
+            ("changes are being taken up", self.taking_up.lasts()),
+        ];
+        going_on.into_iter().find(|(_, lasts)| *lasts > long).map(|(what, _)| what)
+    }
+
     /// Looks at what the gateway stands on.
     pub async fn readiness(&self) -> Readiness {
         let (state, audit, last) =
@@ -64,16 +86,17 @@ impl Gateway {
             timeout(MOMENT, looked).await.map(Result::unwrap_or_default).unwrap_or_default();
         let (world, stats) = (self.world(), self.log.stats());
         let log = log && stats.writes;
-        let stale = self.lease.is_stale(Instant::now());
+        let (stale, outgrown) = (self.lease.is_stale(Moment::now()), self.lease.is_outgrown());
         let anchor = self.anchors.as_ref().map(|anchors| anchors.age(self.now()));
         Readiness {
-            ready: database && log && !stale && !anchor.is_some_and(|age| age.stopped),
+            ready: database && log && !stale && !outgrown && !anchor.is_some_and(|age| age.stopped),
             database,
             log,
             log_records: stats.size,
             log_index_lag: stats.lag,
             log_copied: stats.copied,
             stale,
+            outgrown,
             anchor: anchor.map(|age| AnchorReadiness {
                 anchor_age_seconds: age.seconds,
                 anchor_overdue: age.overdue,

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use super::call::{CallerId, Known};
+use super::call::{Call, CallerId, Known, PersonCaller};
 use super::gateway::Gateway;
 use super::refusals::Surplus;
 use super::trail::Trail;
@@ -72,6 +72,14 @@ impl Gateway {
         }
     }
 
+    /// The same for a person who is signed in: within that person's own budget, which no stranger's
+    /// attempts use up, nor it theirs.
+    pub async fn turned_away(&self, call: &Call<PersonCaller>, route: &'static str, code: Code) -> Error {
+        let mut trail = Trail::new("refused-at-door", call);
+        trail.note("route", route);
+        self.record_failure(&call.caller, trail, code.into()).await
+    }
+
     /// After a failure, tries whether the log can be written again: a gateway that is not ready
     /// is sent no requests, so none would ever try.
     ///
@@ -111,7 +119,7 @@ impl Gateway {
 
 /// Answers that protect the gateway itself: to record each would add to what they protect from.
 fn protects_gateway(code: Code) -> bool {
-    matches!(code, Code::Overloaded | Code::NotReady | Code::AuditUnavailable)
+    matches!(code, Code::Overloaded | Code::NotReady | Code::AuditUnavailable | Code::TooManyRehearsals)
 }
 
 impl ReceiptView {

@@ -1,19 +1,28 @@
 //! A query tried out: read, decided and reduced to its forms like any other, on made-up data.
 //!
 //! Invariant: no provider is asked and no person's data is touched; whom the query names is not kept.
-//! What is decided is what would be decided: the same reading, the same policy.
+//! What is decided is what would be decided: the same reading, the same policy. Bounded like a query in
+//! size, and in number, for each leaves a record.
+
+use std::num::NonZeroU32;
 
 use serde_json::{Map, Value};
 
-use super::call::{Call, PersonCaller};
+use super::call::{Call, Known, PersonCaller};
 use super::gateway::Gateway;
 use super::trail::Trail;
 use super::view::FieldProblem;
-use crate::base::{Code, Result, Secret};
+use crate::base::{Bound, Code, Error, Result, Secret};
 use crate::catalogue::{Dataset, Field, Form, Predicate, request};
 use crate::identity::System;
 use crate::policy::FieldVerdict;
 use crate::privacy::{self, Context, Disclosure, PseudonymKey, Recipient};
+
+/// Queries that one person may try out in a minute.
+pub const PER_MINUTE: NonZeroU32 = match NonZeroU32::new(30) {
+    Some(number) => number,
+    None => NonZeroU32::MIN,
+};
 
 /// What a query would come to.
 #[derive(Debug)]
@@ -38,7 +47,8 @@ pub fn systems(gateway: &Gateway, call: &Call<PersonCaller>) -> Vec<std::sync::A
 ///
 /// # Errors
 /// `not-found` when the department has no such system, or it may not know of the dataset; the faults
-/// of the body, as a query has them; `audit-unavailable`.
+/// of the body, as a query has them; `too-many-rehearsals`, of which only the number is recorded;
+/// `audit-unavailable`.
 pub async fn rehearse(
     gateway: &Gateway,
     call: &Call<PersonCaller>,
@@ -49,7 +59,12 @@ pub async fn rehearse(
     let mut trail = Trail::new("rehearsal", call);
     let world = gateway.world();
     trail.world(&world);
-    let now = gateway.now();
+    let (now, person) = (gateway.now(), call.caller.id());
+    if !gateway.rehearsals.take(Some(&person), now) {
+        let bound = Bound { name: "rehearsals-minute", ..gateway.rehearsals.bound(Some(&person)) };
+        let error = Error::new(Code::TooManyRehearsals).retry_after(60).bound(bound);
+        return Err(gateway.record_failure(&call.caller, trail, error).await);
+    }
     let tried = || {
         let known = systems(gateway, call).into_iter().find(|known| known.id.as_str() == system);
         let system = known.ok_or(Code::NotFound)?;

@@ -97,6 +97,17 @@ impl CredentialKey {
         String::from_utf8(opened).ok().map(Secret::new)
     }
 
+    /// Seals what somebody typed, for as long as it takes to sign in again; none when the machine gives
+    /// no randomness.
+    pub fn seal_draft(&self, account: &AccountId, text: String, rng: &dyn SecureRandom) -> Option<String> {
+        self.sealed(&drafted(account), text.into_bytes(), rng)
+    }
+
+    /// Opens what this account typed.
+    pub fn open_draft(&self, account: &AccountId, sealed: &str) -> Option<String> {
+        String::from_utf8(self.opened(&drafted(account), sealed)?).ok()
+    }
+
     fn sealed(&self, about: &str, mut text: Vec<u8>, rng: &dyn SecureRandom) -> Option<String> {
         let mut nonce = [0; NONCE_LEN];
         rng.fill(&mut nonce).ok()?;
@@ -178,6 +189,10 @@ fn answered(key: &Key) -> String {
     format!("answer {} {} {}", key.account, key.key, key.request)
 }
 
+fn drafted(account: &AccountId) -> String {
+    format!("draft {account}")
+}
+
 fn marked(account: &str, nonce: &[u8; 16]) -> Vec<u8> {
     [account.as_bytes(), &[0], nonce].concat()
 }
@@ -202,6 +217,15 @@ mod tests {
         assert!(key.open(&other, &sealed).is_none());
         assert!(key.open(&own, &sealed.replace(&sealed[20..21], "_")).is_none());
         assert!(key.open(&own, "").is_none());
+    }
+
+    #[test]
+    fn a_draft_opens_for_whom_it_was_typed_by_and_is_no_other_secret() {
+        let (key, rng) = (key(), SystemRandom::new());
+        let (own, other) = (AccountId::parse("a").unwrap(), AccountId::parse("b").unwrap());
+        let sealed = key.seal_draft(&own, "typed".to_owned(), &rng).unwrap();
+        assert_eq!(key.open_draft(&own, &sealed).as_deref(), Some("typed"));
+        assert!(key.open_draft(&other, &sealed).is_none() && key.open(&own, &sealed).is_none());
     }
 
     #[test]

@@ -5,9 +5,13 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use super::applications::{blocking, state};
 use super::call::{Call, Known, PersonCaller, SystemCaller};
 use super::gateway::Gateway;
+use super::subject;
 use super::trail::Trail;
 use crate::base::{Code, Error, Result};
 use crate::catalogue::reference;
@@ -17,6 +21,90 @@ pub use crate::store::state::suspensions::{Resumed, Stopped, Suspension};
 /// Why somebody is stopped: codes, since what is typed freely might name a person, and the log keeps it.
 pub const REASONS: [&str; 4] = ["suspected-misuse", "unusual-volume", "key-compromised", "investigation"];
 
+/// Who is to be stopped, as it is sent.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stopping {
+    what: Sent,
+    name: String,
+    reason: String,
+}
+
+/// Who is to go on, as it is sent.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Resuming {
+    what: Sent,
+    name: String,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Sent {
+    System,
+    Operator,
+}
+
+impl From<Sent> for Stopped {
+    fn from(sent: Sent) -> Self {
+        match sent {
+            Sent::System => Stopped::System,
+            Sent::Operator => Stopped::Operator,
+        }
+    }
+}
+
+/// Systems and operators that are stopped.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SuspensionList {
+    /// All of them.
+    pub suspensions: Vec<SuspensionView>,
+}
+
+/// A system or an operator that is stopped.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SuspensionView {
+    /// `system` or `operator`.
+    #[schema(example = "system")]
+    pub what: String,
+    /// Its name.
+    #[schema(example = "service.onestop")]
+    pub name: String,
+    /// The code of the reason.
+    #[schema(example = "unusual-volume")]
+    pub reason: String,
+    /// Since when, UTC.
+    pub since: String,
+    /// By which account.
+    pub by: String,
+    /// The account that has said that it may go on: it takes another person to say so too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resuming: Option<String>,
+}
+
+/// What came of saying that somebody may go on.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ResumeView {
+    /// `asked`: another person has to say so too; `resumed`: it goes on.
+    #[schema(example = "asked")]
+    pub state: String,
+}
+
+impl SuspensionList {
+    /// Of everybody who is stopped.
+    pub fn of(suspensions: Vec<Suspension>) -> Self {
+        Self { suspensions: suspensions.into_iter().map(SuspensionView::of).collect() }
+    }
+}
+
+impl SuspensionView {
+    /// Of one who is stopped.
+    pub fn of(Suspension { what, name, reason, since, by, resuming }: Suspension) -> Self {
+        let (what, since) = (what.as_str().to_owned(), since.to_string());
+        Self { what, name, reason, since, by, resuming }
+    }
+}
+
 /// Who is stopped, for decisions.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Suspended(BTreeSet<(Stopped, String)>);
@@ -25,11 +113,8 @@ impl Suspended {
     /// Of everybody who is stopped: by the state, or by the newest act that the log has of it, which
     /// names it as `system:housing.aid`. Somebody may have taken an act away from the state.
     pub fn of(suspensions: &[Suspension], by_the_log: &[String]) -> Self {
-        let of_log = by_the_log.iter().filter_map(|object| {
-            let (what, name) = object.split_once(':')?;
-            let what = Stopped::ALL.into_iter().find(|known| known.as_str() == what)?;
-            Some((what, name.to_owned()))
-        });
+        let of_log = by_the_log.iter().filter_map(|object| Stopped::named(object));
+        let of_log = of_log.map(|(what, name)| (what, name.to_owned()));
         Self(suspensions.iter().map(|s| (s.what, s.name.clone())).chain(of_log).collect())
     }
 
@@ -90,7 +175,7 @@ pub async fn suspend(
     what: Stopped,
     name: &str,
     reason: &str,
-) -> Result<()> {
+) -> Result<Suspension> {
     permit(gateway, call, Action::CallersSuspend).await?;
     let trail = || Trail::new("suspension", call);
     if !is_known(gateway, what, name) {
@@ -100,13 +185,21 @@ pub async fn suspend(
         let fault = Error::at(Code::InvalidRequest, "/reason", Code::NotAllowedValue);
         return Err(gateway.record_failure(&call.caller, trail(), fault).await);
     };
-    let (store, now, name) = (gateway.state(), gateway.now(), name.to_owned());
-    let by = call.caller.account.id.clone();
-    let done = blocking(move || store.suspend_caller(what, &name, reason, &by, now).map_err(state)).await?;
+    let (store, since, by) = (gateway.state(), gateway.now(), call.caller.account.id.clone());
+    let suspension = Suspension {
+        what,
+        name: name.to_owned(),
+        reason: (*reason).to_owned(),
+        since,
+        by: by.to_string(),
+        resuming: None,
+    };
+    let name = name.to_owned();
+    let done = blocking(move || store.suspend_caller(what, &name, reason, &by, since).map_err(state)).await?;
     if !done {
         return Err(gateway.record_failure(&call.caller, trail(), Code::WrongState.into()).await);
     }
-    gateway.in_force().await
+    gateway.in_force().await.map(|()| suspension)
 }
 
 /// Says that a system or an operator may go on; it does once a second person has said so.
@@ -133,6 +226,49 @@ pub async fn resume(
     };
     let trail = Trail::new("suspension", call);
     Err(gateway.record_failure(&call.caller, trail, fault.into()).await)
+}
+
+/// Stops whom a body names.
+///
+/// # Errors
+/// The faults of the body; as for [`suspend`].
+pub async fn suspend_asked(
+    gateway: &Gateway,
+    call: &Call<PersonCaller>,
+    body: Result<impl AsRef<[u8]>>,
+) -> Result<Suspension> {
+    permit(gateway, call, Action::CallersSuspend).await?;
+    let Stopping { what, name, reason } = read(gateway, call, body).await?;
+    suspend(gateway, call, what.into(), &name, &reason).await
+}
+
+/// Says of whom a body names that it may go on.
+///
+/// # Errors
+/// The faults of the body; as for [`resume`].
+pub async fn resume_asked(
+    gateway: &Gateway,
+    call: &Call<PersonCaller>,
+    body: Result<impl AsRef<[u8]>>,
+) -> Result<ResumeView> {
+    permit(gateway, call, Action::CallersSuspend).await?;
+    let Resuming { what, name } = read(gateway, call, body).await?;
+    let state = match resume(gateway, call, what.into(), &name).await? {
+        Resumed::Done => "resumed",
+        _ => "asked",
+    };
+    Ok(ResumeView { state: state.to_owned() })
+}
+
+async fn read<T: serde::de::DeserializeOwned>(
+    gateway: &Gateway,
+    call: &Call<PersonCaller>,
+    body: Result<impl AsRef<[u8]>>,
+) -> Result<T> {
+    match body.and_then(|body| subject::read(body.as_ref())) {
+        Ok(read) => Ok(read),
+        Err(error) => Err(gateway.record_failure(&call.caller, Trail::new("suspension", call), error).await),
+    }
 }
 
 /// Is there such a system? An operator is whoever a system names: anything that has the form of one.

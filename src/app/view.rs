@@ -333,7 +333,7 @@ pub struct HistoryEvent {
     pub request_id: String,
     /// When, UTC.
     pub time: String,
-    /// What it was: `query`, `subject-history`.
+    /// What it was: `query`, `subject-history`, `history-consent`.
     pub kind: String,
     /// The department that asked.
     pub department: String,

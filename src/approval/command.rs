@@ -213,6 +213,18 @@ pub enum TimerKind {
     Recompute,
 }
 
+impl TimerKind {
+    /// Every kind.
+    pub const ALL: [TimerKind; 6] = [
+        TimerKind::Remind,
+        TimerKind::Overdue,
+        TimerKind::Lapse,
+        TimerKind::Expire,
+        TimerKind::OfferRenewal,
+        TimerKind::Recompute,
+    ];
+}
+
 /// Who gives a command, and as whom.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

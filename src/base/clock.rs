@@ -1,11 +1,11 @@
 //! Time as a parameter.
 //!
-//! Invariant: [`SystemClock`] is the only place in the package that asks the machine for the
-//! time; a test reads the sources to keep it so. Storage is UTC; people see Asia/Shanghai.
+//! Invariant: this is the only place in the package that asks the machine for the time of day; a test
+//! reads the sources to keep it so. Storage is UTC; people see Asia/Shanghai.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::format_description::well_known::Rfc3339;
@@ -65,6 +65,34 @@ impl Timestamp {
         // Out of the calendar's range only for numbers that no clock of ours gives.
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000)
             .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+}
+
+/// A moment by two clocks, to measure by what time has passed since, whatever became of the machine: it
+/// may have slept, have stood still as a whole, or have had its clock set.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Since the machine was started: nobody sets it, and it goes on while the machine sleeps.
+    pub up: Duration,
+    /// By the clock that people and the network set, so it knows when the machine as a whole stood still,
+    /// as soon as it was set right.
+    pub at: Timestamp,
+}
+
+impl Moment {
+    /// Now.
+    pub fn now() -> Self {
+        let up = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let whole = Duration::from_secs(u64::try_from(up.tv_sec).unwrap_or(0));
+        let part = Duration::from_nanos(u64::try_from(up.tv_nsec).unwrap_or(0));
+        Self { up: whole + part, at: SystemClock.now() }
+    }
+
+    /// What has passed since `earlier`: by whichever clock says more.
+    pub fn since(self, earlier: Self) -> Duration {
+        let by_the_day = self.at.micros().saturating_sub(earlier.at.micros());
+        let by_the_day = Duration::from_micros(u64::try_from(by_the_day).unwrap_or(0));
+        self.up.saturating_sub(earlier.up).max(by_the_day)
     }
 }
 

@@ -90,6 +90,9 @@ codes! {
     Forbidden "forbidden" 403
         zh "无权操作" "调用方已识别，但其角色不允许此操作。"
         en "Not allowed" "You are known, but none of your roles allows this."
+    ConsentRequired "consent-required" 403
+        zh "需要另一人同意" "查看个人查询历史须经另一名有同等权限的人员同意。请先提出并等待同意，再以同一号码、同一业务编号查询；同意逾时失效。"
+        en "A second officer's consent required" "A person's history is shown only with the consent of a second officer with the same right. Ask for it, then come again with the same identifier and case before it ends."
     CallerSuspended "caller-suspended" 403
         zh "调用已暂停" "安全管理员已暂停该系统或该经办人员的调用。请与数据局安全管理员联系。"
         en "Calls suspended" "The security administrator has suspended this system, or the official on whose behalf it asks. Ask the security administrator."
@@ -141,6 +144,9 @@ codes! {
     TooManyCommands "too-many-commands" 429
         zh "当日操作过多" "本账号今日对该申请的操作次数已达上限，请明日再办；终止、撤回不受此限。"
         en "Too many commands today" "This account has added as much to the application today as it may. Go on tomorrow; what ends or stops something is not held to this."
+    TooManyRehearsals "too-many-rehearsals" 429
+        zh "试查询过多" "一分钟内的试查询次数已达上限，请在 Retry-After 之后再试。"
+        en "Too many queries tried out" "As many queries were tried out as may be in a minute. Try again after Retry-After."
     TooManyRefusals "too-many-refusals" 429
         zh "被拒请求过多" "短时间内被拒绝的请求过多。请修正请求后再试。"
         en "Too many refused requests" "Too many requests were refused in a short time. Correct the request before trying again."

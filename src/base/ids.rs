@@ -113,6 +113,13 @@ impl RequestId {
         decode_hex(text).map(Self)
     }
 
+    /// When it was made, to the millisecond.
+    pub fn time(&self) -> Timestamp {
+        let [a, b, c, d, e, f, ..] = self.0;
+        let millis = i64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+        Timestamp::from_micros(millis.saturating_mul(1000))
+    }
+
     /// Its bytes.
     pub fn bytes(&self) -> [u8; 16] {
         self.0

@@ -30,6 +30,7 @@ pub fn check(text: &str, today: Date) -> Result<(), Code> {
 
 /// Does `text`, of whatever kind, hold what looks like a person's or an organisation's number?
 pub fn names_somebody(text: &str, today: Date) -> bool {
+    let text: String = text.chars().map(narrow).collect();
     let separates = |c: char| c.is_whitespace() || c.is_ascii() && is_separator(c as u8);
     let joined: String = text.chars().filter(|c| !separates(*c)).collect();
     let checked = |kind: IdentifierKind| windows(&joined, 18).any(|window| kind.parse(window, today).is_ok());
@@ -37,8 +38,16 @@ pub fn names_somebody(text: &str, today: Date) -> bool {
     // whole run counts, and of cards only those that pass theirs.
     checked(IdentifierKind::ResidentId)
         || checked(IdentifierKind::SocialCreditCode)
-        || digit_runs(text).any(|run| IdentifierKind::Mobile.parse(run, today).is_ok())
-        || digit_runs(text).any(is_bank_card)
+        || digit_runs(&text).any(|run| IdentifierKind::Mobile.parse(run, today).is_ok())
+        || digit_runs(&text).any(is_bank_card)
+}
+
+/// The ASCII character that a full-width one (U+FF01 to U+FF5E) stands for: a number is one in either.
+fn narrow(c: char) -> char {
+    match u32::from(c) {
+        wide @ 0xff01..=0xff5e => char::from_u32(wide - 0xfee0).unwrap_or(c),
+        _ => c,
+    }
 }
 
 /// Cards of payment networks begin with 3 to 6 (ISO/IEC 7812-1), long case numbers with a year.
@@ -95,6 +104,16 @@ mod tests {
         ] {
             assert_eq!(check(text, TODAY), Err(Code::NotAllowedValue), "{text}");
         }
+    }
+
+    #[test]
+    fn words_with_a_number_name_somebody_be_it_in_full_width() {
+        for text in
+            ["李某，１１０１０５１９４９１２３１００２Ｘ", "电话１３８１２３４５６７８", "tel. 13812345678"]
+        {
+            assert!(names_somebody(text, TODAY), "{text}");
+        }
+        assert!(!names_somebody("２０２６年第１２３号", TODAY));
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn bring(
             ));
         }
     }
-    let current = databases.iter().all(|(_, schema)| matches!(schema, Schema::Current(_)));
+    let current = databases.iter().all(|(_, schema)| schema.is_usable());
     // An owner's turn also sees to the rights of the gateway's role.
     if args.status || (current && args.owner.is_none()) {
         databases.iter().for_each(|(name, schema)| println!("{}", told(name, schema)));
@@ -125,6 +125,9 @@ fn told(name: &str, schema: &Schema) -> String {
     match schema {
         Schema::None => format!("{name}: not there yet; `sluice migrate` or the first start makes it"),
         Schema::Current(found) => format!("{name}: schema {found}, nothing to do"),
+        Schema::Ahead { found, known } => format!(
+            "{name}: schema {found}, this program's is {known}; a newer program added to it, nothing to do"
+        ),
         Schema::Behind { found, known } | Schema::Newer { found, known } => {
             format!("{name}: schema {found}, this program's is {known}; `sluice migrate` brings it there")
         }

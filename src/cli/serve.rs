@@ -12,6 +12,7 @@ use super::leash;
 use super::notify::{self, Notifier};
 use crate::app::anchors::Anchors;
 use crate::app::apply::{self, NotApplied};
+use crate::app::consents::Consents;
 use crate::app::gateway::Parts;
 use crate::app::keys::Keys;
 use crate::app::lease::Lease;
@@ -78,6 +79,7 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
         actix_rt::spawn(jobs::measure(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::fire_timers(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::sweep_emergencies(Arc::clone(&gateway))),
+        actix_rt::spawn(jobs::forget_consents(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::anchor(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::watch_anchors(Arc::clone(&gateway))),
         actix_rt::spawn(watch_tls(tls, Arc::clone(&gateway))),
@@ -151,6 +153,7 @@ fn build(
         pseudonyms: keys.pseudonyms,
         counting: keys.counting,
         entry,
+        consents: Consents::new(keys.consents, &config.history),
         lease: Lease::new(config.database.as_ref().map(DatabaseSection::stale_after)),
         limits: config.limits.clone(),
         metrics,
@@ -236,13 +239,17 @@ async fn watch_tls(tls: Arc<Tls>, gateway: Arc<Gateway>) {
     .await;
 }
 
-/// Tells the service manager that the gateway lives, for as long as its databases can be looked at:
-/// what a restart would mend, and not more.
+/// Tells the service manager that the gateway lives, unless something is stuck that a restart would
+/// mend.
 async fn give_signs_of_life(notifier: Arc<Notifier>, supervisor: Option<Supervisor>, gateway: Arc<Gateway>) {
     let Some(patience) = supervisor.and_then(|supervisor| supervisor.patience) else { return };
     jobs::every(notify::rhythm(patience), async || {
+        // Threads that look at databases may be stuck, too: then this takes until there are none left.
         gateway.readiness().await;
-        notifier.alive();
+        match gateway.stuck() {
+            None => notifier.alive(),
+            Some(what) => tracing::error!(what, "stuck: the service manager is to start this gateway anew"),
+        }
     })
     .await;
 }

@@ -8,6 +8,7 @@ mod anchors;
 mod database;
 pub mod file;
 mod gateway;
+mod history;
 mod log;
 pub mod notices;
 pub mod oidc;
@@ -26,9 +27,11 @@ pub use adapter::AdapterConfig;
 pub use anchors::{AnchorsSection, TimestampSection, WitnessEntry};
 pub use database::DatabaseSection;
 pub use gateway::{AuditSection, GatewaySection, LimitsSection};
+pub use history::{ConsentHours, HistorySection};
 pub use log::{LogFormat, LogSection, TracesSection};
 pub use notices::NoticesSection;
 pub use oidc::OidcSection;
+pub use postgres::Host;
 pub use private::read_private;
 pub use sessions::SessionsSection;
 pub use supervisor::Supervisor;
@@ -55,6 +58,9 @@ pub struct Config {
     /// How long people stay signed in.
     #[serde(default)]
     pub sessions: SessionsSection,
+    /// What it takes to see who asked about a person.
+    #[serde(default)]
+    pub history: HistorySection,
     /// The identity provider at which people may sign in.
     pub oidc: Option<OidcSection>,
     /// Its log of itself.

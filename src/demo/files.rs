@@ -58,6 +58,9 @@ client_crls = ["tls/systems.crl.pem"]
 signing_key_file = "keys/audit.key"
 subject_key_file = "keys/subjects.key"
 checkpoint_copy_file = "second-place/checkpoint"
+
+[history]
+consent_hours = 24
 "#,
         gateway = ports.gateway,
         ops = ports.ops

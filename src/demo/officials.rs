@@ -20,7 +20,7 @@ use crate::identity::{Account, CodeSecret, Role, password};
 use crate::store::state::{Change, Changed, NewAccount, StateStore};
 
 /// Account, name, role; the account begins with the department.
-const OFFICIALS: [(&str, &str, Role); 14] = [
+const OFFICIALS: [(&str, &str, Role); 15] = [
     ("housing.applicant", "周敏", Role::Applicant),
     ("housing.lead", "吴国强", Role::SharingLead),
     ("service.applicant", "郑洁", Role::Applicant),
@@ -35,6 +35,7 @@ const OFFICIALS: [(&str, &str, Role); 14] = [
     ("audit.security", "朱琳", Role::SecurityAdmin),
     ("audit.auditor", "秦岭", Role::Auditor),
     ("audit.coordinator", "许宁", Role::Coordinator),
+    ("audit.second", "尤静", Role::Auditor),
 ];
 
 /// How one of them signs in: with the certificate, or with password and code.

@@ -62,6 +62,17 @@ pub async fn sweep_emergencies(gateway: Arc<Gateway>) {
     .await;
 }
 
+/// Deletes consents, and what asks for them, that are over. Runs until it is dropped.
+pub async fn forget_consents(gateway: Arc<Gateway>) {
+    let mut failing =
+        Failing::new("consents that are over could not be deleted; none is taken for one that stands");
+    every(SWEEP, async || match gateway.forget_consents().await {
+        Ok(_) => failing.over(),
+        Err(error) => failing.say(&error),
+    })
+    .await;
+}
+
 /// Measures the log, and tries it again when it failed. Runs until it is dropped.
 pub async fn measure(gateway: Arc<Gateway>) {
     let mut failing = Failing::new("the log cannot be written: nothing is answered");

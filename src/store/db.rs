@@ -1,16 +1,18 @@
 //! The two engines of the store: SQLite in the data folder, and PostgreSQL on a server.
 //!
 //! Invariant: whoever has a [`Server`] speaks to it encrypted, with its certificate checked, or
-//! to this machine; and a server that went silent is given up after seconds. What is stored, and
-//! in which transactions, is not decided here.
+//! to this machine; and a server that went silent is given up after seconds, unless it is spoken to
+//! by a socket in a folder. What is stored, and in which transactions, is not decided here.
 
 use std::fmt::Write;
 use std::sync::Arc;
 
 use diesel::SqliteConnection;
 
-use crate::base::{Finding, Secret};
-use crate::config::{DatabaseSection, read_private};
+#[cfg(feature = "postgres")]
+use super::wire::Silences;
+use crate::base::{Finding, Secret, Timestamp};
+use crate::config::{DatabaseSection, Host, read_private};
 
 pub use self::multi::{Db, MultiBackend};
 
@@ -36,10 +38,15 @@ mod multi {
 /// A PostgreSQL server, and what it takes to be let in. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// As libpq takes it.
+    /// As libpq takes it, without the places.
     #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "there is nobody to connect with"))]
-    conninfo: Arc<Secret<String>>,
+    pub(super) conninfo: Arc<Secret<String>>,
+    /// Where it may be, in the order in which they are tried.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "there is nobody to connect with"))]
+    pub(super) hosts: Arc<[(Host, u16)]>,
     connections: u32,
+    #[cfg(feature = "postgres")]
+    pub(super) silences: Silences,
 }
 
 impl Server {
@@ -54,12 +61,8 @@ impl Server {
 
     /// The same server as another role: the one that owns the tables, to change their schema.
     pub fn with_role(section: &DatabaseSection, user: &str, password: Option<Secret<String>>) -> Self {
-        let hosts: Vec<&str> = section.url.hosts.iter().map(|(host, _)| host.as_str()).collect();
-        let ports: Vec<String> = section.url.hosts.iter().map(|(_, port)| port.to_string()).collect();
         let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let settings = [
-            ("host", Some(hosts.join(","))),
-            ("port", Some(ports.join(","))),
             ("user", Some(user.to_owned())),
             ("dbname", Some(section.url.database.clone())),
             ("password", password.map(|password| password.reveal().trim_end().to_owned())),
@@ -71,40 +74,68 @@ impl Server {
         let mut conninfo = String::from(FIXED);
         for (name, value) in settings {
             if let Some(value) = value {
-                let value = value.replace('\\', "\\\\").replace('\'', "\\'");
-                // Writing to a string does not fail.
-                write!(conninfo, " {name}='{value}'").ok();
+                set(&mut conninfo, name, &value);
             }
         }
-        Self { conninfo: Arc::new(Secret::new(conninfo)), connections: section.connections.get() }
+        Self {
+            conninfo: Arc::new(Secret::new(conninfo)),
+            hosts: section.url.hosts.as_slice().into(),
+            connections: section.connections.get(),
+            #[cfg(feature = "postgres")]
+            silences: Silences::default(),
+        }
+    }
+
+    /// The same server, or a standby of it, for who only reads: also with a role that can do no more.
+    pub fn to_read(&self) -> Self {
+        // Of a setting that is named twice, the second holds.
+        let conninfo = format!("{} target_session_attrs=any", self.conninfo.reveal());
+        Self { conninfo: Arc::new(Secret::new(conninfo)), ..self.clone() }
     }
 
     /// How many connections the configuration allows beside those of the log and the quotas.
     pub fn connections(&self) -> u32 {
         self.connections
     }
+}
 
-    /// Connects, and runs `session`, which sets what the session is to have. Takes a few seconds
-    /// at most for each server that does not answer.
+/// Adds a setting to what libpq takes.
+pub(super) fn set(conninfo: &mut String, name: &str, value: &str) {
+    let value = value.replace('\\', "\\\\").replace('\'', "\\'");
+    // Writing to a string does not fail.
+    write!(conninfo, " {name}='{value}'").ok();
+}
+
+/// A server's clock, in microseconds since 1970, as an expression.
+#[cfg(feature = "postgres")]
+pub(in crate::store) const CLOCK: &str = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
+/// How far, in seconds, this machine's clock may be ahead of the server's.
+const AHEAD: i64 = 5;
+
+/// The clock is so far ahead of the server's that one of the two is wrong. What is written under a
+/// clock that is ahead stops every gateway whose clock is right, and what has come about too early
+/// is not undone: so nothing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the clock is {0} s ahead of the database server's; set right whichever is wrong")]
+pub struct Ahead(i64);
+
+impl Ahead {
+    /// Compares the time here with that of the server, asked *after* it.
     ///
     /// # Errors
-    /// Why not, in the words of libpq, which repeat no password.
-    #[cfg(feature = "postgres")]
-    pub fn connect(&self, session: &str) -> Result<diesel::PgConnection, diesel::ConnectionError> {
-        use diesel::connection::SimpleConnection;
-        use diesel::{Connection, ConnectionError, PgConnection};
-
-        let mut connection = PgConnection::establish(self.conninfo.reveal())?;
-        connection.batch_execute(session).map_err(ConnectionError::CouldntSetupConfiguration)?;
-        Ok(connection)
+    /// When this machine is too far ahead.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "there is nobody to compare with"))]
+    pub(in crate::store) fn check(here: Timestamp, server: Timestamp) -> Result<(), Self> {
+        let ahead = here.micros().saturating_sub(server.micros()) / 1_000_000;
+        if ahead > AHEAD { Err(Self(ahead)) } else { Ok(()) }
     }
 }
 
-/// The server that takes writes, so that a standby that was promoted is found; and what ends the
-/// waiting for one that is gone: unanswered packets are given up after 3 seconds.
+/// The server that takes writes; and the end of waiting for one that takes a connection and does not
+/// let anybody in.
 const FIXED: &str = "application_name=sluice client_encoding=UTF8 gssencmode=disable \
-    target_session_attrs=read-write connect_timeout=2 tcp_user_timeout=3000 \
-    keepalives=1 keepalives_idle=2 keepalives_interval=1 keepalives_count=2";
+    target_session_attrs=read-write connect_timeout=2";
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -124,7 +155,7 @@ mod tests {
         let server = Server::with_role(&remote, "owner", None);
         let conninfo = server.conninfo.reveal();
         for part in [
-            "host='db1.example,db2.example' port='1,5432' user='owner' dbname='d'",
+            "user='owner' dbname='d'",
             "sslmode='verify-full' sslrootcert='/ca.pem' sslcert='/c.pem' sslkey='/k.pem'",
             "target_session_attrs=read-write",
         ] {

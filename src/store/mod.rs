@@ -6,9 +6,13 @@
 
 pub mod anchors;
 pub mod audit;
+#[cfg(feature = "postgres")]
+mod connect;
 pub mod db;
 pub mod state;
 pub mod upkeep;
+#[cfg(feature = "postgres")]
+mod wire;
 pub mod witness;
 
 #[cfg(all(test, feature = "postgres"))]

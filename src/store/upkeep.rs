@@ -1,8 +1,14 @@
 //! What operators do to the databases beside a gateway, or without one: bring them to this
 //! program's schema, and copy them.
 //!
-//! Invariant: a database that a newer program wrote is not touched; a copy is a whole database of
-//! one moment, on disk, that only its owner may read. What is in a database is not looked at here.
+//! Invariant: a database from which a newer program took something away is not touched; a copy is a
+//! whole database of one moment, on disk, that only its owner may read. What is in a database is not
+//! looked at here.
+//!
+//! Programs of two releases work on one database while gateways are upgraded one by one, and when one
+//! of them is put back. So migrations only add, and whoever finds more than it knows does without. What
+//! is no longer used is taken away a release later, by a migration whose number begins with a higher
+//! digit: programs that may still use it are refused from then on.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -20,14 +26,21 @@ pub enum Schema {
     None,
     /// It is this program's.
     Current(String),
-    /// An older program's: it can be brought up to date.
+    /// It lacks what this program needs, and can be brought up to date.
     Behind {
         /// Of the database.
         found: String,
         /// Of this program.
         known: String,
     },
-    /// A newer program's: it is not to be touched.
+    /// It has what this program needs, and more, which a newer one has added: this one does without.
+    Ahead {
+        /// Of the database.
+        found: String,
+        /// Of this program.
+        known: String,
+    },
+    /// A newer program's, which this one may not understand: it is not to be touched.
     Newer {
         /// Of the database.
         found: String,
@@ -37,11 +50,39 @@ pub enum Schema {
 }
 
 impl Schema {
+    /// How a database that has the migrations `applied` stands to a program that knows `known`: their
+    /// numbers, as the names of their folders begin.
+    pub(super) fn of(applied: &[String], known: &[String]) -> Self {
+        let newest = |all: &[String]| {
+            let newest = all.iter().max().map_or("", |version| version.trim_start_matches('0'));
+            if newest.is_empty() { "none".to_owned() } else { newest.to_owned() }
+        };
+        let generation = |all: &[String]| all.iter().filter_map(|version| version.chars().next()).max();
+        let (found, ours) = (newest(applied), newest(known));
+        let is_added_to = applied.iter().any(|version| !known.contains(version));
+        let lacks = known.iter().any(|version| !applied.contains(version));
+        match (is_added_to, lacks) {
+            (false, false) => Schema::Current(found),
+            (false, true) => Schema::Behind { found, known: ours },
+            (true, false) if generation(applied) <= generation(known) => Schema::Ahead { found, known: ours },
+            // Something was taken away, or each of two programs has added something of its own.
+            (true, _) => Schema::Newer { found, known: ours },
+        }
+    }
+
+    /// Can this program work on it as it is?
+    pub fn is_usable(&self) -> bool {
+        matches!(self, Schema::Current(_) | Schema::Ahead { .. })
+    }
+
     /// The number that the database has, as operators read it.
     pub fn found(&self) -> &str {
         match self {
             Schema::None => "none",
-            Schema::Current(found) | Schema::Behind { found, .. } | Schema::Newer { found, .. } => found,
+            Schema::Current(found)
+            | Schema::Behind { found, .. }
+            | Schema::Ahead { found, .. }
+            | Schema::Newer { found, .. } => found,
         }
     }
 }
@@ -69,4 +110,44 @@ pub(super) fn copy(conn: &mut SqliteConnection, to: &Path) -> Result<(), CopyErr
     // SQLite leaves that to others here.
     File::open(to)?.sync_all()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_added_is_done_without_what_is_lacking_or_was_taken_away_is_not() {
+        let of = |applied: &[&str], known: &[&str]| {
+            let all = |versions: &[&str]| versions.iter().map(|&v| v.to_owned()).collect::<Vec<_>>();
+            Schema::of(&all(applied), &all(known))
+        };
+        let (found, known) = (|n: &str| n.to_owned(), |n: &str| n.to_owned());
+        assert_eq!(of(&["001", "002"], &["001", "002"]), Schema::Current(found("2")));
+        assert_eq!(of(&["001"], &["001", "002"]), Schema::Behind { found: found("1"), known: known("2") });
+        // One in between, of a branch that was merged later.
+        assert_eq!(
+            of(&["001", "012"], &["001", "006", "012"]),
+            Schema::Behind { found: found("12"), known: known("12") }
+        );
+        assert_eq!(
+            of(&["001", "002", "040"], &["001", "002"]),
+            Schema::Ahead { found: found("40"), known: known("2") }
+        );
+        assert_eq!(
+            of(&["001", "002", "101"], &["001", "002"]),
+            Schema::Newer { found: found("101"), known: known("2") }
+        );
+        // A program that knows the newer generation does without what was added to it.
+        assert_eq!(
+            of(&["001", "101", "102"], &["001", "101"]),
+            Schema::Ahead { found: found("102"), known: known("101") }
+        );
+        assert_eq!(
+            of(&["001", "040"], &["001", "002"]),
+            Schema::Newer { found: found("40"), known: known("2") }
+        );
+        assert!(of(&["001", "040"], &["001"]).is_usable());
+        assert!(!of(&["001"], &["001", "002"]).is_usable() && !of(&["900"], &[]).is_usable());
+    }
 }

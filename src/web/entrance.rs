@@ -89,7 +89,7 @@ pub async fn pass(
     match served {
         Ok(Ok(served)) => {
             let template = Template::of(served.request());
-            let page = console::is_console(template.path) || console::is_console(served.request().path());
+            let page = console::is_for_page(template.path, served.request());
             let (code, mut answered) = tell(served, &arrival, template, page);
             let status = answered.status();
             seal(answered.headers_mut(), &arrival, page);

@@ -63,6 +63,13 @@ pub struct Visitor {
     pub visit: Visit,
 }
 
+/// Whoever a page asks for by itself. It keeps no session alive, and nobody is refused: that a session
+/// is over is what such a page wants to know.
+pub struct Onlooker {
+    /// The request and who makes it, where that person is signed in still.
+    pub call: Option<Call<PersonCaller>>,
+}
+
 /// A request on its way to its handler.
 struct Incoming {
     req: HttpRequest,
@@ -116,7 +123,14 @@ impl Incoming {
                 Ok(signed_in) if !self.is_good(&signed_in) => Err(Code::CertificateRevoked.into()),
                 found => found,
             },
-            (Some(_), Err(code)) => Err(code.into()),
+            (Some(token), Err(code)) => match self.worker.gateway.still_signed_in(token.reveal()).await {
+                Ok(known) => {
+                    let call = self.call(known.caller());
+                    let route = Template::of(&self.req).path;
+                    return Err(self.worker.gateway.turned_away(&call, route, code).await);
+                }
+                Err(_) => Err(code.into()),
+            },
             (None, _) => Err(Code::SignInRequired.into()),
         };
         match found {
@@ -151,6 +165,20 @@ impl Incoming {
             Ok(signed_in.caller())
         } else {
             Err(self.refuse(None, Code::SignInUnfinished).await)
+        }
+    }
+
+    /// The person, where one is signed in still.
+    async fn onlooker(&self) -> Result<Option<PersonCaller>> {
+        let Some(token) = cookie::value(&self.req, cookie::SESSION) else { return Ok(None) };
+        match self.worker.gateway.still_signed_in(token.reveal()).await {
+            Ok(signed_in) if signed_in.is_finished() && self.is_good(&signed_in) => {
+                self.arrival.account.get_or_init(|| signed_in.session.profile.account.id.clone());
+                Ok(Some(signed_in.caller()))
+            }
+            Ok(_) => Ok(None),
+            Err(error) if error.code == Code::SignInRequired => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -213,5 +241,6 @@ kinds! {
         Self { call: incoming.call(signed_in.caller()), signed_in }
     };
     Anyone: |incoming| Self { call: incoming.call(incoming.anyone().await?), lang: incoming.arrival.lang };
+    Onlooker: |incoming| Self { call: incoming.onlooker().await?.map(|caller| incoming.call(caller)) };
     Visitor: |incoming| Self { visit: incoming.visit().await? };
 }

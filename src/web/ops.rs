@@ -21,9 +21,13 @@ pub fn configure(app: &mut web::ServiceConfig) {
         }));
 }
 
-/// The process runs. Whether it can work is another question.
-async fn livez() -> &'static str {
-    "ok\n"
+/// 200 while the process runs, unless something in it is stuck that only a restart ends. Whether it can
+/// work is another question.
+async fn livez(req: HttpRequest) -> Result<HttpResponse> {
+    Ok(match house(&req)?.gateway.stuck() {
+        None => HttpResponse::Ok().body("ok\n"),
+        Some(what) => HttpResponse::ServiceUnavailable().body(format!("stuck: {what}\n")),
+    })
 }
 
 /// What `/readyz` answers.

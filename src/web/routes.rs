@@ -5,13 +5,14 @@
 //! row (a test compares them), so the document is exactly what is served.
 
 use actix_web::http::Method;
+use actix_web::http::header::LOCATION;
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, web};
 
 use super::api::{
-    applications, audit, datasets, delegations, emergency, explain, grants, openapi, people, query, session,
-    subjects,
+    applications, audit, consents, datasets, delegations, emergency, explain, grants, openapi, people, query,
+    session, subjects, suspensions,
 };
-use super::console::pages;
+use super::console::{self, pages};
 use crate::base::{Code, Error, Result};
 
 /// One row: a method on a path, who answers it, and how it can end other than well.
@@ -151,6 +152,12 @@ const QUERY: &[Code] = &[
     Code::Overloaded,
 ];
 
+/// Problems of seeing who asked about a person.
+const HISTORY: &[Code] = &[Code::Forbidden, Code::ConsentRequired, Code::Overloaded];
+
+/// Problems of what takes a second person.
+const SECOND: &[Code] = &[Code::Forbidden, Code::NotSeparate, Code::NotFound, Code::WrongState];
+
 /// Problems of emergency access.
 const EMERGENCY: &[Code] = &[Code::Forbidden, Code::NotSeparate, Code::NotFound, Code::WrongState];
 
@@ -170,10 +177,16 @@ pub static ROWS: &[Row] = &[
     }),
     get("/v1/audit/records/{index}", &[ANYONE, LOG], || web::to(audit::record)),
     get("/v1/audit/records/{index}/proof", &[ANYONE, LOG], || web::to(audit::proof)),
-    post("/v1/subjects/history", &[ANYONE, BODY, &[Code::Forbidden, Code::Overloaded]], || {
-        web::to(subjects::history)
-    }),
+    post("/v1/subjects/history", &[ANYONE, BODY, HISTORY], || web::to(subjects::history)),
     post("/v1/subjects/erase", &[ANYONE, BODY, &[Code::Forbidden]], || web::to(subjects::erase)),
+    get("/v1/consents", &[PERSON, &[Code::Forbidden]], || web::to(consents::list)),
+    post("/v1/consents", &[PERSON, BODY, &[Code::Forbidden, Code::WrongState]], || web::to(consents::ask)),
+    post("/v1/consents/{id}/decide", &[PERSON, BODY, SECOND], || web::to(consents::decide)),
+    get("/v1/suspensions", &[PERSON, &[Code::Forbidden]], || web::to(suspensions::list)),
+    post("/v1/suspensions", &[PERSON, BODY, &[Code::Forbidden, Code::NotFound, Code::WrongState]], || {
+        web::to(suspensions::suspend)
+    }),
+    post("/v1/suspensions/resume", &[PERSON, BODY, SECOND], || web::to(suspensions::resume)),
     get("/v1/emergency", &[PERSON, &[Code::Forbidden]], || web::to(emergency::list)),
     post("/v1/emergency", &[PERSON, BODY, EMERGENCY], || web::to(emergency::open)),
     post("/v1/emergency/enrolments", &[PERSON, BODY, EMERGENCY], || web::to(emergency::enrol)),
@@ -293,7 +306,11 @@ pub fn configure(app: &mut web::ServiceConfig) {
     app.default_service(web::to(not_found));
 }
 
-pub(super) async fn not_found() -> Result<HttpResponse> {
+/// Nothing is there. A browser that was given the gateway's bare address is led to the console.
+pub(super) async fn not_found(req: HttpRequest) -> Result<HttpResponse> {
+    if *req.method() == Method::GET && req.path() == "/" && console::wants_page(&req) {
+        return Ok(HttpResponse::SeeOther().insert_header((LOCATION, console::ROOT)).finish());
+    }
     Err(Error::new(Code::NotFound))
 }
 

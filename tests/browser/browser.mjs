@@ -11,6 +11,8 @@ const STATUS = /^Failed to load resource: the server responded with a status of 
 export class Browser {
   // Of contexts: whoever signs in does so once, for a code is good for one time.
   #kept = new Map();
+  // All that any window reported, but what was provoked.
+  reported = [];
 
   static async open(demo) {
     // The sandbox needs rights that a container's root does not have; the pages are our own.
@@ -28,8 +30,9 @@ export class Browser {
     return this.process.close();
   }
 
-  // A window of its own, with nobody signed in. `faults` is what it must not report.
-  async visitor({ lang = 'en', width = 1280, script = true, storageState } = {}) {
+  // A window of its own, with nobody signed in. `faults` is what it must not report; a window that
+  // `provokes` is asked for them.
+  async visitor({ lang = 'en', width = 1280, script = true, provokes = false, storageState } = {}) {
     const context = await this.process.newContext({
       // The demo's authority is its own. Its certificates are looked at by tests/it.
       ignoreHTTPSErrors: true,
@@ -42,16 +45,25 @@ export class Browser {
     context.setDefaultTimeout(15_000);
     const page = await context.newPage();
     const faults = [];
-    page.on('pageerror', (error) => faults.push(`error: ${error.message}`));
+    const report = (what) => {
+      faults.push(what);
+      if (!provokes) this.reported.push(`${page.url()}: ${what}`);
+    };
+    page.on('pageerror', (error) => report(`error: ${error.message}`));
+    // A script of somebody's would ask something.
+    page.on('dialog', (dialog) => {
+      report(`dialog: ${dialog.message()}`);
+      return dialog.dismiss();
+    });
     page.on('console', (said) => {
-      if (['error', 'warning'].includes(said.type()) && !STATUS.test(said.text())) faults.push(said.text());
+      if (['error', 'warning'].includes(said.type()) && !STATUS.test(said.text())) report(said.text());
     });
     page.on('request', (request) => {
       const url = new URL(request.url());
-      if (url.origin !== this.demo.base && !['data:', 'blob:'].includes(url.protocol)) faults.push(`asked ${url}`);
+      if (url.origin !== this.demo.base && !['data:', 'blob:'].includes(url.protocol)) report(`asked ${url}`);
     });
     // What breaks the policy is told here and not only in the console: `report` says it for sure.
-    await context.exposeFunction('reportViolation', (what) => faults.push(`policy: ${what}`));
+    await context.exposeFunction('reportViolation', (what) => report(`policy: ${what}`));
     await context.addInitScript(() => {
       addEventListener('securitypolicyviolation', (event) => {
         globalThis.reportViolation(`${event.effectiveDirective} ${event.blockedURI} ${event.sample}`);

@@ -14,6 +14,9 @@ const LOOKS = {
   en: [['light', 360], ['dark', 1920]],
 };
 
+// Looked at for what does not fit: the narrowest of WCAG 2.2 (1.4.10), a tablet, a small screen.
+const BETWEEN = [320, 768, 1280];
+
 // Looks over the page that a window shows, by going there again. `name` is what its pictures are
 // called. With `still`, what is shown is the answer to a form, and stays in its language.
 export async function look(browser, window, name, { still = false } = {}) {
@@ -33,8 +36,13 @@ export async function look(browser, window, name, { still = false } = {}) {
       await page.setViewportSize({ width, height: 900 });
       const called = `${name}-${lang}-${theme}-${width}`;
       await picture(page, pictures, called);
-      const found = await page.evaluate(inPage);
+      const found = await wrongIn(page);
       wrong.push(...found.map((what) => `${called}: ${what}`));
+    }
+    for (const width of BETWEEN) {
+      await page.setViewportSize({ width, height: 900 });
+      const found = await page.evaluate(wide);
+      wrong.push(...found.map((what) => `${name}-${lang}-${width}: ${what}`));
     }
   }
   await page.emulateMedia({ colorScheme: 'light' });
@@ -45,16 +53,25 @@ export async function look(browser, window, name, { still = false } = {}) {
   assert.deepEqual([...new Set(wrong)], [], `${name}: ${here}`);
 }
 
-// Runs in the page: what a person who looks or listens could not use.
+// What a person who looks or listens could not use. axe is in the page.
+export async function wrongIn(page) {
+  return [...await page.evaluate(wide), ...await page.evaluate(inPage)];
+}
+
+// Runs in the page: what does not fit into it.
+function wide() {
+  const root = document.documentElement;
+  if (root.scrollWidth <= root.clientWidth) return [];
+  const last = [...document.querySelectorAll('body *')]
+    .filter((e) => e.getBoundingClientRect().right > root.clientWidth + 1 && !e.closest('.scroll, pre, .unseen'))
+    .at(-1);
+  return [`${root.scrollWidth} px wide: ${last?.outerHTML.slice(0, 120)}`];
+}
+
+// Runs in the page.
 async function inPage() {
   const wrong = [];
   const told = (element) => element.outerHTML.slice(0, 120);
-  const root = document.documentElement;
-  if (root.scrollWidth > root.clientWidth) {
-    const wide = [...document.querySelectorAll('body *')]
-      .filter((e) => e.getBoundingClientRect().right > root.clientWidth + 1 && !e.closest('.scroll, pre, .unseen'));
-    wrong.push(`${root.scrollWidth} px wide: ${wide.slice(-1).map(told)}`);
-  }
   // WCAG 2.2, 2.5.8. Links within a sentence are excepted, and axe minds the others.
   for (const target of document.querySelectorAll('button, summary, select, textarea, input:not([type=hidden])')) {
     const { width: across, height } = (target.closest('label') ?? target).getBoundingClientRect();

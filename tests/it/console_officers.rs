@@ -64,6 +64,160 @@ async fn an_auditor_finds_an_event_and_what_the_page_shows_is_what_is_proven() {
     assert_eq!(file.leaf, record.leaf);
 }
 
+/// What somebody might call a search to harm who reads it.
+const HOSTILE: &str = "<img src=x onerror=alert(1)>\"' \u{202e}倒";
+
+#[tokio::test]
+async fn an_officer_keeps_a_search_opens_it_replaces_it_and_forgets_it() {
+    let gw = TestGateway::start().await;
+    let eve = gw.person("eve", "audit", &["auditor"]).await;
+    let at = "/console/security/events";
+    let save = async |name: &str, time: &str, more: &[(&str, &str)]| {
+        let inputs: Vec<(&str, &str)> =
+            [("/name", name), ("time", time)].into_iter().chain(more.iter().copied()).collect();
+        let token = token(&eve.get(at).await);
+        let inputs: Vec<(&str, &str)> = [("token", token.as_str())].into_iter().chain(inputs).collect();
+        send(&eve, at, &inputs).await
+    };
+    let search = [("kind", "query"), ("outcome", "no-rule"), ("operator", "hc-0231")];
+    let saved = save("夜间拒绝", "7", &search).await;
+    assert_eq!(saved.status, 303, "{}", saved.text());
+    let address = "/console/security/events?kind=query&amp;last=7&amp;operator=hc-0231&amp;outcome=no-rule";
+    let listed = page(&eve, at).await.replace("&#38;", "&amp;");
+    assert!(listed.contains(address) && listed.contains("夜间拒绝"), "{listed}");
+    let opened = page(&eve, &address.replace("&amp;", "&")).await;
+    assert!(opened.contains("aria-current=\"true\"><bdi>"), "the one that is open: {opened}");
+
+    // What is not a parameter of a search is not kept, whatever a form sends along.
+    let more = [("kind", "query"), ("redirect", "https://evil.example"), ("before", "7")];
+    assert_eq!(save(HOSTILE, "stays", &more).await.status, 303);
+    let listed = page(&eve, at).await;
+    assert!(!listed.contains("<img src=x") && !listed.contains('\u{202e}') && !listed.contains("evil"));
+    assert!(listed.contains("U+202E"), "{listed}");
+
+    let number = crate::support::PERSON;
+    for (name, time, more) in [
+        (number, "7", ("kind", "query")),
+        ("operator", "7", ("operator", number)),
+        ("rule", "7", ("rule", "13812345678")),
+        ("", "7", ("kind", "query")),
+        (&*"长".repeat(61), "7", ("kind", "query")),
+        ("time", "0", ("kind", "query")),
+        ("time", "soon", ("kind", "query")),
+    ] {
+        let refused = save(name, time, &[more]).await;
+        assert_eq!(refused.status, 422, "{name} {time} {more:?}: {}", refused.text());
+    }
+    assert_eq!(page(&eve, at).await.matches("name=\"id\"").count(), 2);
+
+    assert_eq!(save("夜间拒绝", "1", &search).await.status, 303);
+    let listed = page(&eve, at).await;
+    assert_eq!(listed.matches("name=\"id\"").count(), 2, "saved anew, not twice");
+    let ids: Vec<String> = listed
+        .split("name=\"id\" value=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap().to_owned())
+        .collect();
+    let forget = "/console/security/searches/forget";
+    let bob = gw.person("bob", "audit", &["auditor"]).await;
+    assert!(!page(&bob, at).await.contains("name=\"id\""), "each their own");
+    assert_eq!(posted(&bob, forget, at, &[("id", &ids[0])]).await, 404);
+    for id in &ids {
+        assert_eq!(posted(&eve, forget, at, &[("id", id)]).await, 303);
+    }
+    assert!(!page(&eve, at).await.contains("name=\"id\""));
+    for wrong in ["last=0", "last=x", "last=99999", "last=-1"] {
+        let shown = page(&eve, &format!("{at}?{wrong}")).await;
+        assert!(shown.contains("id=\"faults\""), "{wrong}: {shown}");
+    }
+}
+
+#[tokio::test]
+async fn programs_stop_and_let_go_on_as_people_do_by_the_pages() {
+    let gw = TestGateway::start().await;
+    let system = gw.system("service.onestop");
+    let ask = || async { system.query("civil.subsistence", "housing-aid.review", &["status"]).await.status };
+    let (one, two, eve) = (
+        gw.person("one", "audit", &["security_admin"]).await,
+        gw.person("two", "audit", &["security_admin"]).await,
+        gw.person("eve", "audit", &["auditor"]).await,
+    );
+    let at = "/v1/suspensions";
+    let stop = serde_json::json!({ "what": "system", "name": "service.onestop", "reason": "unusual-volume" });
+    assert_eq!(eve.post(at, &stop).await.problem(), "403 forbidden");
+    let stopped = one.post(at, &stop).await;
+    assert_eq!(stopped.status, 201, "{}", stopped.text());
+    assert_eq!(ask().await, 403);
+    let listed = eve.get(at).await.json()["suspensions"][0].clone();
+    assert_eq!(listed, stopped.json());
+    assert_eq!(one.post(at, &stop).await.problem(), "409 wrong-state");
+    for (member, wrong, problem) in [
+        ("name", "no.such", "404 not-found"),
+        ("reason", "because", "422 invalid-request"),
+        ("what", "department", "422 invalid-request"),
+        ("more", "x", "422 invalid-request"),
+    ] {
+        let mut body = stop.clone();
+        body[member] = serde_json::json!(wrong);
+        assert_eq!(one.post(at, &body).await.problem(), problem, "{member}");
+    }
+    let go_on = serde_json::json!({ "what": "system", "name": "service.onestop" });
+    let resume = "/v1/suspensions/resume";
+    assert_eq!(eve.post(resume, &go_on).await.problem(), "403 forbidden");
+    assert_eq!(one.post(resume, &go_on).await.json()["state"], "asked");
+    assert_eq!(one.post(resume, &go_on).await.problem(), "403 not-separate");
+    assert_eq!(eve.get(at).await.json()["suspensions"][0]["resuming"], "one");
+    assert_eq!(two.post(resume, &go_on).await.json()["state"], "resumed");
+    assert_eq!(two.post(resume, &go_on).await.problem(), "409 wrong-state");
+    assert_eq!(ask().await, 200);
+    assert_eq!(eve.get(at).await.json(), serde_json::json!({ "suspensions": [] }));
+}
+
+#[tokio::test]
+async fn from_where_the_trouble_is_seen_the_form_that_stops_it_is_filled_in() {
+    let gw = TestGateway::start().await;
+    let asked = gw.system("housing.aid").query("civil.subsistence", "housing-aid.review", &["name"]).await;
+    gw.record_of(&asked).await;
+    let (eve, sam) =
+        (gw.person("eve", "audit", &["auditor"]).await, gw.person("sam", "audit", &["security_admin"]).await);
+    let system = "/console/security/stopped?system=housing.aid#system";
+    let operator = "/console/security/stopped?operator=hc-0231#operator";
+    let found = page(&eve, "/console/security/events?system=housing.aid&operator=hc-0231").await;
+    assert!(found.contains(system) && found.contains(operator), "{found}");
+    let index = found.split("href=\"/console/security/events/").nth(1).unwrap().split('"').next().unwrap();
+    let event = page(&eve, &format!("/console/security/events/{index}")).await;
+    assert!(event.contains(system) && event.contains(operator), "{event}");
+    let overview = page(&sam, "/console/security").await;
+    assert!(overview.contains(system), "a new caller: {overview}");
+
+    // Who stops it finds the form filled in; who does not is told who does.
+    let at = "/console/security/stopped";
+    let filled = page(&sam, &format!("{at}?system=housing.aid")).await;
+    assert!(filled.contains("<option value=\"housing.aid\" selected>"), "{filled}");
+    let told = page(&eve, &format!("{at}?system=housing.aid")).await;
+    assert!(told.contains("/console/security/stopped?system=housing.aid</pre>"), "{told}");
+    let filled = page(&sam, &format!("{at}?operator=hc-0231&grant=grant:G-2026-000001")).await;
+    assert!(filled.contains("value=\"hc-0231\"") && filled.contains("value=\"G-2026-000001\""), "{filled}");
+    let narrowed = page(&sam, &format!("{at}?department=housing")).await;
+    assert!(narrowed.contains("housing.aid") && !narrowed.contains("service.onestop"), "{narrowed}");
+    // Nothing is filled in that there is not, and nothing of what was sent comes back.
+    for wrong in [
+        "system=no.such",
+        "operator=11010519491231002X",
+        "grant=%3Cb%3E",
+        "department=x%22%3E",
+        "system=%3Cb%3E",
+    ] {
+        let shown = page(&sam, &format!("{at}?{wrong}")).await;
+        assert!(shown.contains("There is no such thing"), "{wrong}: {shown}");
+        assert!(
+            !shown.contains(" selected>") && !shown.contains("11010519491231002X") && !shown.contains("<b>")
+        );
+    }
+    let nothing = page(&sam, at).await;
+    assert!(!nothing.contains(" selected>"), "nobody is stopped because it came first: {nothing}");
+}
+
 #[tokio::test]
 async fn a_stopped_system_is_refused_at_once_and_two_people_let_it_go_on() {
     let gw = TestGateway::start().await;
@@ -157,6 +311,78 @@ async fn a_query_is_tried_out_on_data_that_is_nobodys() {
     let faulty = attempt("service.onestop", body.replace("\"status\"", "\"no_such\"")).await;
     assert_eq!(faulty.status, 422, "{}", faulty.text());
     assert!(faulty.text().contains("/fields/0"), "{}", faulty.text());
+
+    // Nobody was asked about anybody, and the log knows that somebody tried, and not about whom.
+    assert_eq!(gw.civil.asked().len(), 0);
+    let records = gw.records("kind=rehearsal").await;
+    assert_eq!(records.len(), 3, "{records:?}");
+    assert!(records.iter().all(|record| record.get("subjects").is_none()), "{records:?}");
+    assert!(!format!("{records:?}").contains(PERSON));
+
+    // Thirty a minute, and what goes beyond is counted, not recorded.
+    let mut last = 200;
+    for _ in 0..30 {
+        last = attempt("service.onestop", body.clone()).await.status;
+    }
+    assert_eq!(last, 429);
+    assert!(gw.records("kind=rehearsal").await.len() <= 31);
+    assert_eq!(gw.civil.asked().len(), 0);
+}
+
+#[tokio::test]
+async fn every_version_shows_what_it_changed() {
+    let gw = TestGateway::start().await;
+    let admin = gw.person("sam", "audit", &["system_admin"]).await;
+    let first = page(&admin, "/console/admin/versions").await;
+    assert!(first.matches("href=\"/console/admin/versions/1\"").count() == 1, "{first}");
+    assert!(page(&admin, "/console/admin/versions/1").await.contains("first version"));
+    // The rule that gives the kind of allowance goes.
+    let file = gw.path().join("policies/rules/civil.subsistence.csv");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let kept: Vec<&str> = text.lines().filter(|line| !line.contains("category")).collect();
+    std::fs::write(&file, kept.join("\n") + "\n").unwrap();
+    assert_eq!(gw.apply().0, 0);
+    let changed = page(&admin, "/console/admin/versions/2").await;
+    assert!(
+        changed.contains("class=\"loss\"") && changed.contains("civil.subsistence.category"),
+        "{changed}"
+    );
+    assert!(changed.contains("<del>") && !changed.contains("<ins>"), "{changed}");
+    assert_eq!(admin.get("/console/admin/versions/3").await.status, 404);
+    assert_eq!(admin.get("/console/admin/versions/x").await.status, 404);
+    let stranger = gw.person("ivy", "service", &["applicant"]).await;
+    assert_eq!(stranger.get("/console/admin/versions/2").await.status, 403);
+}
+
+#[tokio::test]
+async fn a_name_that_turns_what_stands_around_it_is_nobodys() {
+    let gw = TestGateway::start().await;
+    let admin = gw.person("sam", "audit", &["system_admin"]).await;
+    let make = |name: &'static str| {
+        [("/account", "civil.new"), ("/person", "P-2001"), ("/name", name), ("/department", "civil")]
+    };
+    let at = "/console/admin/people";
+    for name in ["魏\u{202e}", "魏\u{61c}", "魏\u{3164}", "魏\u{e0041}"] {
+        assert_eq!(posted(&admin, at, at, &make(name)).await, 422, "{name:?}");
+    }
+    assert_eq!(posted(&admin, at, at, &make("魏 مرحبا")).await, 200);
+}
+
+#[tokio::test]
+async fn whoever_has_roles_is_put_back_in_force_by_who_gives_them() {
+    let gw = TestGateway::start().await;
+    let (maker, giver) = (
+        gw.person("sam", "audit", &["system_admin"]).await,
+        gw.person("eve", "audit", &["security_admin"]).await,
+    );
+    gw.person("c.head", "civil", &["section_head"]).await;
+    let at = "/console/admin/people/c.head";
+    assert_eq!(posted(&maker, &format!("{at}/disable"), at, &[]).await, 303);
+    let enable = format!("action=\"{at}/enable\"");
+    assert!(!page(&maker, at).await.contains(&enable), "who makes accounts gives back no roles");
+    assert!(page(&giver, at).await.contains(&enable));
+    assert_eq!(posted(&giver, &format!("{at}/enable"), at, &[]).await, 303);
+    assert!(page(&giver, at).await.contains("/disable\""));
 }
 
 #[tokio::test]
@@ -172,6 +398,12 @@ async fn a_part_of_the_log_is_taken_away_and_proves_itself() {
     lines.for_each(|line| check.line(line));
     let report = check.finish();
     assert!(report.damage.is_empty(), "{:?}", report.damage);
+    // Without script one file is taken after the other, and the page says how far that is.
+    let taking = auditor.get("/console/security/export?first=0&count=5").await;
+    assert_eq!(taking.header("refresh"), Some("0; url=/console/security/export/part?first=0&count=5"));
+    assert!(taking.text().contains("<progress max=\"5\" value=\"5\""), "{}", taking.text());
+    let beyond = auditor.get("/console/security/export?first=99999999&count=5").await;
+    assert!(beyond.header("refresh").is_none() && beyond.text().contains("role=\"alert\""));
     assert_eq!(auditor.get("/console/security/export/part?first=0&count=5000").await.status, 422);
     assert_eq!(auditor.get("/console/security/export/part?first=99999999&count=5").await.status, 404);
 }

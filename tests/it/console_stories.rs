@@ -296,6 +296,61 @@ async fn a_refusal_is_explained_by_its_number_and_a_role_is_lent() {
     assert!(faulty.status == 422 && faulty.text().contains("id=\"/role-fault\""), "{}", faulty.text());
 }
 
+/// Ten thousand of an application that was handed in, as if as many had been.
+fn multiply(gw: &TestGateway, id: &str) {
+    let each = |table: &str, key: &str, columns: &str| {
+        format!(
+            "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+             INSERT INTO {table} ({key}, {columns})
+             SELECT printf('A-2026-%06d', i), {columns} FROM {table}, n WHERE {key} = '{id}';"
+        )
+    };
+    gw.tamper(&each(
+        "applications",
+        "id",
+        "version, state, requester, provider, dataset, due_on, granted_at, open, rules, updated_at",
+    ));
+    gw.tamper(&each("application_events", "application", "seq, event, act"));
+    gw.tamper(&each("application_waits", "application", "department, role"));
+}
+
+#[tokio::test]
+async fn ten_thousand_applications_are_pages_of_which_each_is_small() {
+    let gw = TestGateway::start().await;
+    let applicant = gw.person("h.applicant", "housing", &["applicant"]).await;
+    let lead = gw.person("h.lead", "housing", &["sharing_lead"]).await;
+    let coordinator = gw.person("a.coordinator", "audit", &["coordinator"]).await;
+    let until = now().plus_seconds(300 * 86_400).day().to_string();
+    let form = applicant.get("/console/apply?dataset=civil.subsistence&purpose=housing-aid.review").await;
+    let mut inputs = application(&until);
+    inputs.extend([("do", "submit"), ("key", "k-1")]);
+    let handed_in = fill(&applicant, &form, "/console/apply", &inputs).await;
+    let id = handed_in.header("location").unwrap().rsplit('/').next().unwrap().to_owned();
+    multiply(&gw, &id);
+
+    for (who, path, most) in [
+        (&coordinator, "/console/coordinator", 50),
+        (&coordinator, "/console/coordinator?department=housing&after=9950", 50),
+        (&coordinator, "/console/applications", 50),
+        (&lead, "/console/inbox", 50),
+        (&lead, "/console", 5),
+    ] {
+        let begun = std::time::Instant::now();
+        let page = who.get(path).await;
+        let took = begun.elapsed();
+        let text = page.text();
+        let links = text.split("href=\"/console/applications/A-").skip(1);
+        let rows: std::collections::BTreeSet<&str> = links.map(|link| &link[..11]).collect();
+        assert_eq!((page.status, rows.len()), (200, most), "{path}");
+        assert!(page.body.len() < 100_000, "{path}: {} bytes", page.body.len());
+        assert!(took.as_secs() < 10, "{path}: {took:?}");
+    }
+    let all = coordinator.get("/console/coordinator").await.text();
+    assert!(all.contains("10,000") && all.contains("1–50 of 10,000"), "{all}");
+    let last = coordinator.get("/console/coordinator?after=9950").await.text();
+    assert!(last.contains("9,951–10,000 of 10,000") && !last.contains("after="), "{last}");
+}
+
 /// A value of an input as a browser sends it.
 fn unescaped(value: &str) -> String {
     let entities = [

@@ -40,8 +40,10 @@ fn the_example_configurations_are_accepted_and_the_defaults_they_name_are_the_de
 
 #[test]
 fn every_key_of_the_configuration_stands_in_an_example() {
-    let files =
-        ["mod", "gateway", "sessions", "tls", "log", "notices", "oidc", "adapter", "anchors", "database"];
+    let files = [
+        "mod", "gateway", "sessions", "history", "tls", "log", "notices", "oidc", "adapter", "anchors",
+        "database",
+    ];
     for (example, sources) in [
         (GATEWAY, files.map(|name| format!("src/config/{name}.rs")).to_vec()),
         (ADAPTER, vec!["src/config/adapter/process.rs".to_owned()]),

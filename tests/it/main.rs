@@ -12,14 +12,17 @@ mod support;
 
 #[cfg(feature = "postgres")]
 mod adapter_postgres;
+mod additive;
 mod applications;
 mod backup;
 mod bad_input;
 mod bulkhead;
 mod canary;
 mod clock;
+mod consents;
 mod console;
 mod console_bounds;
+mod console_live;
 mod console_officers;
 mod console_stories;
 mod demo;
@@ -54,6 +57,7 @@ mod remote_verify;
 mod replicas;
 mod second_place;
 mod sign_in;
+mod skew;
 mod slow_clients;
 mod smuggling;
 mod soak;
@@ -65,5 +69,7 @@ mod tls;
 mod traces;
 mod trail;
 mod two_gateways;
+#[cfg(feature = "postgres")]
+mod upgrade;
 mod witness;
 mod workflow;

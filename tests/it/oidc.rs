@@ -55,7 +55,8 @@ async fn a_person_signs_in_at_the_provider_and_a_code_is_good_once() {
     let (kept, before) = (browser.cookie(JOURNEY).unwrap().to_owned(), browser.clone());
     let answer = browser.come_back(&back).await;
     assert_eq!(answer.status, 200, "{}\n{}", answer.text(), gw.log());
-    let view = answer.json();
+    assert!(answer.text().contains("You are signed in"), "a page, for a moment: {}", answer.text());
+    let view = browser.open("/v1/session").await.json();
     assert_eq!((&view["account"], &view["means"]), (&json!("civil.wang"), &json!("oidc")));
     assert_eq!((&view["must_change_password"], &view["must_set_up_code"]), (&json!(false), &json!(false)));
     for flag in ["Secure", "HttpOnly", "SameSite=Strict", "Path=/"] {

@@ -71,7 +71,7 @@ pub async fn draft(gateway: &Arc<Gateway>, call: &Call<PersonCaller>, asked: Ask
     trail.note("command", "draft");
     let doing = Doing::new(gateway, call);
     let told = blocking(move || {
-        if !doing.world.policy.person_may(&doing.account, Action::ApplicationsWrite) {
+        if !doing.gateway.world().policy.person_may(&doing.account, Action::ApplicationsWrite) {
             return Err(Code::Forbidden.into());
         }
         let body = asked.body?;
@@ -102,7 +102,7 @@ pub async fn command(
     let name = name.to_owned();
     let doing = Doing::new(gateway, call);
     let told = blocking(move || {
-        if !doing.world.policy.person_may(&doing.account, Action::ApplicationsWrite) {
+        if !doing.gateway.world().policy.person_may(&doing.account, Action::ApplicationsWrite) {
             return Err(Code::Forbidden.into());
         }
         let body = asked.body?;
@@ -180,7 +180,6 @@ const TRIES: usize = 16;
 /// Everything that one command needs.
 struct Doing {
     gateway: Arc<Gateway>,
-    world: Arc<World>,
     account: Arc<Account>,
     caller: Caller,
     now: Timestamp,
@@ -190,7 +189,6 @@ impl Doing {
     fn new(gateway: &Arc<Gateway>, call: &Call<PersonCaller>) -> Self {
         Self {
             gateway: Arc::clone(gateway),
-            world: gateway.world(),
             account: Arc::clone(&call.caller.account),
             caller: Caller::Person(call.caller.clone()),
             now: gateway.now(),
@@ -214,15 +212,20 @@ impl Doing {
     }
 
     fn draft(&self, body: &[u8], key: Option<Key>) -> Result<Given> {
-        let (store, world, now) = (&self.gateway.state, &*self.world, self.now);
-        let body::Draft { terms, renews, acting } = body::draft(body)?;
-        let renews = renews.map(|id| self.renewable(&id)).transpose()?;
+        let draft = body::draft(body)?;
+        self.until_it_holds(|| self.begin(&draft, key.clone()))
+    }
+
+    fn begin(&self, draft: &body::Draft, key: Option<Key>) -> Result<(Appended, Option<Given>)> {
+        let (store, world, now) = (&self.gateway.state, &*self.gateway.world(), self.now);
+        let body::Draft { terms, renews, acting } = draft;
+        let renews = renews.as_ref().map(|id| self.renewable(world, id)).transpose()?;
         let gathered =
             Gathered::for_person(&self.gateway, world, &self.account, About::New(renews.as_ref()), now)?;
-        let by = By::Person { account: &self.account, acting: &acting };
+        let by = By::Person { account: &self.account, acting };
         let catalogue = visible(world, &self.caller, &terms.dataset);
         let facts = Facts { catalogue: &catalogue, ..gathered.facts(world, now) };
-        let event = approval::draft(terms, renews, &by, &facts)?;
+        let event = approval::draft(terms.clone(), renews, &by, &facts)?;
         let mut given = None;
         let (appended, _) = store
             .begin_application(now.day().year(), key.as_ref(), now, |id| {
@@ -232,15 +235,19 @@ impl Doing {
                 Ok(change)
             })
             .map_err(state)?;
-        settle(appended, given)
+        Ok((appended, given))
+    }
+
+    fn command(&self, id: &ApplicationId, order: &body::Order, key: Option<Key>) -> Result<Given> {
+        self.until_it_holds(|| self.attempt(id, order, key.clone()))
     }
 
     /// Decides on what stands, and again when something of it changed before it was written.
-    fn command(&self, id: &ApplicationId, order: &body::Order, key: Option<Key>) -> Result<Given> {
+    fn until_it_holds(&self, decide: impl Fn() -> Result<(Appended, Option<Given>)>) -> Result<Given> {
         for _ in 0..TRIES {
-            let (appended, given) = self.attempt(id, order, key.clone())?;
+            let (appended, given) = decide()?;
             if appended != Appended::Stale {
-                return settle(appended, Some(given));
+                return settle(appended, given);
             }
         }
         Err(Error::new(Code::NotReady).retry_after(1))
@@ -251,9 +258,10 @@ impl Doing {
         id: &ApplicationId,
         order: &body::Order,
         key: Option<Key>,
-    ) -> Result<(Appended, Given)> {
-        let (store, world, now) = (&self.gateway.state, &*self.world, self.now);
+    ) -> Result<(Appended, Option<Given>)> {
+        let (store, now) = (&self.gateway.state, self.now);
         let rests_on = Some(store.revision().map_err(state)?);
+        let world = &*self.gateway.world();
         let account = &current(store, &self.account.id)?;
         let Found { application, unstored } = seen(store, world, account, id)?;
         if application.version != order.version {
@@ -266,12 +274,12 @@ impl Doing {
         let mut change = Change { rests_on, ..follow(application, events, world, now, key)? };
         change.new += unstored;
         let given = Given::of(&change.application);
-        Ok((store.append(&change, now).map_err(state)?, given))
+        Ok((store.append(&change, now).map_err(state)?, Some(given)))
     }
 
     /// The application that a new one renews, if the caller may see it.
-    fn renewable(&self, id: &ApplicationId) -> Result<ApplicationId> {
-        let found = seen(&self.gateway.state, &self.world, &self.account, id);
+    fn renewable(&self, world: &World, id: &ApplicationId) -> Result<ApplicationId> {
+        let found = seen(&self.gateway.state, world, &self.account, id);
         found.map(|found| found.application.id).map_err(|error| match error.code {
             Code::NotFound => Error::at(Code::InvalidRequest, "/renews", Code::NotAllowedValue),
             _ => error,

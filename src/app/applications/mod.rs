@@ -18,12 +18,14 @@ mod standing;
 mod tests;
 mod timers;
 pub mod view;
+mod waiting;
 
 pub use commands::{Asked, Given, command, draft};
 pub(super) use commands::{answer_key, answered, current};
 pub use foresee::foresee;
 pub use grants::{Page as GrantsPage, command as command_grant, get as get_grant, list as list_grants};
-pub use reading::{Search, WaitingFor, events, get, list};
+pub use reading::{Search, WaitingFor, events, get, list, version};
+pub use waiting::{Waiting, WaitingLine, number_waiting, waiting};
 
 use super::call::{Call, PersonCaller};
 use super::gateway::Gateway;

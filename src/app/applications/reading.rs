@@ -122,7 +122,12 @@ pub(super) fn whose(world: &World, account: &Account, department: Option<&Depart
 }
 
 /// In which roles of which departments the account can be waited for.
-fn waits_for(gateway: &Gateway, world: &World, account: &Account, now: Timestamp) -> Result<Vec<Wait>> {
+pub(super) fn waits_for(
+    gateway: &Gateway,
+    world: &World,
+    account: &Account,
+    now: Timestamp,
+) -> Result<Vec<Wait>> {
     whose(world, account, None)?;
     let own = account.roles.iter().map(|role| (account.department.clone(), *role));
     let lent = super::facts::delegations(gateway, account, now)?;
@@ -136,7 +141,7 @@ fn waits_for(gateway: &Gateway, world: &World, account: &Account, now: Timestamp
     Ok(waits)
 }
 
-fn line(row: ApplicationRow) -> ApplicationLine {
+pub(super) fn line(row: ApplicationRow) -> ApplicationLine {
     ApplicationLine {
         application: row.id.to_string(),
         version: row.version,
@@ -169,6 +174,19 @@ pub async fn get(
     });
     match view.await {
         Ok(view) => Ok(view),
+        Err(error) => refuse(gateway, call, error).await,
+    }
+}
+
+/// The version that an application has: for a page that shows an older one, perhaps.
+///
+/// # Errors
+/// `not-found` when there is none, or the reader may not see it.
+pub async fn version(gateway: &Arc<Gateway>, call: &Call<PersonCaller>, id: &str) -> Result<u32> {
+    let (held, account, id) = (Arc::clone(gateway), Arc::clone(&call.caller.account), application_id(id));
+    let found = blocking(move || seen(&held.state, &held.world(), &account, &id?));
+    match found.await {
+        Ok(found) => Ok(found.application.version),
         Err(error) => refuse(gateway, call, error).await,
     }
 }

@@ -30,6 +30,8 @@ impl Gateway {
     /// # Errors
     /// `not-ready`, `audit-unavailable`: what was brought about is recorded by the next call.
     pub async fn fire_due_timers(self: &Arc<Self>) -> Result<usize> {
+        // What is not known to be in force, or under a clock that is wrong, brings nothing about.
+        self.lease.check()?;
         let gateway = Arc::clone(self);
         let (looked_at, fired) = blocking(move || {
             let (world, now) = (gateway.world(), gateway.now());

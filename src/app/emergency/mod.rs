@@ -188,6 +188,8 @@ impl Gateway {
     /// # Errors
     /// `not-ready`, `audit-unavailable`: what was done is recorded by the next call.
     pub async fn sweep_emergencies(self: &Arc<Self>) -> Result<usize> {
+        // As for other clocks: not by one that is wrong.
+        self.lease.check()?;
         let gateway = Arc::clone(self);
         let swept =
             blocking(move || gateway.state.sweep_emergencies(gateway.now(), told::swept).map_err(state));

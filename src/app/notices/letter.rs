@@ -12,6 +12,7 @@ use super::words;
 use crate::base::Lang;
 use crate::base::clock::Timestamp;
 use crate::base::ids::{DatasetId, DepartmentId};
+use crate::base::unseen::is_unseen;
 use crate::catalogue::Catalogue;
 use crate::identity::Account;
 use crate::store::state::notice::Notice;
@@ -156,5 +157,5 @@ impl Writer<'_> {
 
 /// A name is somebody's own line, and no more than that.
 fn one_line(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(64).collect()
+    name.chars().filter(|c| !is_unseen(*c)).take(64).collect()
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use time::Date;
 
 use crate::base::ids::{AccountId, DepartmentId, PersonId};
+use crate::base::unseen::is_unseen;
 use crate::base::{Code, Error, Lang, Result, Secret, Timestamp};
 use crate::catalogue::{Catalogue, reference};
 use crate::config::notices::HttpsUrl;
@@ -70,7 +71,7 @@ pub fn checked(new: NewPerson, catalogue: &Catalogue, today: Date) -> Result<Acc
     }
     let blank = new.name.trim() != new.name;
     let digits = new.name.chars().filter(char::is_ascii_digit).count();
-    if blank || digits > 4 || new.name.chars().any(char::is_control) {
+    if blank || digits > 4 || new.name.chars().any(is_unseen) {
         return Err(at("/name", Code::WrongPattern));
     }
     let department = DepartmentId::parse(&new.department);

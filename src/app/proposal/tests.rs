@@ -40,7 +40,7 @@ fn with_line(sources: &Sources, change: impl Fn(&str) -> Option<String>) -> Sour
 fn the_same_wording_changes_nothing() {
     let (world, sources) = world();
     let proposed = compare(&world, &sources, &asked(), 30, NOW);
-    assert_eq!(proposed.changes, []);
+    assert_eq!(proposed.changes, Changes::default());
     let replay = proposed.replay.unwrap();
     assert_eq!((replay.queries, replay.changed, replay.lines.unwrap().len()), (2, 0, 0));
 }
@@ -52,9 +52,11 @@ fn a_rule_taken_away_shows_who_loses_what_and_which_past_queries() {
     let without = with_line(&sources, |line| (!line.contains("CS-020")).then(|| line.to_owned()));
     let proposed = compare(&world, &without, &asked(), 30, NOW);
     assert!(!proposed.findings.has_errors(), "{}", proposed.findings);
-    let lost: Vec<_> = proposed.changes.iter().map(|c| (c.field.as_str(), c.after, c.is_gain())).collect();
+    let changed = &proposed.changes.lines;
+    let lost: Vec<_> = changed.iter().map(|c| (c.field.as_str(), c.after, c.is_gain())).collect();
     assert!(!lost.is_empty() && lost.iter().all(|change| *change == ("category", None, false)), "{lost:?}");
-    assert!(proposed.changes.iter().any(|change| change.system == system.as_str()));
+    assert!(changed.iter().any(|change| change.system == system.as_str()));
+    assert_eq!((proposed.changes.gains, proposed.changes.losses), (0, changed.len()));
     let replay = proposed.replay.unwrap();
     assert_eq!(replay.changed, 2);
     let lines = replay.lines.unwrap();

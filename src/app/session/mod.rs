@@ -108,11 +108,24 @@ impl Gateway {
     /// `sign-in-required` when nobody is, or no longer; `audit-unavailable` when the account was
     /// changed and the log does not have it yet, or the log does not bear it out; `not-ready`.
     pub async fn signed_in(&self, token: &str) -> Result<SignedIn> {
+        self.signed_in_by(token, true).await
+    }
+
+    /// The same for what a page asks by itself: it is no use that anybody makes of the session, and
+    /// does not keep it alive.
+    ///
+    /// # Errors
+    /// As for [`Gateway::signed_in`].
+    pub async fn still_signed_in(&self, token: &str) -> Result<SignedIn> {
+        self.signed_in_by(token, false).await
+    }
+
+    async fn signed_in_by(&self, token: &str, used: bool) -> Result<SignedIn> {
         self.lease.check()?;
         let (token, lasting, now) = (fingerprint(token), self.entry.lasting, self.now());
         let find = move |state: &StateStore| {
             let Some(session) = state.session(&token, lasting, now)? else { return Ok(None) };
-            if now >= session.used.plus_seconds(UNNOTED) {
+            if used && now >= session.used.plus_seconds(UNNOTED) {
                 state.touch_session(&session.id, now)?;
             }
             let unrecorded = state.is_pending(session.profile.account.id.as_str())?;

@@ -64,6 +64,6 @@ impl Access {
             connections: NonZeroU32::MIN,
             stale_after_ms: NonZeroU64::MAX,
         };
-        Ok(Database::on(&Server::new(&section).map_err(|e| e.to_string())?)?)
+        Ok(Database::on(&Server::new(&section).map_err(|e| e.to_string())?.to_read())?)
     }
 }

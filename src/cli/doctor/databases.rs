@@ -89,7 +89,7 @@ fn state_database(dir: &Path) -> Check {
     const NAME: &str = "state";
     match state::schema(dir) {
         Err(error) => broken(NAME, &error),
-        Ok(Schema::Current(found)) => match state::is_sound(dir) {
+        Ok(Schema::Current(found) | Schema::Ahead { found, .. }) => match state::is_sound(dir) {
             Ok(true) => sound(NAME, &found),
             Ok(false) => broken(NAME, &"its pages do not hold together"),
             Err(error) => broken(NAME, &error),
@@ -132,7 +132,7 @@ fn schema_on_server(name: &'static str, looked: Result<Schema, String>) -> Check
                 "请检查数据库服务器、网络和 [database] 配置",
             ),
         ),
-        Ok(Schema::Current(found)) => Check::ok(
+        Ok(Schema::Current(found) | Schema::Ahead { found, .. }) => Check::ok(
             name,
             format!("on the server; schema {found}"),
             format!("在数据库服务器上；结构版本 {found}"),
@@ -205,7 +205,7 @@ fn standing(name: &'static str, schema: &Schema) -> Check {
             ),
             Text::new("`sluice migrate`, or the next start", "执行 `sluice migrate`，或在下次启动时自动更新"),
         ),
-        Schema::None | Schema::Current(_) => Check::warn(
+        Schema::None | Schema::Current(_) | Schema::Ahead { .. } => Check::warn(
             name,
             Text::new("is not there yet", "尚不存在"),
             Text::new("the first start makes it", "首次启动时会创建"),

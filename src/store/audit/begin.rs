@@ -46,12 +46,13 @@ impl Begin<'_> {
         let mut found = start::check(self.home, self.copy, self.key, self.previous, self.clock.now())?;
         // Should a kill have come between an erasure and the emptying of the WAL.
         engine::settle(&mut found.db);
-        self.shared.publish(found.state.tree.size(), found.note.into(), true);
+        let tree = &found.state.tree;
+        self.shared.publish(tree.size(), tree.root(), found.note.into(), true);
         let mut writer = Writer {
             home: self.home.clone(),
             key: self.key.clone(),
             clock: self.clock.clone(),
-            copy: found.copy,
+            copy: Arc::new(found.copy),
             shared: self.shared.clone(),
             end: Some((found.db, found.state)),
         };

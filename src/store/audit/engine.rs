@@ -67,6 +67,16 @@ pub enum DatabaseError {
 #[cfg(feature = "postgres")]
 const BRING: &str = "run `sluice migrate` as the role that owns it";
 
+#[cfg(feature = "postgres")]
+impl DatabaseError {
+    /// Of tables from which a newer program took something away.
+    pub(super) fn newer(found: &str, known: &str) -> Self {
+        Self::Schema(format!(
+            "it has schema {found}, and this program knows {known}: a newer program wrote it, and not only added to it. Run that one, or restore a backup from before"
+        ))
+    }
+}
+
 /// Where a log's database is.
 #[derive(Debug, Clone)]
 pub(super) enum Home {
@@ -103,13 +113,12 @@ impl Home {
             Self::Server(server) => {
                 let standing = migrate::standing(server)?;
                 match &standing {
-                    Schema::Current(_) => Ok(()),
+                    Schema::Current(_) | Schema::Ahead { .. } => Ok(()),
                     Schema::None => Err(DatabaseError::Schema(format!("it has no tables yet: {BRING}"))),
-                    Schema::Behind { found, known } | Schema::Newer { found, known } => {
-                        Err(DatabaseError::Schema(format!(
-                            "it has schema {found}, and this program needs {known}: {BRING}, of the newer program"
-                        )))
-                    }
+                    Schema::Behind { found, known } => Err(DatabaseError::Schema(format!(
+                        "it has schema {found}, and this program needs {known}: {BRING}"
+                    ))),
+                    Schema::Newer { found, known } => Err(DatabaseError::newer(found, known)),
                 }
             }
         }

@@ -2,7 +2,8 @@
 //! records.
 //!
 //! Invariant: what is published is signed by the log's key and goes on from what was known before:
-//! the writer measures by it what it may write onto. Nothing is written.
+//! the writer measures by it what it may write onto. Nothing is written but the second place, which
+//! is to know as much as this gateway: of a log that is put back behind that, it is what tells.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use super::engine::{DatabaseError, Home};
 use super::progress::Shared;
 use super::read::{ReadError, damaged};
 use super::rows::{self, TileReader};
+use super::second_place::SecondPlace;
 use crate::audit::proof;
 use crate::audit::{Checkpoint, VerifyingKey};
 use crate::store::db::Db;
@@ -22,22 +24,36 @@ const LOOK: Duration = Duration::from_millis(250);
 pub(super) struct Head {
     pub key: VerifyingKey,
     pub shared: Arc<Shared>,
+    pub copy: Arc<SecondPlace>,
 }
 
 impl Head {
-    /// Looks at the head and publishes it, if it is newer than what is known.
+    /// Looks at the head and publishes it, if it is newer than what is known. A log that is not what
+    /// it was is none to answer from: the gateway is not ready any more.
     pub(super) fn look(&self, db: &mut Db) -> Result<(), ReadError> {
+        let looked = self.look_further(db);
+        if let Err(ReadError::Damaged(_)) = looked {
+            self.shared.publish_failure();
+        }
+        looked
+    }
+
+    fn look_further(&self, db: &mut Db) -> Result<(), ReadError> {
         let known = self.shared.now();
-        let Some((noted, note)) = rows::newest(db)? else { return Ok(()) };
+        let (noted, note) = rows::newest(db)?.unwrap_or_default();
+        if noted < known.size {
+            return Err(ReadError::Damaged("it is behind a checkpoint that was given out"));
+        }
         if noted > known.size {
             let head = self.open(&note)?;
             if known.size > 0 {
                 let root = proof::root(&mut TileReader::new(db), known.size).map_err(damaged)?;
-                if root != self.open(&known.note)?.root {
+                if root != known.root {
                     return Err(ReadError::Damaged("it does not go on from a checkpoint that was given out"));
                 }
             }
-            self.shared.follow(head.size, note.into());
+            let copied = self.copy.note(head.size, &note);
+            self.shared.follow(head.size, head.root, note.into(), copied);
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use diesel::prelude::*;
-use diesel::result::QueryResult;
+use diesel::result::{Error as DbError, QueryResult};
 
 use super::engine::{DatabaseError, Home};
 use super::progress::Shared;
@@ -88,8 +88,18 @@ impl Indexer {
     }
 
     /// Files the records with `from <= index < to`.
-    fn chunk(&self, log: &mut Db, index: &mut SqliteConnection, from: u64, to: u64) -> QueryResult<()> {
+    pub(super) fn chunk(
+        &self,
+        log: &mut Db,
+        index: &mut SqliteConnection,
+        from: u64,
+        to: u64,
+    ) -> QueryResult<()> {
         let leaves = rows::leaves(log, from, to)?;
+        // What is not there, or not to be seen on this connection, would count as filed.
+        if leaves.len() as u64 != to - from {
+            return Err(DbError::NotFound);
+        }
         let openings = rows::openings(log, from, to)?;
         let mut erased = false;
         index.immediate_transaction(|index| {

@@ -1,8 +1,8 @@
 //! The log's tables on a server: made and changed by the role that owns them, looked at by the
 //! gateway's.
 //!
-//! Invariant: a log that a newer program wrote is not touched; after every migration the gateway's
-//! role has the rights that are named beside them, and no others.
+//! Invariant: a log to which a newer program did more than add is not touched; after every migration
+//! the gateway's role has the rights that are named beside them, and no others.
 
 use diesel::connection::SimpleConnection;
 use diesel::migration::MigrationSource;
@@ -33,13 +33,16 @@ pub(super) fn standing(server: &Server) -> Result<Schema, DatabaseError> {
 
 /// Brings it to this program's.
 pub(super) fn migrate(owner: &Server) -> Result<(), DatabaseError> {
-    let mut conn = owner.connect(CHANGING)?;
+    let mut conn = owner.connect_to_migrate(CHANGING)?;
     if !is(&mut conn, "to_regnamespace('sluice_log') IS NOT NULL")? {
         let fix = "run deploy/postgres/roles.sql as an administrator of the database first";
         return Err(DatabaseError::Schema(format!("there is no schema sluice_log: {fix}")));
     }
-    if let Schema::Newer { found, known } = look(&mut conn)? {
-        return Err(DatabaseError::Schema(format!("it has schema {found}, and this program knows {known}")));
+    match look(&mut conn)? {
+        Schema::Newer { found, known } => return Err(DatabaseError::newer(&found, &known)),
+        // Its rights are the newer program's: those of this one would take some of them away.
+        Schema::Ahead { .. } => return Ok(()),
+        Schema::None | Schema::Current(_) | Schema::Behind { .. } => {}
     }
     conn.run_pending_migrations(MIGRATIONS).map_err(|e| DatabaseError::Schema(e.to_string()))?;
     // In one transaction: a gateway that runs meanwhile never lacks a right.
@@ -51,16 +54,7 @@ fn look(conn: &mut PgConnection) -> Result<Schema, DatabaseError> {
     let known =
         MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(|e| DatabaseError::Schema(e.to_string()))?;
     let known: Vec<String> = known.iter().map(|one| one.name().version().to_string()).collect();
-    let number = |versions: &[String]| {
-        versions.iter().max().map_or_else(String::new, |newest| newest.trim_start_matches('0').to_owned())
-    };
-    let (found, ours) = (number(&applied), number(&known));
-    Ok(match applied.len().cmp(&known.len()) {
-        _ if applied.is_empty() => Schema::None,
-        _ if applied.iter().any(|version| !known.contains(version)) => Schema::Newer { found, known: ours },
-        std::cmp::Ordering::Less => Schema::Behind { found, known: ours },
-        _ => Schema::Current(found),
-    })
+    Ok(if applied.is_empty() { Schema::None } else { Schema::of(&applied, &known) })
 }
 
 /// The numbers of the migrations that the database has.

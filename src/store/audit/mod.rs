@@ -117,8 +117,8 @@ pub enum AppendError {
     /// The commit failed, or its end is unclear.
     #[error("the audit record was not made durable")]
     NotDurable,
-    /// The clock went back too far.
-    #[error("the clock is too far behind the last audit record")]
+    /// The clock went back too far, or is too far ahead of the server's.
+    #[error("the clock is too far from that of the audit log")]
     Clock,
     /// The record is longer than a leaf may be, or has too many subjects.
     #[error("the audit record is too large")]
@@ -180,8 +180,7 @@ impl AuditLog {
         home.require_current()?;
         let shared = Arc::new(Shared::new(options.signing_key.public().name()));
         let subjects = Arc::new(options.subject_key);
-        let head = Head { key: options.signing_key.public().clone(), shared: shared.clone() };
-        let head = home.is_shared().then(|| Arc::new(head));
+        let public = options.signing_key.public().clone();
         let key = Arc::new(options.signing_key);
         let begin = Begin {
             home: &home,
@@ -193,6 +192,8 @@ impl AuditLog {
         };
         let writer = begin.writer()?;
 
+        let head = Head { key: public, shared: shared.clone(), copy: writer.copy.clone() };
+        let head = home.is_shared().then(|| Arc::new(head));
         let readers = Arc::new(ArcSwapOption::empty());
         let reader = Reader::new(&home, head.clone(), readers.clone(), subjects.clone(), shared.clone())?;
         let indexer = Indexer {
@@ -301,6 +302,11 @@ impl AuditLog {
     /// The newest checkpoint.
     pub fn checkpoint(&self) -> Arc<str> {
         self.0.shared.now().note
+    }
+
+    /// How long the batch lasts that is being written now.
+    pub fn lasts(&self) -> Duration {
+        self.0.shared.in_hand.lasts()
     }
 
     /// How the log is doing.

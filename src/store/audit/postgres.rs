@@ -12,7 +12,7 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::{Error as DbError, QueryResult};
 use diesel::sql_types::{Array, BigInt, Binary, Bool};
 
@@ -22,20 +22,23 @@ use super::schema::{edge_head, key, number, tile, tile_id};
 use crate::audit::tile::{MAX_LEVEL, WIDTH};
 use crate::audit::tree::{tile_bytes, tile_hashes};
 use crate::audit::{Hash, Tile, Tree};
-use crate::store::db::Server;
+use crate::base::Timestamp;
+use crate::store::db::{CLOCK, Server};
 
 /// Of every session: the log's tables are in a schema of their own.
 const SCHEMA: &str = "SET search_path TO sluice_log;";
 
 /// Of a session that writes. The head is waited for longer than a gateway that stopped may hold
-/// it; a commit is as durable as the server can make it, on its standby too if it has one.
+/// it; a commit is as durable as the server can make it, on its standby too if it has one. Statements
+/// are planned once, whatever the size of a batch.
 const WRITING: &str = "SET idle_in_transaction_session_timeout TO '2s'; SET lock_timeout TO '4s'; \
     SET statement_timeout TO '5s'; SET default_transaction_isolation TO 'read committed'; \
+    SET plan_cache_mode TO force_generic_plan; \
     SELECT set_config('synchronous_commit', 'on', false) \
     WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
 
-/// Of a session that reads.
-const READING: &str = "SET default_transaction_read_only TO on; SET statement_timeout TO '30s'";
+/// Of a session that reads: what takes longer would be taken for silence.
+const READING: &str = "SET default_transaction_read_only TO on; SET statement_timeout TO '7s'";
 
 /// How long a commit whose end is unclear is asked after.
 pub(super) const RESOLVE: Duration = Duration::from_secs(8);
@@ -63,12 +66,40 @@ pub(super) fn open_read_only(server: &Server) -> Result<PgConnection, DatabaseEr
     Ok(server.connect(&format!("{SCHEMA}{READING}"))?)
 }
 
-/// Begins a transaction that holds the head until it ends. Gives size and newest checkpoint.
-pub(super) fn lock_head(conn: &mut PgConnection) -> QueryResult<(u64, String)> {
+/// Begins a transaction that holds the head until it ends. A log that still has `known` records is
+/// given without its edge. With it comes the time by the server's clock.
+pub(super) fn lock_head(conn: &mut PgConnection, known: u64) -> QueryResult<(Head, Timestamp)> {
     conn.batch_execute("BEGIN")?;
-    let row: (i64, Vec<u8>) =
-        edge_head::table.find(0).select((edge_head::size, edge_head::note)).for_update().first(conn)?;
-    Ok((number(row.0), String::from_utf8_lossy(&row.1).into_owned()))
+    let (size, note, edge, now) = LockHead { known: key(known) }.get_result(conn)?;
+    Ok((Head::of((size, note, edge)), Timestamp::from_micros(now)))
+}
+
+/// The taking of the head: prepared once, and the edge is taken out of its own table only for whoever
+/// needs it.
+struct LockHead {
+    known: i64,
+}
+
+impl QueryId for LockHead {
+    type QueryId = Self;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl Query for LockHead {
+    type SqlType = (BigInt, Binary, Binary, BigInt);
+}
+
+impl RunQueryDsl<PgConnection> for LockHead {}
+
+impl QueryFragment<Pg> for LockHead {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT size, note, CASE size WHEN ");
+        out.push_bind_param::<BigInt, _>(&self.known)?;
+        out.push_sql(" THEN '' ELSE edge END, ");
+        out.push_sql(CLOCK);
+        out.push_sql(" FROM head WHERE id = 0 FOR UPDATE");
+        Ok(())
+    }
 }
 
 /// Ends the transaction without having written.
@@ -165,9 +196,8 @@ pub(super) fn commit(conn: &mut PgConnection) -> QueryResult<()> {
 
 /// The log's end.
 pub(super) fn head(conn: &mut PgConnection) -> QueryResult<Head> {
-    let row: (i64, Vec<u8>, Vec<u8>) =
-        edge_head::table.find(0).select((edge_head::size, edge_head::note, edge_head::edge)).first(conn)?;
-    Ok(Head { size: number(row.0), note: String::from_utf8_lossy(&row.1).into_owned(), edge: row.2 })
+    let row = edge_head::table.find(0).select((edge_head::size, edge_head::note, edge_head::edge));
+    row.first(conn).map(Head::of)
 }
 
 /// A tile's bytes.
@@ -188,6 +218,10 @@ pub(super) fn full_tile(conn: &mut PgConnection, of: Tile) -> QueryResult<Option
 }
 
 impl Head {
+    fn of((size, note, edge): (i64, Vec<u8>, Vec<u8>)) -> Self {
+        Self { size: number(size), note: String::from_utf8_lossy(&note).into_owned(), edge }
+    }
+
     /// The tree that ends here; `None` when the edge is not as long as the size says.
     pub(super) fn tree(&self) -> Option<Tree> {
         Tree::from_edge(self.size, |of| tile_hashes(&self.tile(of.level, of.index)?))

@@ -5,6 +5,9 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::audit::Hash;
+use crate::base::InHand;
+
 /// Shared by the writer, the indexer and all handles.
 #[derive(Debug)]
 pub struct Shared {
@@ -12,6 +15,8 @@ pub struct Shared {
     pub origin: Arc<str>,
     state: Mutex<Progress>,
     changed: Condvar,
+    /// A batch.
+    pub in_hand: InHand,
 }
 
 /// One moment of it.
@@ -19,6 +24,8 @@ pub struct Shared {
 pub struct Progress {
     /// Durable records.
     pub size: u64,
+    /// The root over them: of the newest checkpoint.
+    pub root: Hash,
     /// Batches that made it grow, since the start.
     pub batches: u64,
     /// The newest checkpoint.
@@ -42,6 +49,7 @@ impl Shared {
     pub fn new(origin: &str) -> Self {
         let state = Progress {
             size: 0,
+            root: Hash::of_empty(),
             batches: 0,
             note: "".into(),
             indexed: 0,
@@ -51,7 +59,12 @@ impl Shared {
             writes: true,
             closing: false,
         };
-        Self { origin: origin.into(), state: Mutex::new(state), changed: Condvar::new() }
+        Self {
+            origin: origin.into(),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            in_hand: InHand::default(),
+        }
     }
 
     /// Now.
@@ -60,13 +73,13 @@ impl Shared {
     }
 
     /// A batch is durable.
-    pub fn publish(&self, size: u64, note: Arc<str>, copied: bool) {
+    pub fn publish(&self, size: u64, root: Hash, note: Arc<str>, copied: bool) {
         let mut state = self.lock();
         state.batches += u64::from(size > state.size);
         (state.copied, state.writes) = (copied, true);
         // What another gateway wrote since may be known already.
         if size >= state.size {
-            (state.size, state.note) = (size, note);
+            (state.size, state.root, state.note) = (size, root, note);
         }
         // An indexer that gathers looks again by itself: not each batch need wake it.
         let idle = std::mem::take(&mut state.idle);
@@ -77,16 +90,17 @@ impl Shared {
     }
 
     /// The log was found to be so large: others write it too.
-    pub fn follow(&self, size: u64, note: Arc<str>) {
+    pub fn follow(&self, size: u64, root: Hash, note: Arc<str>, copied: bool) {
         let mut state = self.lock();
+        state.copied = copied;
         if size > state.size {
-            (state.size, state.note) = (size, note);
+            (state.size, state.root, state.note) = (size, root, note);
             drop(state);
             self.changed.notify_all();
         }
     }
 
-    /// A batch could not be written.
+    /// A batch could not be written, or the log is not what it was.
     pub fn publish_failure(&self) {
         self.lock().writes = false;
     }
@@ -162,7 +176,7 @@ mod tests {
     #[test]
     fn whoever_searches_ends_the_gathering() {
         let (shared, began) = (Arc::new(Shared::new("test/log")), Instant::now());
-        shared.publish(5, "".into(), true);
+        shared.publish(5, Hash::of_empty(), "".into(), true);
         let gathering = thread::spawn({
             let shared = Arc::clone(&shared);
             move || shared.gather(4, LONG).size
@@ -184,7 +198,7 @@ mod tests {
         while !shared.now().idle {
             thread::yield_now();
         }
-        shared.publish(1, "".into(), true);
+        shared.publish(1, Hash::of_empty(), "".into(), true);
         assert_eq!(asleep.join().unwrap().size, 1);
         let asleep = sleep(1);
         shared.close();

@@ -11,6 +11,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes of a slot: more than a checkpoint with two signatures takes.
 const SLOT: usize = 2048;
@@ -19,7 +20,16 @@ const SLOT: usize = 2048;
 #[derive(Debug)]
 pub struct SecondPlace {
     file: File,
+    turn: Mutex<Turn>,
+}
+
+/// Whose turn it is.
+#[derive(Debug, Default)]
+struct Turn {
+    /// The slot to write next.
     next: u8,
+    /// Records under the checkpoint in the other.
+    newest: u64,
 }
 
 impl SecondPlace {
@@ -31,29 +41,49 @@ impl SecondPlace {
             std::fs::create_dir_all(dir)?;
         }
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        let mut place = Self { file, next: 0 };
+        let place = Self { file, turn: Mutex::default() };
         let slots = place.read()?;
         Ok((place, existed.then_some(slots)))
     }
 
-    /// Says which slot holds the newest checkpoint: the other is written next.
-    pub fn keep(&mut self, slot: usize) {
-        self.next = u8::from(slot == 0);
+    /// Says which slot holds the newest checkpoint, of how many records: the other is written next.
+    pub fn keep(&self, slot: usize, newest: u64) {
+        *self.turn() = Turn { next: u8::from(slot == 0), newest };
+    }
+
+    /// Notes a checkpoint of `size` records. It is in the log already: that it cannot be noted is
+    /// told, and stops nothing. True when this place has it, or a newer one.
+    pub fn note(&self, size: u64, note: &str) -> bool {
+        let written = self.write(size, note);
+        if let Err(e) = &written {
+            tracing::error!(audit.error = %e, "the copy of the newest checkpoint cannot be written");
+        }
+        written.is_ok()
     }
 
     /// Writes a checkpoint over the older of the two.
-    pub fn write(&mut self, note: &str) -> std::io::Result<()> {
+    fn write(&self, size: u64, note: &str) -> std::io::Result<()> {
+        let mut turn = self.turn();
+        // Whoever writes the log and whoever follows it come each at their own pace.
+        if size < turn.newest {
+            return Ok(());
+        }
         let mut slot = note.as_bytes().to_vec();
         if slot.len() > SLOT {
             return Err(std::io::Error::other("a checkpoint longer than its slot"));
         }
         slot.resize(SLOT, b'\n');
-        self.file.write_all_at(&slot, u64::from(self.next) * SLOT as u64)?;
-        self.next ^= 1;
+        self.file.write_all_at(&slot, u64::from(turn.next) * SLOT as u64)?;
+        *turn = Turn { next: turn.next ^ 1, newest: size };
         Ok(())
     }
 
-    fn read(&mut self) -> std::io::Result<Vec<String>> {
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        // It changes in one assignment: a panic cannot leave it half done.
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self) -> std::io::Result<Vec<String>> {
         let mut bytes = Vec::new();
         (&self.file).take(2 * SLOT as u64).read_to_end(&mut bytes)?;
         Ok(texts(&bytes).collect())

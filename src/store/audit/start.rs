@@ -105,11 +105,11 @@ pub fn check(
     let mut db = home.open_log()?;
     // Other gateways may be writing meanwhile.
     begin_reading(&mut db)?;
-    let (mut copy, seen) =
+    let (copy, seen) =
         SecondPlace::open(copy_path).map_err(|source| OpenError::Io { path: copy_path.into(), source })?;
     let seen_newest = newest_seen(seen.as_deref().unwrap_or_default(), copy_path, key, previous)?;
     let seen_newest = seen_newest.map(|(slot, newest)| {
-        copy.keep(slot);
+        copy.keep(slot, newest.size);
         newest
     });
 

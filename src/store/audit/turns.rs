@@ -16,7 +16,7 @@ use crate::audit::proof::{self, HashReader};
 use crate::audit::record::LeafHead;
 use crate::audit::tree::tile_hashes;
 use crate::audit::{Checkpoint, Hash, Tile};
-use crate::store::db::Db;
+use crate::store::db::{Ahead, Db};
 
 impl Writer {
     /// Takes the head, so that nobody else writes until this gateway has committed. Gives the end
@@ -26,21 +26,27 @@ impl Writer {
         conn: &mut PgConnection,
         known: &State,
     ) -> Result<Option<State>, CommitError> {
-        let (size, note) = postgres::lock_head(conn)?;
         let tree = &known.tree;
-        let unchanged = match size {
-            0 => note.is_empty() && tree.size() == 0,
-            _ => {
+        let now = self.clock.now();
+        let (head, servers) = postgres::lock_head(conn, tree.size())?;
+        Ahead::check(now, servers)?;
+        let unchanged = match head.size {
+            0 => head.note.is_empty() && tree.size() == 0,
+            size => {
                 size == tree.size()
-                    && note.starts_with(&Checkpoint::text(&self.shared.origin, size, &tree.root()))
+                    && head.note.starts_with(&Checkpoint::text(&self.shared.origin, size, &tree.root()))
             }
         };
-        if unchanged { Ok(None) } else { self.read_end(conn).map(Some) }
+        if unchanged { Ok(None) } else { self.end_at(conn, &head).map(Some) }
     }
 
     /// Reads the end of the log, believing only what is signed and goes on from what was known.
     pub(super) fn read_end(&self, conn: &mut PgConnection) -> Result<State, CommitError> {
         let head = postgres::head(conn)?;
+        self.end_at(conn, &head)
+    }
+
+    fn end_at(&self, conn: &mut PgConnection, head: &Head) -> Result<State, CommitError> {
         let signed = Checkpoint::open(&head.note, self.key.public()).map_err(|_| CommitError::Signature)?;
         let tree = head.tree().ok_or(CommitError::End("the tree's edge is not as long as its size"))?;
         if head.size != signed.size || tree.root() != signed.root {
@@ -50,12 +56,8 @@ impl Writer {
         if head.size < known.size {
             return Err(CommitError::End("it is behind a checkpoint that was given out"));
         }
-        if known.size > 0 {
-            let known =
-                Checkpoint::open(&known.note, self.key.public()).map_err(|_| CommitError::Signature)?;
-            if root_at(conn, &head, known.size)? != Some(known.root) {
-                return Err(CommitError::End("it does not go on from a checkpoint that was given out"));
-            }
+        if known.size > 0 && root_at(conn, head, known.size)? != Some(known.root) {
+            return Err(CommitError::End("it does not go on from a checkpoint that was given out"));
         }
         let leaf = super::rows::last_leaf(conn, head.size)?;
         let time = leaf.and_then(|leaf| LeafHead::parse(&leaf).ok().map(|head| head.time));
@@ -88,9 +90,8 @@ impl Writer {
         let Db::Postgres(mut conn) = self.home.open_log()? else {
             return Err(CommitError::End("it is on no server"));
         };
-        postgres::lock_head(&mut conn)?;
-        self.read_end(&mut conn)?;
-        let head = postgres::head(&mut conn)?;
+        let (head, _) = postgres::lock_head(&mut conn, 0)?;
+        self.end_at(&mut conn, &head)?;
         let found = head.size >= size && root_at(&mut conn, &head, size)? == Some(*root);
         postgres::commit(&mut conn)?;
         Ok((conn, found))

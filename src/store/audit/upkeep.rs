@@ -134,7 +134,7 @@ pub fn begin_after(options: Options, past: &Past, _held: &Held) -> Result<(), Op
         home,
         key: std::sync::Arc::new(options.signing_key),
         clock: options.clock,
-        copy: found.copy,
+        copy: std::sync::Arc::new(found.copy),
         shared,
         end: Some((found.db, found.state)),
     };

@@ -24,7 +24,7 @@ use crate::audit::tree::tile_bytes;
 use crate::audit::verify::ANCHOR;
 use crate::audit::{Checkpoint, Draft, Hash, Object, Receipt, SigningKey, Tree};
 use crate::base::{Clock, Timestamp};
-use crate::store::db::Db;
+use crate::store::db::{Ahead, Db};
 
 /// The clock may go back this far, in seconds, and records keep the last time; further, and no
 /// record is taken in until somebody has looked.
@@ -55,7 +55,7 @@ pub struct Writer {
     pub home: Home,
     pub key: Arc<SigningKey>,
     pub clock: Arc<dyn Clock>,
-    pub copy: SecondPlace,
+    pub copy: Arc<SecondPlace>,
     pub shared: Arc<Shared>,
     /// Missing after a failure, until read again.
     pub end: Option<(Db, State)>,
@@ -72,6 +72,8 @@ pub enum CommitError {
     End(&'static str),
     #[error("the clock is {0} s behind the last record; set the clock right, and the log goes on")]
     Clock(i64),
+    #[error(transparent)]
+    Ahead(#[from] Ahead),
     #[error("a signature does not hold")]
     Signature,
     #[error("another gateway wrote first")]
@@ -87,9 +89,19 @@ impl Writer {
         let mut jobs = Vec::with_capacity(BATCH);
         while queue.blocking_recv_many(&mut jobs, BATCH) > 0 {
             while !jobs.is_empty() {
+                let shared = self.shared.clone();
+                let _in_hand = shared.in_hand.begin();
                 match self.prepare() {
                     // A caller that is gone needs no answer, but what it did is recorded anyhow.
-                    Ok(room) => self.batch(jobs.drain(..room.min(jobs.len())).collect()),
+                    Ok(room) => {
+                        // Whoever came while other gateways had their turns goes along.
+                        while jobs.len() < room.min(BATCH)
+                            && let Ok(job) = queue.try_recv()
+                        {
+                            jobs.push(job);
+                        }
+                        self.batch(jobs.drain(..room.min(jobs.len())).collect());
+                    }
                     Err(e) => self.refuse(jobs.drain(..), &e),
                 }
             }
@@ -178,7 +190,7 @@ impl Writer {
         tracing::error!(audit.error = %why, audit.records = jobs.len(), "audit records were not made durable");
         self.shared.publish_failure();
         let answer = match why {
-            CommitError::Clock(_) => AppendError::Clock,
+            CommitError::Clock(_) | CommitError::Ahead(_) => AppendError::Clock,
             _ => AppendError::NotDurable,
         };
         jobs.for_each(|job| drop(job.reply.send(Err(answer))));
@@ -230,7 +242,7 @@ impl Writer {
         self.write(db, batch, next)?;
 
         let note: Arc<str> = batch.note.as_str().into();
-        self.publish(size, note.clone());
+        self.publish(size, root, note.clone());
         let receipt = |(index, leaf_hash): (u64, &Hash)| Receipt {
             log: self.shared.origin.clone(),
             index,
@@ -255,14 +267,10 @@ impl Writer {
         }
     }
 
-    /// Tells both the second place and the readers of the newest checkpoint. It is in the log
-    /// already: that the second place cannot be written is told, and stops nothing.
-    fn publish(&mut self, size: u64, note: Arc<str>) {
-        let copied = self.copy.write(&note);
-        if let Err(e) = &copied {
-            tracing::error!(audit.error = %e, "the copy of the newest checkpoint cannot be written");
-        }
-        self.shared.publish(size, note, copied.is_ok());
+    /// Tells both the second place and the readers of the newest checkpoint.
+    fn publish(&mut self, size: u64, root: Hash, note: Arc<str>) {
+        let copied = self.copy.note(size, &note);
+        self.shared.publish(size, root, note, copied);
     }
 
     /// Opens the database anew and reads the end of the log, believing only what is signed.
@@ -283,7 +291,7 @@ impl Writer {
         if head.size < self.shared.now().size {
             return Err(CommitError::End("it is behind a checkpoint that was given out"));
         }
-        self.publish(head.size, note.into());
+        self.publish(head.size, head.root, note.into());
         Ok((db, State { tree, time, behind: false }))
     }
 }

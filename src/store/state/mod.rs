@@ -8,6 +8,7 @@ mod accounts;
 mod acts;
 pub mod applications;
 mod attempts;
+pub mod consents;
 mod credentials;
 pub mod delegations;
 pub mod emergency;
@@ -19,6 +20,7 @@ pub mod outbox;
 mod place;
 mod quota;
 mod schema;
+mod searches;
 mod sessions;
 pub mod suspensions;
 #[cfg(test)]
@@ -40,12 +42,16 @@ pub use attempts::{Mark, Tries};
 pub use credentials::{Credentials, Rotation};
 pub use keys::{RegisteredKey, Registration};
 pub use quota::{Charge, Charged, Counted, DayUse, Quotas, Use, UsePeople};
+pub use searches::SavedSearch;
 pub use sessions::{Lasting, Means, NewSession, Session};
-pub use versions::{Applied, Version};
+pub use versions::{Applied, Version, VersionLine};
 pub use watch::Watch;
 
 use self::place::Place;
+use crate::base::Timestamp;
 use crate::config::Config;
+#[cfg(feature = "postgres")]
+use crate::store::db::{Ahead, CLOCK};
 use crate::store::db::{Db, Server};
 
 /// Why the state could not be read or written: for the operator's log.
@@ -131,6 +137,25 @@ impl StateStore {
     /// When the database cannot be read.
     pub fn revision(&self) -> Result<i64, StateError> {
         revision(&mut *self.connection()?)
+    }
+
+    /// The number of changes so far, for a gateway whose clock shows `now`.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or a server's clock says that `now` is yet to come.
+    #[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
+    pub fn look(&self, now: Timestamp) -> Result<i64, StateError> {
+        match &mut *self.connection()? {
+            db @ Db::Sqlite(_) => revision(db),
+            #[cfg(feature = "postgres")]
+            Db::Postgres(connection) => {
+                use schema::revision::dsl::{revision, value};
+                let servers = diesel::dsl::sql::<diesel::sql_types::BigInt>(CLOCK);
+                let (seen, servers): (i64, i64) = revision.select((value, servers)).first(connection)?;
+                Ahead::check(now, Timestamp::from_micros(servers)).map_err(StateError::new)?;
+                Ok(seen)
+            }
+        }
     }
 
     fn connection(&self) -> Result<PooledConnection<Place>, StateError> {

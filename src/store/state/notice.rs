@@ -35,9 +35,8 @@ pub enum Recipient {
     Department(DepartmentId),
 }
 
-/// Particulars of a notice.
+/// Particulars of a notice. What a newer program adds to them is passed over.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct About {
     /// The number of events that the object then had.
     pub version: u32,

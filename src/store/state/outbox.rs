@@ -120,7 +120,8 @@ impl StateStore {
     }
 
     /// Notices to address now, oldest first, at most `limit`: those for at once, and for the
-    /// letter of the day those from before `hour`. None of a change that the log has yet to record.
+    /// letter of the day those from before `hour`. None of a change that the log has yet to record, and
+    /// none of a kind that this program does not know: the newer one that wrote it addresses it.
     ///
     /// # Errors
     /// When the database cannot be read, or holds what this program cannot.
@@ -129,6 +130,7 @@ impl StateStore {
         let due = notices::urgency.eq(Urgency::Immediate.as_str()).or(notices::created_at.lt(hour.micros()));
         let rows = notices::table
             .filter(notices::addressed_at.is_null().and(due).and(not(exists(unrecorded))))
+            .filter(notices::kind.eq_any(known()))
             .order(notices::seq)
             .limit(limit)
             .select(NOTICE)
@@ -167,7 +169,8 @@ impl StateStore {
     }
 
     /// Claims letters to send until `until`, at most `limit`: of each address the first that has
-    /// not left, if its time has come. Whoever holds it and is not heard of by then has lost it.
+    /// not left, if its time has come. Whoever holds it and is not heard of by then has lost it. One with
+    /// a notice that this program does not know is left to the newer one that wrote it.
     ///
     /// # Errors
     /// When the database cannot be written, or holds what this program cannot.
@@ -186,10 +189,14 @@ impl StateStore {
                 .group_by(letters::address)
                 .select(min(letters::id))
                 .load::<Option<i64>>(connection)?;
+            let beyond = letter_notices::table
+                .inner_join(notices::table)
+                .filter(letter_notices::letter.eq(letters::id))
+                .filter(notices::kind.ne_all(known()));
             Ok::<_, StateError>(
                 letters::table
                     .filter(letters::id.eq_any(firsts.into_iter().flatten()))
-                    .filter(letters::next_try.le(now.micros()))
+                    .filter(letters::next_try.le(now.micros()).and(not(exists(beyond))))
                     .order((letters::next_try, letters::id))
                     .limit(limit)
                     .select((
@@ -345,6 +352,11 @@ fn carry(connection: &mut Db, letter: i64, notice: i64) -> Result<(), StateError
         diesel::insert_into(letter_notices::table).values(row).execute(connection)?;
     }
     Ok(())
+}
+
+/// The kinds of notices that this program knows, by their names.
+fn known() -> impl Iterator<Item = &'static str> {
+    Kind::ALL.iter().map(|kind| kind.as_str())
 }
 
 fn carried(connection: &mut Db, letter: i64) -> Result<Vec<Posted>, StateError> {

@@ -27,10 +27,15 @@ const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PR
 
 /// The same bounds for a server. Whoever stands still in the midst of a transaction is cut off
 /// before the others have waited too long. No statement is: a commit that is cut off while it waits
-/// for the standby is reported as done, and lost when the standby takes over.
+/// for the standby is reported as done, and lost when the standby takes over; the connection is given
+/// up instead. Whatever the role is set to, a commit is as durable as the server can make it, and each
+/// statement sees what was committed before it: locks are taken on that footing.
 #[cfg(feature = "postgres")]
 const SESSION: &str = "SET search_path = sluice_state; SET statement_timeout = 0; SET lock_timeout = 5000;
-     SET idle_in_transaction_session_timeout = 2000;";
+     SET idle_in_transaction_session_timeout = 2000;
+     SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off;
+     SELECT set_config('synchronous_commit', 'on', false)
+     WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
 
 /// Where the state is.
 #[derive(Debug, Clone)]
@@ -48,9 +53,11 @@ impl Place {
     /// server they are: what another gateway has counted must stand when the server falls over.
     pub(super) fn counting(&self) -> Result<Db, StateError> {
         let mut db = self.connect()?;
-        if matches!(self, Place::File(_)) {
-            db.batch_execute("PRAGMA synchronous = NORMAL")?;
-        }
+        db.batch_execute(match self {
+            Place::File(_) => "PRAGMA synchronous = NORMAL",
+            // Statements are planned once, whatever the size of a batch.
+            Place::Server(_) => "SET plan_cache_mode = force_generic_plan",
+        })?;
         Ok(db)
     }
 }

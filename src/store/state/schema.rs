@@ -180,6 +180,7 @@ diesel::table! {
         department -> Text,
         role -> Text,
         application -> Text,
+        due_on -> Text,
     }
 }
 
@@ -223,6 +224,7 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(application_events, applications, acts);
+diesel::allow_tables_to_appear_in_same_query!(application_waits, applications);
 
 diesel::table! {
     notices (seq) {
@@ -269,5 +271,31 @@ diesel::table! {
         mark -> Binary,
         count -> Integer,
         last -> BigInt,
+    }
+}
+
+diesel::table! {
+    saved_searches (id) {
+        id -> BigInt,
+        account -> Text,
+        name -> Text,
+        query -> Text,
+        saved_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    consents (id) {
+        id -> Text,
+        mark -> Binary,
+        case_number -> Text,
+        reason -> Text,
+        account -> Text,
+        person -> Text,
+        asked_at -> BigInt,
+        until -> BigInt,
+        state -> Text,
+        decided_by -> Nullable<Text>,
+        decided_at -> Nullable<BigInt>,
     }
 }

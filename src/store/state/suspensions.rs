@@ -37,6 +37,12 @@ impl Stopped {
         }
     }
 
+    /// What an act names so, and its name there.
+    pub fn named(object: &str) -> Option<(Self, &str)> {
+        let (what, name) = object.split_once(':')?;
+        Some((Self::ALL.into_iter().find(|known| known.as_str() == what)?, name))
+    }
+
     fn object(self, name: &str) -> String {
         format!("{}:{name}", self.as_str())
     }

@@ -32,13 +32,15 @@ pub fn schema(data_dir: &Path) -> Result<Schema, StateError> {
         return Ok(Schema::None);
     }
     let mut conn = open_read_only(&path).map_err(StateError::new)?;
-    standing(applied(&mut conn)?)
+    standing(&applied(&mut conn)?)
 }
 
-/// Brings the state in `data_dir` to this program's schema, making it when there is none.
+/// Brings the state in `data_dir` to this program's schema, making it when there is none. One that has
+/// more is left as it is.
 ///
 /// # Errors
-/// When it is newer, or a migration fails; a migration is done whole or not at all.
+/// When a newer program took something away, or a migration fails; a migration is done whole or not at
+/// all.
 pub fn migrate(data_dir: &Path) -> Result<(), StateError> {
     StateStore::open(&data_dir.join(DATABASE)).map(|_| ())
 }
@@ -99,24 +101,25 @@ pub fn schema_on(server: &Server) -> Result<Schema, StateError> {
 }
 
 /// Brings the state on a server to this program's schema, as the role that owns it, and gives the
-/// gateway's role the rights that it needs there and no others.
+/// gateway's role the rights that it needs there and no others. One that has more is left as it is,
+/// with the rights that the newer program gave.
 ///
 /// # Errors
-/// When it is newer, the schema `sluice_state` or the gateway's role is not there yet, or a
-/// migration fails; a migration is done whole or not at all.
+/// When a newer program took something away, the schema `sluice_state` or the gateway's role is not
+/// there yet, or a migration fails; a migration is done whole or not at all.
 pub fn migrate_on(owner: &Server) -> Result<(), StateError> {
     server::migrate(owner)
 }
 
 /// Refuses a database that this program cannot work with as it is: another role brings it there.
 pub(super) fn require_current(db: &mut Db) -> Result<(), StateError> {
-    let standing = standing(match db {
+    let applied = match db {
         Db::Sqlite(conn) => applied(conn)?,
         #[cfg(feature = "postgres")]
         Db::Postgres(conn) => server::applied(conn)?,
-    })?;
-    match standing {
-        Schema::Current(_) => Ok(()),
+    };
+    match standing(&applied)? {
+        Schema::Current(_) | Schema::Ahead { .. } => Ok(()),
         Schema::None => Err(StateError::new(format!("it has no schema yet: {BRING}"))),
         Schema::Behind { found, known } => {
             Err(StateError::new(format!("it has schema {found}, and this program needs {known}: {BRING}")))
@@ -127,11 +130,11 @@ pub(super) fn require_current(db: &mut Db) -> Result<(), StateError> {
 
 const BRING: &str = "run `sluice migrate` as the role that owns it";
 
-/// Applies what is pending to a file, unless a newer program wrote it.
+/// Applies what is pending to a file, unless a newer program took something away from it.
 pub(super) fn bring_up_to_date(db: &mut Db) -> Result<(), StateError> {
     match db {
         Db::Sqlite(conn) => {
-            if let Schema::Newer { found, known } = standing(applied(conn)?)? {
+            if let Schema::Newer { found, known } = standing(&applied(conn)?)? {
                 return Err(newer(&found, &known));
             }
             conn.run_pending_migrations(MIGRATIONS).map_err(StateError::new)?;
@@ -144,7 +147,7 @@ pub(super) fn bring_up_to_date(db: &mut Db) -> Result<(), StateError> {
 
 fn newer(found: &str, known: &str) -> StateError {
     StateError::new(format!(
-        "it has schema {found}, and this program knows {known}: a newer program wrote it. Run that one, or restore a backup from before"
+        "it has schema {found}, and this program knows {known}: a newer program wrote it, and not only added to it. Run that one, or restore a backup from before"
     ))
 }
 
@@ -164,22 +167,10 @@ fn applied(conn: &mut SqliteConnection) -> Result<Vec<String>, StateError> {
     Ok(rows.load::<Applied>(conn)?.into_iter().map(|row| row.version).collect())
 }
 
-fn standing(applied: Vec<String>) -> Result<Schema, StateError> {
+fn standing(applied: &[String]) -> Result<Schema, StateError> {
     let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS).map_err(StateError::new)?;
-    let mut known: Vec<String> = known.iter().map(|one| one.name().version().to_string()).collect();
-    known.sort();
-    let newest = |versions: &[String]| {
-        let newest = versions.last().map_or("0", |version| version.trim_start_matches('0'));
-        newest.to_owned()
-    };
-    let (found, ours) = (newest(&applied), newest(&known));
-    if applied.iter().any(|version| !known.contains(version)) {
-        Ok(Schema::Newer { found, known: ours })
-    } else if known.len() > applied.len() {
-        Ok(Schema::Behind { found, known: ours })
-    } else {
-        Ok(Schema::Current(found))
-    }
+    let known: Vec<String> = known.iter().map(|one| one.name().version().to_string()).collect();
+    Ok(Schema::of(applied, &known))
 }
 
 #[cfg(not(feature = "postgres"))]
@@ -207,24 +198,28 @@ mod server {
     const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres/state");
     /// What the gateway's role may do there.
     const RIGHTS: &str = include_str!("../../../migrations/postgres/state.rights.sql");
+    const LOOKING: &str = "SET search_path = sluice_state; SET statement_timeout = 5000;";
     /// The lock is held for as long as the session lasts: two who migrate at once wait for each other.
     const SESSION: &str = "SET search_path = sluice_state; SET lock_timeout = 5000;
          SELECT pg_advisory_lock(hashtext('sluice migrate'));";
 
     pub(super) fn schema(server: &Server) -> Result<Schema, StateError> {
-        let mut conn = server.connect("SET search_path = sluice_state").map_err(StateError::new)?;
+        let mut conn = server.connect(LOOKING).map_err(StateError::new)?;
         let applied = applied(&mut conn)?;
-        if applied.is_empty() { Ok(Schema::None) } else { standing(applied) }
+        if applied.is_empty() { Ok(Schema::None) } else { standing(&applied) }
     }
 
     pub(super) fn migrate(owner: &Server) -> Result<(), StateError> {
-        let mut conn = owner.connect(SESSION).map_err(StateError::new)?;
+        let mut conn = owner.connect_to_migrate(SESSION).map_err(StateError::new)?;
         if !is(&mut conn, "to_regnamespace('sluice_state') IS NOT NULL")? {
             let fix = "run deploy/postgres/roles.sql as an administrator of the database first";
             return Err(StateError::new(format!("there is no schema sluice_state: {fix}")));
         }
-        if let Schema::Newer { found, known } = standing(applied(&mut conn)?)? {
-            return Err(newer(&found, &known));
+        match standing(&applied(&mut conn)?)? {
+            Schema::Newer { found, known } => return Err(newer(&found, &known)),
+            // Its rights are the newer program's: those of this one would take some of them away.
+            Schema::Ahead { .. } => return Ok(()),
+            Schema::None | Schema::Current(_) | Schema::Behind { .. } => {}
         }
         conn.run_pending_migrations(MIGRATIONS).map_err(StateError::new)?;
         // In one transaction: a gateway that runs meanwhile never lacks a right.

@@ -19,6 +19,19 @@ pub struct Version {
     pub sources: Sources,
 }
 
+/// A version without its files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VersionLine {
+    /// The number of the pair, from 1.
+    pub seq: i64,
+    /// The catalogue's number.
+    pub catalogue: u64,
+    /// The policies' number.
+    pub policy: u64,
+    /// When it was applied.
+    pub applied: Timestamp,
+}
+
 /// What applying came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Applied {
@@ -36,7 +49,16 @@ impl StateStore {
     /// # Errors
     /// When the database cannot be read, or holds what this program cannot.
     pub fn newest_version(&self) -> Result<Option<Version>, StateError> {
+        self.version(i64::MAX)
+    }
+
+    /// The version with that number; without one, the newest before it.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or holds what this program cannot.
+    pub fn version(&self, seq: i64) -> Result<Option<Version>, StateError> {
         let row = dsl::versions
+            .filter(dsl::seq.le(seq))
             .order(dsl::seq.desc())
             .select((dsl::seq, dsl::catalogue_version, dsl::policy_version, dsl::sources))
             .first::<(i64, i64, i64, String)>(&mut self.connection()?)
@@ -50,6 +72,28 @@ impl StateStore {
             })
         })
         .transpose()
+    }
+
+    /// The newest `limit` versions with numbers up to `seq`, the newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or holds what this program cannot.
+    pub fn versions(&self, seq: i64, limit: i64) -> Result<Vec<VersionLine>, StateError> {
+        let rows = dsl::versions
+            .filter(dsl::seq.le(seq))
+            .order(dsl::seq.desc())
+            .limit(limit)
+            .select((dsl::seq, dsl::catalogue_version, dsl::policy_version, dsl::applied_at))
+            .load::<(i64, i64, i64, i64)>(&mut self.connection()?)?;
+        let line = |(seq, catalogue, policy, at)| {
+            Ok(VersionLine {
+                seq,
+                catalogue: u64::try_from(catalogue).map_err(StateError::new)?,
+                policy: u64::try_from(policy).map_err(StateError::new)?,
+                applied: Timestamp::from_micros(at),
+            })
+        };
+        rows.into_iter().map(line).collect()
     }
 
     /// The number of the newest version, if any was ever applied.

@@ -5,6 +5,7 @@
 pub mod applications;
 pub mod audit;
 mod command;
+pub mod consents;
 pub mod datasets;
 pub mod delegations;
 pub mod emergency;
@@ -15,6 +16,7 @@ pub mod people;
 pub mod query;
 pub mod session;
 pub mod subjects;
+pub mod suspensions;
 
 use actix_web::{HttpResponse, web};
 use serde::Serialize;

@@ -13,7 +13,8 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    applications, audit, datasets, delegations, emergency, explain, grants, people, query, session, subjects,
+    applications, audit, consents, datasets, delegations, emergency, explain, grants, people, query, session,
+    subjects, suspensions,
 };
 use crate::base::{Code, Lang};
 use crate::web::cookie;
@@ -46,6 +47,12 @@ const SESSION: &str = "session";
         audit::proof,
         subjects::history,
         subjects::erase,
+        consents::ask,
+        consents::list,
+        consents::decide,
+        suspensions::list,
+        suspensions::suspend,
+        suspensions::resume,
         session::view,
         session::begin,
         session::depart,

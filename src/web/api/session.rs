@@ -1,6 +1,6 @@
 //! `/v1/session` and `/v1/sessions`: signing in and out, and what is signed in with.
 
-use actix_web::http::header::{ACCEPT, HeaderValue, LOCATION, REFRESH};
+use actix_web::http::header::{HeaderValue, LOCATION, REFRESH};
 use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa::ToSchema;
 
@@ -10,6 +10,7 @@ use crate::app::session::view::{CodeOffer, SessionList, SessionView};
 use crate::app::session::{oidc, sign_in};
 use crate::base::Result;
 use crate::web::body::Body;
+use crate::web::console;
 use crate::web::cookie;
 use crate::web::extract::{Holder, Person, Visitor};
 use crate::web::server::Worker;
@@ -79,13 +80,16 @@ pub async fn depart(Visitor { visit }: Visitor, worker: Worker) -> Result<HttpRe
     responses((status = 200, description = "Signed in", body = SessionView)),
 )]
 pub async fn arrive(Visitor { visit }: Visitor, worker: Worker, req: HttpRequest) -> Result<HttpResponse> {
-    let browser = req.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
-    let browser = browser.is_some_and(|accept| accept.contains("text/html"));
+    let browser = console::wants_page(&req);
     let kept = cookie::value(&req, cookie::JOURNEY);
     let back = web::Query::from_query(req.query_string()).ok().map(web::Query::into_inner);
-    let story = async move { oidc::arrive(&worker.gateway, &visit, kept, back).await };
+    let held = worker.clone();
+    let story = async move { oidc::arrive(&held.gateway, &visit, kept, back).await };
     let begun = to_its_end(story).await?;
-    let mut answer = json(&SessionView::from(&begun.signed_in))?;
+    let mut answer = match browser {
+        true => console::arrived(&req, &worker)?,
+        false => json(&SessionView::from(&begun.signed_in))?,
+    };
     set(&mut answer, &cookie::session(&begun.token))?;
     set(&mut answer, &cookie::no_journey())?;
     // A redirect would still be the other site's, and the browser would keep the cookie to itself

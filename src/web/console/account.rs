@@ -145,6 +145,9 @@ async fn end(
     let Viewer { call, frame } = viewer;
     posted.read(&frame).await?;
     let session = session.into_inner();
-    to_its_end(async move { own::sign_out(&worker.gateway, &call, &session).await }).await?;
-    go_on(PATH, Some("session-ended"))
+    match to_its_end(async move { own::sign_out(&worker.gateway, &call, &session).await }).await {
+        // Sent twice, or ended meanwhile: it has ended.
+        Err(error) if error.code != Code::NotFound => Err(error),
+        _ => go_on(PATH, Some("session-ended")),
+    }
 }

@@ -5,10 +5,10 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 
 use super::decision::{self, Decision};
-use super::form::{Form, Posted};
+use super::form::{Form, Posted, Sent};
 use super::frame::{Frame, go_on};
 use super::inbox::urgency;
-use super::pages::{Page, Who, get, post};
+use super::pages::{Page, Who, get, kept};
 use super::places::Places;
 use super::terms::{self, FieldShown};
 use super::timeline::{self, Moment};
@@ -31,7 +31,7 @@ pub static PAGES: &[Page] = &[
         Who::May(&[Action::ApplicationsReadOwn, Action::ApplicationsReadAll]),
         || web::to(show),
     ),
-    post("/console/applications/{id}/{command}", Who::May(&[Action::ApplicationsWrite]), || web::to(command)),
+    kept("/console/applications/{id}/{command}", Who::May(&[Action::ApplicationsWrite]), || web::to(command)),
 ];
 
 #[derive(Template)]
@@ -129,7 +129,10 @@ async fn command(
     posted: Posted,
 ) -> Result<HttpResponse> {
     let (id, name) = path.into_inner();
-    let form = posted.read(&viewer.frame).await?;
+    let form = match posted.read_or_draft(&viewer.frame).await? {
+        Sent::Form(form) => form,
+        Sent::Draft(form) => return page(&viewer, &worker, &id, StatusCode::OK, Some((&name, form))).await,
+    };
     let body = decision::sent(&name, &form).body(terms::typed);
     let asked = Asked { body: Ok(body.bytes()), key: form.key(), if_match: None };
     let (call, held, of, what) = (viewer.call.clone(), worker.clone(), id.clone(), name.clone());

@@ -9,21 +9,22 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use super::cart::Cart;
 use super::decision::{chosen, put_choices};
 use super::example::Examples;
-use super::form::{Body, Form, Posted};
+use super::form::{Body, Form, Posted, Sent};
 use super::frame::{Frame, go_on};
-use super::pages::{Page, Who, get, post};
-use super::places::Places;
+use super::pages::{Page, Who, get, kept, post};
+use super::places::{Places, day};
 use super::terms::{self, Lesser};
 use super::viewer::Viewer;
 use crate::app::applications::view::{ApplicationView, ForesightView};
 use crate::app::applications::{self, Asked, Given};
 use crate::app::{console, datasets};
 use crate::base::ids::PurposeId;
-use crate::base::{Code, Error, Result};
+use crate::base::{Code, Error, Invalid, Result};
 use crate::catalogue::{Class, Dataset, Form as DisclosureForm};
 use crate::policy::Action;
 use crate::web::api::{parameters, to_its_end};
@@ -31,13 +32,15 @@ use crate::web::server::Worker;
 
 const PATH: &str = "/console/apply";
 const MAY: Who = Who::May(&[Action::ApplicationsWrite]);
+/// What stands where a text was left empty, while the rest is looked at.
+const NOTHING: &str = "-";
 /// What is proposed for the volume.
 const PER_DAY: &str = "200";
 
 /// The rows of the table.
 pub static PAGES: &[Page] = &[
     get(PATH, MAY, || web::to(show)),
-    post(PATH, MAY, || web::to(write)),
+    kept(PATH, MAY, || web::to(write)),
     post("/console/apply/check", MAY, || web::to(check)),
 ];
 
@@ -134,9 +137,9 @@ fn fill_from(form: &mut Form, view: &ApplicationView, dataset: &Dataset) {
     {
         form.set(name, value);
     }
-    let asked = view.terms.get("fields").and_then(serde_json::Value::as_array).into_iter().flatten();
+    let asked = view.terms.get("fields").and_then(Value::as_array).into_iter().flatten();
     for field in asked {
-        let text = |name: &str| field.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let text = |name: &str| field.get(name).and_then(Value::as_str).unwrap_or_default();
         let Some(row) = dataset.fields.iter().position(|known| known.name.as_str() == text("field")) else {
             continue;
         };
@@ -231,9 +234,16 @@ fn sent(form: &Form) -> Body {
 }
 
 async fn write(viewer: Viewer, worker: Worker, req: HttpRequest, posted: Posted) -> Result<HttpResponse> {
-    let form = posted.read(&viewer.frame).await?;
-    let (dataset, purpose) =
-        (form.value("/terms/dataset").to_owned(), form.value("/terms/purpose").to_owned());
+    let about =
+        |form: &Form| (form.value("/terms/dataset").to_owned(), form.value("/terms/purpose").to_owned());
+    let form = match posted.read_or_draft(&viewer.frame).await? {
+        Sent::Form(form) => form,
+        Sent::Draft(form) => {
+            let (dataset, purpose) = about(&form);
+            return page(&viewer, &worker, StatusCode::OK, (&dataset, &purpose), form, None).await;
+        }
+    };
+    let (dataset, purpose) = about(&form);
     let body = sent(&form);
     let written = match form.value("do") {
         "check" => {
@@ -277,8 +287,8 @@ async fn faulty(
     }
 }
 
-/// Writes the draft, or writes it anew; then hands it in where that is wanted. A draft that was written
-/// and cannot be handed in yet stays a draft, with the faults shown on its page.
+/// Writes the draft, or writes it anew; then hands it in where that is wanted. What was written and
+/// cannot be handed in stays as it was written; its own page goes on from there.
 async fn put_in(
     viewer: &Viewer,
     worker: &Worker,
@@ -287,11 +297,9 @@ async fn put_in(
     submit: bool,
 ) -> Result<(Given, &'static str)> {
     // What it would come to is looked at first: a fault then costs no half-written draft.
-    if form.value("revise").is_empty() {
-        let seen = foresee(viewer, worker, body).await?;
-        if submit && !seen.toxic.is_empty() && form.value("/terms/toxic_reason").is_empty() {
-            return Err(Error::at(Code::InvalidRequest, "/terms/toxic_reason", Code::MissingMember));
-        }
+    let seen = foresee(viewer, worker, body).await?;
+    if submit && !seen.toxic.is_empty() && form.value("/terms/toxic_reason").is_empty() {
+        return Err(Error::at(Code::InvalidRequest, "/terms/toxic_reason", Code::MissingMember));
     }
     let key = form.key();
     let revise = form.value("revise").to_owned();
@@ -306,23 +314,71 @@ async fn put_in(
         if !submit {
             return Ok((written, "revise"));
         }
-        let body = serde_json::json!({ "version": written.version }).to_string().into_bytes();
+        let body = json!({ "version": written.version }).to_string().into_bytes();
         let asked = Asked { body: Ok(body), key: key.map(|key| format!("{key}-submit")), if_match: None };
-        let given = applications::command(gateway, &call, &written.application, "submit", asked).await?;
-        Ok((given, "submit"))
+        match applications::command(gateway, &call, &written.application, "submit", asked).await {
+            Ok(given) => Ok((given, "submit")),
+            // It is written: to send the form again would be another request under the same key.
+            Err(error) if error.code.status() < 500 => Ok((written, "not-submitted")),
+            Err(error) => Err(error),
+        }
     })
     .await
 }
 
 async fn foresee(viewer: &Viewer, worker: &Worker, body: &Body) -> Result<ForesightView> {
-    // A revision has a version beside the terms, which a draft has not.
-    let mut draft = body.value.clone();
-    if let Some(members) = draft.as_object_mut() {
-        members.retain(|name, _| name == "terms");
-    }
+    let (draft, mut faults) = whole(&body.value);
     let (call, held, lang) = (viewer.call.clone(), worker.clone(), viewer.frame.m.lang());
     let draft = draft.to_string().into_bytes();
-    to_its_end(async move { applications::foresee(&held.gateway, &call, draft, lang).await }).await
+    let seen =
+        to_its_end(async move { applications::foresee(&held.gateway, &call, draft, lang).await }).await;
+    match seen {
+        Err(error) if error.code != Code::InvalidRequest => return Err(error),
+        Err(error) => {
+            let known: Vec<String> = faults.iter().map(|fault| fault.pointer.clone()).collect();
+            faults.extend(error.invalid.into_iter().filter(|fault| !known.contains(&fault.pointer)));
+        }
+        Ok(seen) if faults.is_empty() => return Ok(seen),
+        Ok(_) => {}
+    }
+    Err(Error::invalid(Code::InvalidRequest, faults))
+}
+
+/// The terms as those of a draft, with something in the place of what was left empty or is no number or
+/// day, and a fault for each: so what else is wrong is found at the same time.
+fn whole(body: &Value) -> (Value, Vec<Invalid>) {
+    let mut terms = body.get("terms").and_then(Value::as_object).cloned().unwrap_or_default();
+    let mut faults = Vec::new();
+    let mut mend = |members: &mut Map<String, Value>,
+                    at: &str,
+                    name: &str,
+                    right: &dyn Fn(&Value) -> bool,
+                    other: Value| {
+        let code = match members.get(name) {
+            Some(value) if right(value) => return,
+            Some(_) => Code::WrongType,
+            None => Code::MissingMember,
+        };
+        members.insert(name.to_owned(), other);
+        faults.push(Invalid { pointer: format!("{at}/{name}"), code, expected: None });
+    };
+    let number = |value: &Value| value.as_u64().is_some_and(|number| u32::try_from(number).is_ok());
+    let a_day = |value: &Value| value.as_str().and_then(day).is_some();
+    for name in ["basis", "scenario", "scope"] {
+        mend(&mut terms, "/terms", name, &Value::is_string, json!(NOTHING));
+    }
+    mend(&mut terms, "/terms", "systems", &Value::is_array, json!([]));
+    mend(&mut terms, "/terms", "fields", &Value::is_array, json!([]));
+    mend(&mut terms, "/terms", "per_day", &number, json!(u32::MAX));
+    mend(&mut terms, "/terms", "distinct_per_day", &number, json!(1));
+    mend(&mut terms, "/terms", "until", &a_day, json!("2000-01-01"));
+    let fields = terms.get_mut("fields").and_then(Value::as_array_mut).into_iter().flatten();
+    for (row, field) in fields.enumerate() {
+        if let Some(field) = field.as_object_mut() {
+            mend(field, &format!("/terms/fields/{row}"), "reason", &Value::is_string, json!(NOTHING));
+        }
+    }
+    (json!({ "terms": terms }), faults)
 }
 
 /// What the form would come to, for the script that asks while it is written.
@@ -370,5 +426,32 @@ impl Apply<'_> {
     /// What it would come to, in words.
     fn foreseen(&self) -> Vec<String> {
         self.foresight.as_ref().map(|seen| in_words(seen, self.frame.m)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_empty_and_what_is_no_number_is_told_and_hides_nothing_else() {
+        let typed = json!({ "version": 3, "terms": {
+            "basis": "x", "scope": "y", "per_day": "many", "distinct_per_day": 5, "until": "2027-02-30",
+            "systems": ["a"], "fields": [{ "field": "f", "form": "band" }],
+        } });
+        let (draft, faults) = whole(&typed);
+        let faults: Vec<_> = faults.iter().map(|fault| (fault.pointer.as_str(), fault.code)).collect();
+        assert_eq!(
+            faults,
+            [
+                ("/terms/scenario", Code::MissingMember),
+                ("/terms/per_day", Code::WrongType),
+                ("/terms/until", Code::WrongType),
+                ("/terms/fields/0/reason", Code::MissingMember),
+            ]
+        );
+        assert_eq!(draft.get("version"), None, "a draft has none");
+        assert_eq!(draft.pointer("/terms/distinct_per_day"), Some(&json!(5)), "what was typed stays");
+        assert_eq!(whole(&draft).1.len(), 0);
     }
 }

@@ -21,9 +21,7 @@ impl Asked {
     }
 
     fn parse(query: &str) -> Self {
-        let pairs = form_urlencoded::parse(query.as_bytes());
-        let asked = pairs.filter(|(_, value)| !value.trim().is_empty());
-        Self(asked.map(|(name, value)| (name.into_owned(), value.trim().to_owned())).collect())
+        form_urlencoded::parse(query.as_bytes()).collect()
     }
 
     /// What is asked for under that name; empty where nothing is.
@@ -82,6 +80,13 @@ impl Asked {
         }
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish();
         format!("{path}?{query}")
+    }
+}
+
+impl<N: Into<String>, V: AsRef<str>> FromIterator<(N, V)> for Asked {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        let trimmed = pairs.into_iter().map(|(name, value)| (name.into(), value.as_ref().trim().to_owned()));
+        Self(trimmed.filter(|(_, value)| !value.is_empty()).collect())
     }
 }
 

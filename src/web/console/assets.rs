@@ -32,17 +32,20 @@ struct Asset {
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
+/// The one style sheet.
+pub(super) const STYLE: &str = concat!(
+    include_str!("assets/style/tokens.css"),
+    include_str!("assets/style/base.css"),
+    include_str!("assets/style/parts.css"),
+    include_str!("assets/style/officers.css"),
+    include_str!("assets/style/print.css"),
+);
+
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
-    let style = concat!(
-        include_str!("assets/style/tokens.css"),
-        include_str!("assets/style/base.css"),
-        include_str!("assets/style/parts.css"),
-        include_str!("assets/style/officers.css"),
-        include_str!("assets/style/print.css"),
-    );
     let files = [
-        ("style.css", CSS, style),
+        ("style.css", CSS, STYLE),
         ("console.js", SCRIPT, include_str!("assets/console.js")),
+        ("live.js", SCRIPT, include_str!("assets/live.js")),
         ("proof.js", SCRIPT, include_str!("assets/proof.js")),
         ("export.js", SCRIPT, include_str!("assets/export.js")),
         ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),

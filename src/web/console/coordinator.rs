@@ -32,6 +32,9 @@ struct Coordinator<'a> {
     chosen: Option<String>,
     lines: Vec<OpenLine>,
     total: usize,
+    /// Which of them the page has.
+    first: usize,
+    last: usize,
     overdue: usize,
     next: Option<String>,
     scale: u32,
@@ -43,10 +46,10 @@ impl Coordinator<'_> {
         names.join(self.frame.m.t("coordinator.and"))
     }
 
-    /// Days left, in words.
+    /// Days left, in words; what is late has a sign too.
     fn left(&self, left: &i32) -> String {
         match *left {
-            ..0 => self.frame.m.fill("coordinator.overdue_by", left.unsigned_abs()),
+            ..0 => format!("! {}", self.frame.m.fill("coordinator.overdue_by", left.unsigned_abs())),
             0 => self.frame.m.t("coordinator.today").to_owned(),
             _ => self.frame.m.fill("coordinator.days_left", left),
         }
@@ -85,6 +88,8 @@ async fn show(viewer: Viewer, worker: Worker, req: HttpRequest) -> Result<HttpRe
         overdue: all.open.iter().filter(|line| line.left < 0).count(),
         all,
         chosen,
+        first: skipped + lines.len().min(1),
+        last: shown,
         lines,
         total,
         next,

@@ -5,9 +5,9 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde_json::json;
 
-use super::form::{Form, Posted};
+use super::form::{Form, Posted, Sent};
 use super::frame::{Frame, go_on};
-use super::pages::{Page, Who, get, post};
+use super::pages::{Page, Who, get, kept, post};
 use super::places::day;
 use super::viewer::Viewer;
 use crate::app::applications::Asked;
@@ -24,7 +24,7 @@ const MAY: Who = Who::May(&[Action::ApplicationsWrite]);
 /// The rows of the table.
 pub static PAGES: &[Page] = &[
     get(PATH, MAY, || web::to(show)),
-    post(PATH, MAY, || web::to(give)),
+    kept(PATH, MAY, || web::to(give)),
     post("/console/delegations/{delegation}/end", MAY, || web::to(end)),
 ];
 
@@ -54,7 +54,10 @@ async fn page(viewer: &Viewer, worker: &Worker, status: StatusCode, form: Form) 
 }
 
 async fn give(viewer: Viewer, worker: Worker, posted: Posted) -> Result<HttpResponse> {
-    let form = posted.read(&viewer.frame).await?;
+    let form = match posted.read_or_draft(&viewer.frame).await? {
+        Sent::Form(form) => form,
+        Sent::Draft(form) => return page(&viewer, &worker, StatusCode::OK, form).await,
+    };
     // Days are chosen; a loan holds from the beginning of the first to the end of the last.
     let moment = |name: &str, of: fn(time::Date) -> Timestamp| {
         day(form.value(name)).map(|day| json!(of(day).to_string()))
@@ -79,6 +82,9 @@ async fn give(viewer: Viewer, worker: Worker, posted: Posted) -> Result<HttpResp
 async fn end(viewer: Viewer, worker: Worker, id: web::Path<String>, posted: Posted) -> Result<HttpResponse> {
     posted.read(&viewer.frame).await?;
     let call = viewer.call;
-    to_its_end(async move { delegations::take_back(&worker.gateway, &call, &id).await }).await?;
-    go_on(PATH, Some("taken-back"))
+    match to_its_end(async move { delegations::take_back(&worker.gateway, &call, &id).await }).await {
+        // Sent twice: it is taken back.
+        Err(error) if error.code != Code::NotFound => Err(error),
+        _ => go_on(PATH, Some("taken-back")),
+    }
 }

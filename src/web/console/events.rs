@@ -5,36 +5,43 @@
 
 use std::sync::Arc;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::asked::{self, Asked};
 use super::chart::{self, Chart};
+use super::form;
 use super::frame::Frame;
-use super::pages::{Page, get};
+use super::pages::{Page, get, post};
 use super::places::Places;
+use super::searches::{self, Keepsake};
 use super::security::{EVENTS, READERS};
+use super::stopped;
 use super::viewer::Viewer;
-use crate::app::call::{Call, Caller, Known, PersonCaller};
+use crate::app::call::{Call, Caller, PersonCaller};
 use crate::app::records::{self, Search};
 use crate::app::search::{self, EventLine, Events, Facet, Look};
+use crate::app::searches::DAYS as MOST_DAYS;
 use crate::audit::SignedRecord;
 use crate::base::{Code, Error, Result, Timestamp};
 use crate::catalogue::Form;
-use crate::policy::Action;
 use crate::web::api::to_its_end;
 use crate::web::server::Worker;
 
 /// Records on a page.
 const PAGE: usize = 50;
 /// Days that are looked at where nothing else is asked for.
-const DAYS: i64 = 30;
+const DAYS: u32 = 30;
 const DAY: i64 = 86_400;
+/// Times that are often asked for: their names, and how many days they look back.
+const PRESETS: [(&str, u32); 4] = [("day", 1), ("week", 7), ("month", 30), ("year", 365)];
 
 /// The rows of the table.
 pub static PAGES: &[Page] = &[
     get(EVENTS, READERS, || web::to(find)),
+    post(EVENTS, READERS, || web::to(searches::save)),
     get("/console/security/events/{index}", READERS, || web::to(show)),
     get("/console/security/events/{index}/proof", READERS, || web::to(proof)),
 ];
@@ -50,13 +57,20 @@ struct FoundEvents<'a> {
     presets: Vec<Preset>,
     forms: [Form; 6],
     problem: Option<Error>,
+    saved: Vec<Keepsake>,
+    /// What a link is called that leads to where things are stopped.
+    stop: Option<&'static str>,
+    form: form::Form,
 }
 
 /// A time that is often asked for.
 struct Preset {
     key: &'static str,
+    days: u32,
     href: String,
     here: bool,
+    /// Is that how far back the search looks from now?
+    chosen: bool,
 }
 
 /// A link of a facet.
@@ -97,12 +111,30 @@ impl FoundEvents<'_> {
 }
 
 async fn find(viewer: Viewer, worker: Worker, req: HttpRequest) -> Result<HttpResponse> {
+    page(viewer, &worker, Asked::of(&req), StatusCode::OK, form::Form::default()).await
+}
+
+/// The page of a search, and a form to keep it by.
+pub async fn page(
+    viewer: Viewer,
+    worker: &Worker,
+    sent: Asked,
+    status: StatusCode,
+    form: form::Form,
+) -> Result<HttpResponse> {
+    let saved = searches::saved(&viewer, worker, &sent).await?;
+    let stop = stopped::leads(&viewer.call.caller, &worker.gateway.world().policy);
     let Viewer { call, frame } = viewer;
     let frame = &*frame;
     let now = worker.gateway.now();
-    let sent = Asked::of(&req);
-    let asked = if sent.has_any(&["from", "until"]) { sent } else { within(&sent, now, DAYS) };
-    let (look, held, call) = (look(&asked), worker.clone(), person(call));
+    let (asked, last, look) = match timed(&sent, now) {
+        Ok((asked, last)) => {
+            let look = look(&asked);
+            (asked, last, look)
+        }
+        Err(fault) => (sent.with("last", ""), None, Err(fault)),
+    };
+    let (held, call) = (worker.clone(), person(call));
     let found = to_its_end(async move { search::events(&held.gateway, &call, look).await }).await;
     let (found, problem) = match found {
         Ok(found) => (found, None),
@@ -110,11 +142,12 @@ async fn find(viewer: Viewer, worker: Worker, req: HttpRequest) -> Result<HttpRe
         Err(error) if error.code == Code::InvalidRequest => (nothing(), Some(error)),
         Err(other) => return Err(other),
     };
-    let presets = [("day", 1), ("week", 7), ("month", 30), ("year", 365)].map(|(key, days)| {
+    let presets = PRESETS.map(|(key, days)| {
         let preset = within(&asked, now, days);
-        Preset { key, here: preset.value("from") == asked.value("from"), href: preset.at(EVENTS) }
+        let here = preset.value("from") == asked.value("from") && asked.value("until").is_empty();
+        Preset { key, days, here, chosen: here || last == Some(days), href: preset.at(EVENTS) }
     });
-    frame.page(&FoundEvents {
+    let page = FoundEvents {
         frame,
         places: Places::of(&worker.gateway, frame.m.lang()),
         chart: chart::draw(&found.bars, &asked, EVENTS, &frame.m),
@@ -123,12 +156,30 @@ async fn find(viewer: Viewer, worker: Worker, req: HttpRequest) -> Result<HttpRe
         presets: presets.into(),
         forms: Form::LADDER,
         problem,
-    })
+        saved,
+        stop,
+        form,
+    };
+    frame.page_with(status, &page)
+}
+
+/// The same search with its time written out: where it has none, that of the last days; and how many
+/// days it looks back, if it says so.
+fn timed(sent: &Asked, now: Timestamp) -> Result<(Asked, Option<u32>)> {
+    if sent.has_any(&["from", "until"]) {
+        return Ok((sent.clone(), None));
+    }
+    let days = sent.number("last")?.unwrap_or(DAYS);
+    if !(1..=MOST_DAYS).contains(&days) {
+        return Err(Error::at(Code::InvalidRequest, "/last", Code::OutOfBounds));
+    }
+    let before = sent.value("before");
+    Ok((within(&sent.with("last", ""), now, days).with("before", before), Some(days)))
 }
 
 /// The same search over the last days, from the full hour on.
-fn within(asked: &Asked, now: Timestamp, days: i64) -> Asked {
-    let from = now.plus_seconds(-days * DAY - now.seconds().rem_euclid(3600));
+fn within(asked: &Asked, now: Timestamp, days: u32) -> Asked {
+    let from = now.plus_seconds(-i64::from(days) * DAY - now.seconds().rem_euclid(3600));
     asked.with("from", &asked::local(from)).with("until", "")
 }
 
@@ -179,11 +230,12 @@ struct Event<'a> {
     event: EventLine,
     record: SignedRecord,
     path: Vec<String>,
-    may_stop: bool,
+    /// What a link is called that leads to where things are stopped.
+    stop: Option<&'static str>,
 }
 
 async fn show(viewer: Viewer, worker: Worker, index: web::Path<String>) -> Result<HttpResponse> {
-    let may_stop = viewer.call.caller.may(&worker.gateway.world().policy, Action::CallersSuspend);
+    let stop = stopped::leads(&viewer.call.caller, &worker.gateway.world().policy);
     let Viewer { call, frame } = viewer;
     let frame = &*frame;
     let record = read(call, &worker, &index).await?;
@@ -193,7 +245,7 @@ async fn show(viewer: Viewer, worker: Worker, index: web::Path<String>) -> Resul
         event: EventLine::of(&record.leaf),
         path: record.proof.iter().map(ToString::to_string).collect(),
         record,
-        may_stop,
+        stop,
     })
 }
 

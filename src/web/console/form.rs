@@ -4,18 +4,21 @@
 //! form becomes the body of the command without a word about the command here, and a fault, which names
 //! a pointer, finds its input. What else a form sends (the token, the idempotency key) has a plain name.
 //!
-//! Invariant: nothing is read of a form before its token was found to be the session's; what was typed
+//! Invariant: nothing of a form is done before its token was found to be the session's; what was typed
 //! is kept and shown again with the faults; all is bounded.
 
 use std::collections::BTreeMap;
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::http::Method;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::frame::Frame;
+use super::{draft, token};
+use crate::app::{Call, PersonCaller};
 use crate::base::{Code, Error, Result};
 use crate::web::body::FormBody;
 use crate::web::entrance::Arrival;
@@ -36,8 +39,19 @@ pub const KEY: &str = "key";
 
 /// A form that has not been read yet.
 pub struct Posted {
-    body: FormBody,
     req: HttpRequest,
+}
+
+/// The body of a form, left with its request until it is read.
+struct Unread(FormBody);
+
+/// What came with a form's token.
+#[derive(Debug)]
+pub enum Sent {
+    /// A form of this session: it is to be done.
+    Form(Form),
+    /// What was typed before the session was begun: it is to be shown, and nothing is to be done.
+    Draft(Form),
 }
 
 /// What a form sent.
@@ -65,9 +79,31 @@ impl FromRequest for Posted {
     type Future = Ready<Result<Self>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let body = FormBody::of(req, payload);
-        ready(body.map(|body| Self { body, req: req.clone() }))
+        ready(hold(req, payload).map(|()| Self { req: req.clone() }))
     }
+}
+
+/// Leaves the body with the request, for whoever reads it first: its handler, or, where nobody is
+/// signed in any more, what keeps it.
+///
+/// # Errors
+/// `internal` when the request did not come through the entrance.
+pub fn hold(req: &HttpRequest, payload: &mut Payload) -> Result<()> {
+    if *req.method() == Method::POST && !req.extensions().contains::<Unread>() {
+        let unread = Unread(FormBody::of(req, payload)?);
+        req.extensions_mut().insert(unread);
+    }
+    Ok(())
+}
+
+/// Reads the form that was left with the request. Whose it is, is not looked at.
+///
+/// # Errors
+/// Those of a body.
+pub async fn read(req: &HttpRequest) -> Result<Form> {
+    let unread = req.extensions_mut().remove::<Unread>();
+    let Unread(body) = unread.ok_or(Code::Internal)?;
+    Form::parse(&body.read().await?)
 }
 
 impl Posted {
@@ -76,14 +112,49 @@ impl Posted {
     /// # Errors
     /// `cross-site` when it has not the session's token; `too-large`; those of a body.
     pub async fn read(self, frame: &Frame) -> Result<Form> {
-        let code = match self.body.read().await.and_then(|bytes| Form::parse(&bytes)) {
-            Ok(form) if frame.is_token(form.value(TOKEN)) => return Ok(form),
-            Ok(_) => Code::CrossSite,
-            Err(error) => error.code,
+        match read(&self.req).await {
+            Ok(form) if frame.is_token(form.value(TOKEN)) => Ok(form),
+            Ok(_) => Err(self.refuse(Code::CrossSite).await),
+            Err(error) => Err(self.refuse(error.code).await),
+        }
+    }
+
+    /// Reads the form of a page that keeps what was typed: one of a session before, of the same person,
+    /// is a draft.
+    ///
+    /// # Errors
+    /// As for [`Posted::read`].
+    pub async fn read_or_draft(self, frame: &Frame) -> Result<Sent> {
+        let mut form = match read(&self.req).await {
+            Ok(form) => form,
+            Err(error) => return Err(self.refuse(error.code).await),
         };
-        let (worker, arrival) = (Worker::of(&self.req)?, Arrival::of(&self.req)?);
+        let own = frame.person.as_ref().map(|person| person.account.as_str());
+        let sent = form.value(TOKEN);
+        if frame.is_token(sent) && form.value(draft::NAME).is_empty() {
+            return Ok(Sent::Form(form));
+        }
+        // Another site's page gets no form so far: that was looked at when the session was.
+        if own.is_none() || token::named(sent) != own {
+            return Err(self.refuse(Code::CrossSite).await);
+        }
+        form.retain(|name| name != draft::NAME && name != TOKEN);
+        form.problem = Some(Code::SignInRequired);
+        Ok(Sent::Draft(form))
+    }
+
+    /// Whoever is known answers for what was sent with that session.
+    async fn refuse(self, code: Code) -> Error {
+        let call = self.req.extensions().get::<Call<PersonCaller>>().cloned();
+        let (worker, arrival) = match (Worker::of(&self.req), Arrival::of(&self.req)) {
+            (Ok(worker), Ok(arrival)) => (worker, arrival),
+            (Err(error), _) | (_, Err(error)) => return error,
+        };
         let route = Template::of(&self.req).path;
-        Err(worker.gateway.refused_at_door(arrival.request_id, None, route, code).await)
+        match call {
+            Some(call) => worker.gateway.turned_away(&call, route, code).await,
+            None => worker.gateway.refused_at_door(arrival.request_id, None, route, code).await,
+        }
     }
 }
 

@@ -1,29 +1,27 @@
 //! What all pages have: the words, the navigation, who is signed in, the theme, a note of what was
 //! done, and the token that every form sends along.
 //!
-//! Invariant: the token is an HMAC under the secret of the session's own cookie: who does not hold the
-//! cookie cannot make it, and it tells nothing of the cookie. Somebody who is not signed in has a seed
-//! in a cookie instead.
+//! Invariant: the token is made from the session's own cookie ([`super::token`]). Somebody who is not
+//! signed in has a seed in a cookie instead.
 
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::cookie::Cookie;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LANGUAGE, LOCATION, VARY};
+use actix_web::http::{Method, StatusCode};
 use askama::Template;
-use ring::hmac;
 
 use super::messages::Messages;
 use super::nav::{self, Link};
+use super::token::Tokens;
 use super::visible::visible;
-use super::{assets, cookies};
+use super::{assets, cookies, pages};
 use crate::app::console::{self, Versions};
-use crate::base::ids::hex;
-use crate::base::secret::same;
 use crate::base::{Code, Error, Lang, Result, Secret};
 use crate::identity::Account;
 use crate::web::cookie;
 use crate::web::entrance::Arrival;
+use crate::web::routes::{Template as Route, Verb};
 use crate::web::server::Worker;
 
 /// What all pages have.
@@ -38,12 +36,16 @@ pub struct Frame {
     pub links: Vec<Link>,
     /// What every form sends along.
     pub token: String,
-    /// The path that is shown, to come back to.
+    /// The address that is shown, to come back to. The answer to a form has none.
     pub here: String,
+    /// May language and theme be chosen here? Not on what would be gone then: the answer to a form,
+    /// with what was typed or a one-time password.
+    pub switches: bool,
     /// What is in force.
     pub versions: Versions,
     /// The id of the request.
     pub request_id: String,
+    tokens: Option<Tokens>,
     said: Option<String>,
     seed: Option<String>,
 }
@@ -73,7 +75,13 @@ impl Frame {
             department: department.unwrap_or_else(|| account.department.to_string()),
             roles: account.roles.iter().map(|role| role.as_str()).collect(),
         };
-        Self { links: nav::links(account, &world.policy, req.path()), person: Some(badge), ..frame }
+        let token = frame.tokens.as_ref().map(|tokens| tokens.token(account.id.as_str()));
+        Self {
+            links: nav::links(account, &world.policy, req.path()),
+            person: Some(badge),
+            token: token.unwrap_or_default(),
+            ..frame
+        }
     }
 
     /// For somebody who is not signed in.
@@ -104,15 +112,18 @@ impl Frame {
             chosen.and_then(|tag| [Lang::Zh, Lang::En].into_iter().find(|l| l.tag() == tag.reveal()));
         let lang = chosen.or(arrival.as_ref().map(|arrival| arrival.lang)).unwrap_or_default();
         let theme = cookie::value(req, cookies::THEME);
+        let tokens = secret.as_ref().map(Tokens::of);
         Self {
             m: Messages::new(lang),
             theme: theme.and_then(|t| ["light", "dark"].into_iter().find(|known| known == t.reveal())),
             person: None,
             links: Vec::new(),
-            token: secret.map(|secret| token(secret.reveal())).unwrap_or_default(),
-            here: req.path().to_owned(),
+            token: tokens.as_ref().map(|tokens| tokens.token("")).unwrap_or_default(),
+            switches: secret.is_some() && *req.method() == Method::GET,
+            here: shown(req),
             versions: console::versions(&worker.gateway),
             request_id: arrival.map(|arrival| arrival.request_id.to_string()).unwrap_or_default(),
+            tokens,
             said: cookie::value(req, cookies::SAID).map(|said| said.reveal().clone()),
             seed: None,
         }
@@ -138,9 +149,10 @@ impl Frame {
         assets::path(name)
     }
 
-    /// Is `sent` the token of this session's forms?
+    /// Is `sent` a token of this session's forms? On a page that everybody has, whoever it was made for.
     pub fn is_token(&self, sent: &str) -> bool {
-        !self.token.is_empty() && same(self.token.as_bytes(), sent.as_bytes())
+        let account = self.tokens.as_ref().and_then(|tokens| tokens.account(sent));
+        account.is_some_and(|account| self.person.as_ref().is_none_or(|person| person.account == account))
     }
 
     /// A page.
@@ -172,6 +184,24 @@ impl Frame {
     }
 }
 
+/// The address of the page that is shown: that of the request, or the path of the page that its form
+/// stands on.
+fn shown(req: &HttpRequest) -> String {
+    if *req.method() == Method::GET {
+        return req.uri().path_and_query().map_or(super::ROOT, |here| here.as_str()).to_owned();
+    }
+    let (mut template, mut path) = (Route::of(req).path, req.path());
+    loop {
+        if pages::all().any(|page| page.verb == Verb::Get && page.path == template) {
+            return path.to_owned();
+        }
+        match template.rsplit_once('/').zip(path.rsplit_once('/')) {
+            Some(((outer, _), (above, _))) => (template, path) = (outer, above),
+            None => return super::ROOT.to_owned(),
+        }
+    }
+}
+
 /// Sends the browser on to another page after something was done; `said` is the key of the note there.
 ///
 /// # Errors
@@ -190,23 +220,4 @@ pub fn go_on(to: &str, said: Option<&str>) -> Result<HttpResponse> {
 /// `internal` when it cannot be written.
 pub fn set(answer: &mut HttpResponse, cookie: &Cookie<'_>) -> Result<()> {
     answer.add_cookie(cookie).map_err(|e| Error::new(Code::Internal).because(e))
-}
-
-fn token(secret: &str) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-    hex(hmac::sign(&key, b"sluice console form").as_ref())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_is_its_sessions_own_and_does_not_show_the_cookie() {
-        let cookie = "0011";
-        assert_eq!(token(cookie), token(cookie));
-        assert_ne!(token(cookie), token("0012"));
-        assert!(!token(cookie).contains(cookie));
-        assert_eq!(token(cookie).len(), 64);
-    }
 }

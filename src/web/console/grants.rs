@@ -11,7 +11,7 @@ use super::viewer::Viewer;
 use super::ways;
 use crate::app::applications::view::GrantView;
 use crate::app::applications::{self, GrantsPage};
-use crate::base::{Code, Result};
+use crate::base::{Code, Result, Timestamp};
 use crate::policy::Action;
 use crate::web::api::{parameters, to_its_end};
 use crate::web::server::Worker;
@@ -43,6 +43,8 @@ struct Granted {
     shown: terms::Shown,
     /// Does it end soon, or is it used up for today?
     ends_soon: bool,
+    /// The most that could be asked under it in the 30 days that its use is counted for.
+    most_30: u64,
 }
 
 #[derive(Template)]
@@ -106,5 +108,10 @@ fn granted(grant: GrantView, worker: &Worker, frame: &Frame) -> Result<Granted> 
     let shown = terms::Shown::of(&grant.terms, &grant.requester, &world, today, frame.m.lang());
     let soon = today.saturating_add(time::Duration::days(SOON));
     let ends_soon = grant.state == "active" && day(&grant.until).is_some_and(|until| until <= soon);
-    Ok(Granted { shown: shown.ok_or(Code::Internal)?, ends_soon, grant })
+    let shown = shown.ok_or(Code::Internal)?;
+    // In force for fewer days, it could be used on those alone.
+    let since = Timestamp::parse(&grant.since).map_or(today, Timestamp::day);
+    let days = u64::try_from((today - since).whole_days().clamp(0, 29)).unwrap_or_default() + 1;
+    let most_30 = days * u64::from(shown.terms.per_day);
+    Ok(Granted { shown, ends_soon, most_30, grant })
 }

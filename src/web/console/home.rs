@@ -7,9 +7,10 @@ use super::frame::Frame;
 use super::inbox::Line;
 use super::nav;
 use super::pages::{Page, Who, get};
+use super::person;
 use super::places::Places;
 use super::viewer::Viewer;
-use crate::app::applications::{self, Search, WaitingFor};
+use crate::app::applications;
 use crate::base::Result;
 use crate::web::api::to_its_end;
 use crate::web::server::Worker;
@@ -27,6 +28,8 @@ struct Home<'a> {
     places: Places,
     /// What waits, where anything can wait for such an account.
     waiting: Option<Vec<Line>>,
+    /// How much waits for the viewer's consent to see a person's history.
+    consents: usize,
 }
 
 async fn show(viewer: Viewer, worker: Worker) -> Result<HttpResponse> {
@@ -35,13 +38,14 @@ async fn show(viewer: Viewer, worker: Worker) -> Result<HttpResponse> {
         true => Some(waiting(&viewer, &worker).await?),
         false => None,
     };
-    frame.page(&Home { frame, places: Places::of(&worker.gateway, frame.m.lang()), waiting })
+    let consents = person::waiting(&viewer, &worker).await?;
+    frame.page(&Home { frame, places: Places::of(&worker.gateway, frame.m.lang()), waiting, consents })
 }
 
 async fn waiting(viewer: &Viewer, worker: &Worker) -> Result<Vec<Line>> {
     let (call, held) = (viewer.call.clone(), worker.clone());
-    let search = Search { waiting: Some(WaitingFor::Me), limit: Some(MOST), ..Search::default() };
-    let found = to_its_end(async move { applications::list(&held.gateway, &call, Ok(search)).await }).await?;
+    let found =
+        to_its_end(async move { applications::waiting(&held.gateway, &call, Ok(None), MOST).await }).await?;
     let (world, today) = (worker.gateway.world(), worker.gateway.now().day());
-    Ok(found.applications.into_iter().map(|line| Line::of(line, &world.workflow, today)).collect())
+    Ok(found.applications.into_iter().map(|one| Line::waiting(one, &world.workflow, today)).collect())
 }

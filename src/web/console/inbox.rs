@@ -1,9 +1,10 @@
-//! What waits for whoever looks: by due day, with the working days that are left.
+//! What waits for whoever looks: by due day over all of it, with the working days that are left.
 //!
 //! Several may be approved at one time; each is a command of its own with a vote of its own.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::form::Posted;
@@ -12,7 +13,7 @@ use super::pages::{Page, Who, get, post};
 use super::places::Places;
 use super::viewer::Viewer;
 use crate::app::applications::view::ApplicationLine;
-use crate::app::applications::{self, Asked, Search, WaitingFor};
+use crate::app::applications::{self, Asked, WaitingLine};
 use crate::app::console;
 use crate::base::{Code, Result};
 use crate::policy::Action;
@@ -50,6 +51,12 @@ pub struct Line {
     pub votes: bool,
 }
 
+/// Which page of them.
+#[derive(Default, Deserialize)]
+struct Wanted {
+    after: Option<String>,
+}
+
 /// What came of one of several.
 struct Outcome {
     application: String,
@@ -61,25 +68,14 @@ async fn show(viewer: Viewer, worker: Worker, req: HttpRequest) -> Result<HttpRe
 }
 
 async fn page(viewer: &Viewer, worker: &Worker, query: &str, outcomes: Vec<Outcome>) -> Result<HttpResponse> {
-    let asked = parameters::<Search>(query, &["before"]);
+    let after = parameters::<Wanted>(query, &["after"]).map(|wanted| wanted.after);
     let first = query.is_empty();
     let (call, held) = (viewer.call.clone(), worker.clone());
-    let found = to_its_end(async move {
-        let search = asked.map(|asked| Search {
-            waiting: Some(WaitingFor::Me),
-            before: asked.before,
-            limit: Some(MOST),
-            ..Search::default()
-        });
-        applications::list(&held.gateway, &call, search).await
-    });
-    let found = found.await?;
-    let world = worker.gateway.world();
-    let today = worker.gateway.now().day();
-    let mut lines: Vec<Line> =
-        found.applications.into_iter().map(|line| Line::of(line, &world.workflow, today)).collect();
-    // What is due first stands first; what is not due at all, last.
-    lines.sort_by(|a, b| (a.line.due.is_none(), &a.line.due).cmp(&(b.line.due.is_none(), &b.line.due)));
+    let found =
+        to_its_end(async move { applications::waiting(&held.gateway, &call, after, MOST).await }).await?;
+    let (world, today) = (worker.gateway.world(), worker.gateway.now().day());
+    let lines =
+        found.applications.into_iter().map(|one| Line::waiting(one, &world.workflow, today)).collect();
     let frame = &*viewer.frame;
     frame.page(&Inbox {
         frame,
@@ -123,7 +119,12 @@ impl Line {
     pub fn of(line: ApplicationLine, workflow: &crate::approval::Workflow, today: time::Date) -> Self {
         let day = line.due.as_deref().and_then(super::places::day);
         let left = day.map(|day| workflow.calendar.between(today, day));
-        Self { left, votes: line.state == "in-review", line }
+        Self { left, votes: false, line }
+    }
+
+    /// The same of one that waits for the viewer.
+    pub fn waiting(one: WaitingLine, workflow: &crate::approval::Workflow, today: time::Date) -> Self {
+        Self { votes: one.votes, ..Self::of(one.line, workflow, today) }
     }
 
     /// How much it presses: what the page shows by sign and word.

@@ -1,10 +1,6 @@
-//! The integrator's pages: the interface, a query to try out on made-up data, and what each problem
-//! code asks for.
+//! The integrator's pages: a query to try out on made-up data, and what each problem code asks for.
 //!
-//! Invariant: the interface is shown from the document that is served, so that the two cannot differ;
-//! what is tried out asks no provider.
-
-use std::sync::LazyLock;
+//! Invariant: what is tried out asks no provider.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -21,7 +17,6 @@ use crate::app::datasets;
 use crate::app::rehearse::{self, Rehearsal};
 use crate::app::view::{DatasetLine, DatasetView};
 use crate::base::{Code, Error, Result};
-use crate::web::api::openapi;
 use crate::web::api::to_its_end;
 use crate::web::server::Worker;
 
@@ -29,77 +24,10 @@ const TRY: &str = "/console/integrator/try";
 
 /// The rows of the table.
 pub static PAGES: &[Page] = &[
-    get("/console/integrator", Who::Person, || web::to(interface)),
     get("/console/integrator/codes", Who::Person, || web::to(codes)),
     get(TRY, Who::Person, || web::to(show)),
     post(TRY, Who::Person, || web::to(attempt)),
 ];
-
-/// An operation of the interface, as the document tells of it.
-struct Operation {
-    method: String,
-    path: String,
-    summary: String,
-    tag: String,
-    parameters: Vec<(String, String, String)>,
-    example: Option<String>,
-    codes: Vec<String>,
-}
-
-/// Read from the document once: it is the same for as long as the program runs.
-static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
-    let document: Value = serde_json::from_str(openapi::text()).unwrap_or_default();
-    let paths = document.get("paths").and_then(Value::as_object).into_iter().flatten();
-    let methods =
-        paths.flat_map(|(path, item)| item.as_object().into_iter().flatten().map(move |m| (path, m)));
-    methods.map(|(path, (method, operation))| Operation::of(path, method, operation, &document)).collect()
-});
-
-impl Operation {
-    fn of(path: &str, method: &str, operation: &Value, document: &Value) -> Self {
-        let text = |value: &Value, name: &str| {
-            value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
-        };
-        let list = |name: &str| operation.get(name).and_then(Value::as_array).into_iter().flatten();
-        let parameter = |p: &Value| (text(p, "name"), text(p, "in"), text(p, "description"));
-        let schema = operation.pointer("/requestBody/content/application~1json/schema");
-        let named = schema.and_then(|schema| schema.get("$ref")).and_then(Value::as_str);
-        let found = named.and_then(|name| document.pointer(name.trim_start_matches('#')));
-        let example = found.or(schema).and_then(|schema| schema.get("example"));
-        let responses = operation.get("responses").and_then(Value::as_object).into_iter().flatten();
-        let problems = responses.filter(|(status, _)| !status.starts_with('2'));
-        Self {
-            method: method.to_uppercase(),
-            path: path.to_owned(),
-            summary: text(operation, "summary"),
-            tag: list("tags").next().and_then(Value::as_str).unwrap_or_default().to_owned(),
-            parameters: list("parameters").map(parameter).collect(),
-            example: example.and_then(|example| serde_json::to_string_pretty(example).ok()),
-            codes: problems.map(|(status, _)| status.clone()).collect(),
-        }
-    }
-}
-
-#[derive(Template)]
-#[template(path = "integrator.html")]
-struct Interface<'a> {
-    frame: &'a Frame,
-    groups: Vec<(&'static str, Vec<&'static Operation>)>,
-}
-
-async fn interface(viewer: Viewer) -> Result<HttpResponse> {
-    let frame = &*viewer.frame;
-    let mut groups: Vec<(&str, Vec<&Operation>)> = Vec::new();
-    for operation in &*OPERATIONS {
-        match groups.iter_mut().find(|(tag, _)| *tag == operation.tag) {
-            Some((_, known)) => known.push(operation),
-            None => groups.push((&operation.tag, vec![operation])),
-        }
-    }
-    // What everybody needs first comes first.
-    groups.sort_by_key(|(tag, _)| !matches!(*tag, "data" | "catalogue"));
-    frame.page(&Interface { frame, groups })
-}
 
 #[derive(Template)]
 #[template(path = "codes.html")]

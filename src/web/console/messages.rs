@@ -81,6 +81,12 @@ impl Messages {
             .join(&first.to_string())
     }
 
+    /// Which of how many a page has.
+    pub fn shown(&self, first: &usize, last: &usize, all: &usize) -> String {
+        let span = format!("{}–{}", self.number(first), self.number(last));
+        self.fill2("base.shown", span, self.number(all))
+    }
+
     /// What a problem code says, in a few words.
     pub fn title(&self, code: &str) -> &'static str {
         code_named(code).map_or("", |code| code.title(self.0))

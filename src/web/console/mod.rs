@@ -15,6 +15,8 @@
 //! | [`frame`] | what all pages have: words, navigation, theme, notes |
 //! | [`messages`] | the words, in both languages |
 //! | [`form`] | what a form sent, and what was wrong with it |
+//! | [`token`] | what shows whose form it is |
+//! | [`draft`] | a form that came after its session had ended |
 //! | [`assets`] | style and script, by names that hold their hash |
 //! | [`problem`] | an error as a page |
 
@@ -32,6 +34,7 @@ mod cookies;
 mod coordinator;
 mod decision;
 mod delegations;
+mod draft;
 mod events;
 mod example;
 mod export;
@@ -41,6 +44,8 @@ mod grants;
 mod home;
 mod inbox;
 mod integrator;
+mod interface;
+mod live;
 mod messages;
 mod moment;
 mod nav;
@@ -52,17 +57,26 @@ mod preferences;
 mod problem;
 mod qr;
 mod rules;
+mod searches;
 mod security;
 mod sign_in;
 mod stopped;
 mod terms;
 mod timeline;
+mod token;
+#[cfg(test)]
+mod tokens;
+mod versions;
 mod viewer;
 mod visible;
 mod ways;
 mod why;
 
+use actix_web::HttpRequest;
+use actix_web::http::header::ACCEPT;
+
 pub(super) use problem::render as render_problem;
+pub(super) use sign_in::arrived;
 
 /// The path of the console, and what the paths of all its pages begin with.
 pub const ROOT: &str = "/console";
@@ -71,6 +85,21 @@ pub const ROOT: &str = "/console";
 pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// Where a browser comes back to from the identity provider, on a path of the interface.
+const WAYS_BACK: [&str; 2] = ["/v1/session/oidc", "/v1/session/oidc/callback"];
+
+/// Is the request to be answered with a page? One of the console is; so is a browser that signs in by
+/// way of the identity provider.
+pub(super) fn is_for_page(template: &str, req: &HttpRequest) -> bool {
+    is_console(template) || is_console(req.path()) || (WAYS_BACK.contains(&template) && wants_page(req))
+}
+
+/// Is it a browser that asks? It says that it reads HTML.
+pub(super) fn wants_page(req: &HttpRequest) -> bool {
+    let accepted = req.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    accepted.is_some_and(|accepted| accepted.contains("text/html"))
+}
 
 /// Is the template that of a page of the console?
 pub(super) fn is_console(template: &str) -> bool {

@@ -8,8 +8,8 @@ use actix_web::{HttpRequest, Resource, Route, web};
 
 use super::{
     account, admin, application, applications, apply, assets, cart, catalogue, coordinator, delegations,
-    events, export, grants, home, inbox, integrator, people, person, preferences, rules, security, sign_in,
-    stopped, why,
+    events, export, grants, home, inbox, integrator, interface, live, people, person, preferences, rules,
+    searches, security, sign_in, stopped, versions, why,
 };
 use crate::policy::Action;
 use crate::web::routes::{Template, Verb, method_not_allowed};
@@ -23,6 +23,9 @@ pub struct Page {
     pub path: &'static str,
     /// Who may have it.
     pub who: Who,
+    /// Is what was typed into its form kept while somebody signs in again? For forms in which much is
+    /// written, and nothing that signs anybody in or names a person.
+    pub keeps: bool,
     handler: fn() -> Route,
 }
 
@@ -47,6 +50,7 @@ static PAGES: &[&[Page]] = &[
     account::PAGES,
     home::PAGES,
     inbox::PAGES,
+    live::PAGES,
     applications::PAGES,
     application::PAGES,
     catalogue::PAGES,
@@ -57,13 +61,16 @@ static PAGES: &[&[Page]] = &[
     delegations::PAGES,
     security::PAGES,
     events::PAGES,
+    searches::PAGES,
     person::PAGES,
     stopped::PAGES,
     export::PAGES,
     coordinator::PAGES,
     admin::PAGES,
     rules::PAGES,
+    versions::PAGES,
     people::PAGES,
+    interface::PAGES,
     integrator::PAGES,
 ];
 
@@ -73,11 +80,16 @@ pub fn all() -> impl Iterator<Item = &'static Page> {
 }
 
 pub(super) const fn get(path: &'static str, who: Who, handler: fn() -> Route) -> Page {
-    Page { verb: Verb::Get, path, who, handler }
+    Page { verb: Verb::Get, path, who, keeps: false, handler }
 }
 
 pub(super) const fn post(path: &'static str, who: Who, handler: fn() -> Route) -> Page {
-    Page { verb: Verb::Post, path, who, handler }
+    Page { verb: Verb::Post, path, who, keeps: false, handler }
+}
+
+/// A form whose text is kept; its handler reads it by [`super::form::Posted::read_or_draft`].
+pub(super) const fn kept(path: &'static str, who: Who, handler: fn() -> Route) -> Page {
+    Page { keeps: true, ..post(path, who, handler) }
 }
 
 /// The page that a request, once routed, is for.

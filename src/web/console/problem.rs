@@ -2,7 +2,7 @@
 //!
 //! Invariant: it says what the code's texts say and the id of the request, nothing else; the same
 //! status as in the interface. Who looks at a page without being signed in is sent to sign in, and
-//! comes back to it.
+//! comes back to it; what such a person had typed goes along.
 
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
 use actix_web::http::{Method, StatusCode};
@@ -10,6 +10,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use askama::Template;
 use url::form_urlencoded;
 
+use super::draft::Kept;
 use super::frame::Frame;
 use super::{account, sign_in};
 use crate::base::{Code, Error};
@@ -31,6 +32,10 @@ pub fn render(error: &Error, req: &HttpRequest, plain: HttpResponse) -> HttpResp
             Code::SignInUnfinished => return go_to(account::PATH),
             _ => {}
         }
+    }
+    let kept = req.extensions().get::<Kept>().cloned();
+    if let Some(page) = kept.and_then(|kept| sign_in::again(req, plain.status(), kept).ok()) {
+        return page;
     }
     // What the interface would answer, for its status and headers; only the body is another.
     let Some(body) = page(error, req) else { return plain };

@@ -12,18 +12,23 @@ use super::admin::OPERATORS;
 use super::asked::Asked;
 use super::form::{Form, Posted};
 use super::frame::Frame;
+use super::messages::Messages;
 use super::pages::{Page, get, post};
 use super::places::Places;
 use super::viewer::Viewer;
-use crate::app::proposal::{self, Change, MAX_DAYS, Proposed, RuleFile};
+use crate::app::proposal::{self, Change, Changes, MAX_DAYS, Proposed, RuleFile};
 use crate::base::finding::Severity;
 use crate::base::{Code, Error, Result};
+use crate::catalogue::Form as Disclosure;
 use crate::web::api::to_its_end;
 use crate::web::server::Worker;
 
 const PATH: &str = "/console/admin/rules";
 /// Days that are played back where nothing else is asked for.
 const DAYS: u32 = 30;
+
+/// The most files on the page; a search that finds more is to be narrowed.
+const MOST: usize = 100;
 
 /// The rows of the table.
 pub static PAGES: &[Page] = &[
@@ -37,13 +42,19 @@ pub static PAGES: &[Page] = &[
 struct Rules<'a> {
     frame: &'a Frame,
     files: Vec<RuleFile>,
+    wanted: String,
+    found: usize,
 }
 
-async fn list(viewer: Viewer, worker: Worker) -> Result<HttpResponse> {
+async fn list(viewer: Viewer, worker: Worker, req: HttpRequest) -> Result<HttpResponse> {
     let Viewer { call, frame } = viewer;
-    let files = to_its_end(async move { proposal::files(&worker.gateway, &call).await }).await?;
+    let wanted = Asked::of(&req).value("q").to_lowercase();
+    let mut files = to_its_end(async move { proposal::files(&worker.gateway, &call).await }).await?;
+    files.retain(|file| file.path.to_lowercase().contains(&wanted));
+    let found = files.len();
+    files.truncate(MOST);
     let frame = &*frame;
-    frame.page(&Rules { frame, files })
+    frame.page(&Rules { frame, files, wanted, found })
 }
 
 #[derive(Template)]
@@ -56,17 +67,51 @@ struct Try<'a> {
     days: u32,
     most: u32,
     proposed: Option<Proposed>,
+    groups: Vec<Group>,
     fault: Option<Error>,
 }
 
+/// Changes that are alike: the same field, from one form to another.
+pub struct Group {
+    /// Is more disclosed than before?
+    pub gain: bool,
+    /// The dataset.
+    pub dataset: String,
+    /// The field.
+    pub field: String,
+    /// What was given, in words.
+    pub before: String,
+    /// What is given then.
+    pub after: String,
+    /// To whom, for what, by which rule.
+    pub lines: Vec<Change>,
+}
+
+/// The changes in groups, so that two hundred can be read.
+pub fn groups(changes: &Changes, m: &Messages) -> Vec<Group> {
+    let form = |form: Option<Disclosure>| match form {
+        Some(form) => m.of("form", form.as_str()),
+        None => m.t("rules.refused").to_owned(),
+    };
+    let groups = changes.lines.chunk_by(|a, b| a.alike() == b.alike());
+    let group = |lines: &[Change]| {
+        let first = lines.first()?;
+        Some(Group {
+            gain: first.is_gain(),
+            dataset: first.dataset.clone(),
+            field: first.field.clone(),
+            before: form(first.before),
+            after: form(first.after),
+            lines: lines.to_vec(),
+        })
+    };
+    groups.filter_map(group).collect()
+}
+
 impl Try<'_> {
-    fn form(&self, form: &Option<crate::catalogue::Form>) -> String {
+    fn form(&self, form: &Option<Disclosure>) -> String {
         let refused = || self.frame.m.t("rules.refused").to_owned();
         form.map_or_else(refused, |form| self.frame.m.of("form", form.as_str()))
-    }
-
-    fn gains(&self, changes: &[Change]) -> usize {
-        changes.iter().filter(|change| change.is_gain()).count()
     }
 
     fn rows(&self) -> usize {
@@ -85,7 +130,18 @@ async fn show(viewer: Viewer, worker: Worker, req: HttpRequest) -> Result<HttpRe
     let text = to_its_end(async move { proposal::file(&worker.gateway, &call, &wanted).await }).await?;
     let frame = &*frame;
     let places = Places::of(&held.gateway, frame.m.lang());
-    frame.page(&Try { frame, places, file, text, days: DAYS, most: MAX_DAYS, proposed: None, fault: None })
+    let page = Try {
+        frame,
+        places,
+        file,
+        text,
+        days: DAYS,
+        most: MAX_DAYS,
+        proposed: None,
+        groups: Vec::new(),
+        fault: None,
+    };
+    frame.page(&page)
 }
 
 async fn propose(viewer: Viewer, worker: Worker, posted: Posted) -> Result<HttpResponse> {
@@ -104,5 +160,7 @@ async fn propose(viewer: Viewer, worker: Worker, posted: Posted) -> Result<HttpR
     let status = if fault.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let frame = &*frame;
     let places = Places::of(&held.gateway, frame.m.lang());
-    frame.page_with(status, &Try { frame, places, file, text, days, most: MAX_DAYS, proposed, fault })
+    let groups = proposed.as_ref().map(|proposed| groups(&proposed.changes, &frame.m)).unwrap_or_default();
+    let most = MAX_DAYS;
+    frame.page_with(status, &Try { frame, places, file, text, days, most, proposed, groups, fault })
 }

@@ -9,7 +9,9 @@ use super::asked::{self, Asked};
 use super::chart::{self, Chart};
 use super::frame::Frame;
 use super::pages::{Page, Who, get};
+use super::person;
 use super::places::Places;
+use super::stopped;
 use super::viewer::Viewer;
 use crate::app::call::Known;
 use crate::app::overview::{self, Compared, Overview};
@@ -43,7 +45,10 @@ struct Security<'a> {
     health: Vec<Health>,
     /// Today's events, where the reader may read events; more is put behind it.
     events: Option<Asked>,
-    may_stop: bool,
+    /// What a link is called that leads to where things are stopped.
+    stop: Option<&'static str>,
+    /// How much waits for the reader's consent.
+    waiting: usize,
 }
 
 /// A number of today.
@@ -62,11 +67,12 @@ struct Health {
 }
 
 async fn show(viewer: Viewer, worker: Worker) -> Result<HttpResponse> {
+    let waiting = person::waiting(&viewer, &worker).await?;
     let Viewer { call, frame } = viewer;
     let frame = &*frame;
     let policy = &worker.gateway.world().policy;
     let reads = call.caller.may(policy, Action::AuditReadAll);
-    let may_stop = call.caller.may(policy, Action::CallersSuspend);
+    let stop = stopped::leads(&call.caller, policy);
     let held = worker.clone();
     let overview = to_its_end(async move { overview::overview(&held.gateway, &call).await }).await?;
     let today = Asked::default().with("kind", "query").with("from", &asked::local(overview.since));
@@ -79,7 +85,8 @@ async fn show(viewer: Viewer, worker: Worker) -> Result<HttpResponse> {
         health: health(frame, &worker, &overview),
         overview,
         events,
-        may_stop,
+        stop,
+        waiting,
     })
 }
 

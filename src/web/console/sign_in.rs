@@ -6,12 +6,14 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::account;
+use super::draft::{self, Kept};
 use super::form::{Form, Posted};
 use super::frame::{Frame, go_on, set};
 use super::pages::{Page, Who, get, post};
 use super::preferences::back_to;
+use super::token::Tokens;
 use super::viewer::{Holder, Visitor};
-use crate::app::console;
+use crate::app::console::{self, Draft};
 use crate::app::session::{own, sign_in};
 use crate::base::{Code, Result};
 use crate::web::api::to_its_end;
@@ -37,6 +39,24 @@ struct SignIn<'a> {
     identity_provider: bool,
     /// Seconds to wait, after too many attempts.
     wait: Option<u32>,
+    /// What was typed before the session ended.
+    kept: Option<Kept>,
+}
+
+/// Said for a moment, to who has signed in at the identity provider.
+#[derive(Template)]
+#[template(path = "arrived.html")]
+struct Arrived<'a> {
+    frame: &'a Frame,
+}
+
+/// What was typed, for whoever typed it and has signed in again.
+#[derive(Template)]
+#[template(path = "kept.html")]
+struct KeptPage<'a> {
+    frame: &'a Frame,
+    draft: Draft,
+    token: String,
 }
 
 #[derive(Deserialize)]
@@ -54,10 +74,25 @@ async fn show(visitor: Visitor, worker: Worker, req: HttpRequest) -> Result<Http
         back: back_to(back.as_deref().unwrap_or_default()),
         identity_provider: console::has_identity_provider(&worker.gateway),
         wait: None,
+        kept: None,
     })
 }
 
-async fn begin(visitor: Visitor, worker: Worker, posted: Posted) -> Result<HttpResponse> {
+/// The page to sign in on, for somebody who sent a form after the session had ended.
+///
+/// # Errors
+/// `internal` when the page cannot be made.
+pub fn again(req: &HttpRequest, status: StatusCode, kept: Kept) -> Result<HttpResponse> {
+    let worker = Worker::of(req)?;
+    let frame = &Frame::of_visitor(req, &worker)?;
+    let mut form = Form::default();
+    form.set("/account", kept.account.as_str());
+    let identity_provider = console::has_identity_provider(&worker.gateway);
+    let back = super::ROOT;
+    frame.page_with(status, &SignIn { frame, form, back, identity_provider, wait: None, kept: Some(kept) })
+}
+
+async fn begin(visitor: Visitor, worker: Worker, req: HttpRequest, posted: Posted) -> Result<HttpResponse> {
     let Visitor { visit, frame } = visitor;
     let form = posted.read(&frame).await?;
     let body = form.body(|_, _| None);
@@ -67,7 +102,17 @@ async fn begin(visitor: Visitor, worker: Worker, posted: Posted) -> Result<HttpR
     match begun {
         Ok(begun) => {
             let next = if begun.signed_in.is_finished() { back } else { account::PATH };
-            let mut answer = go_on(next, None)?;
+            let account = &begun.signed_in.session.profile.account.id;
+            let draft = console::kept_draft(&worker.gateway, account, form.value(draft::KEPT));
+            let mut answer = match draft.filter(|_| begun.signed_in.is_finished()) {
+                Some(draft) => {
+                    let token = Tokens::of(&begun.token).token(account.as_str());
+                    // Its own token is the only one that still holds: the frame has none.
+                    let frame = &Frame::of_nobody(&req, &worker);
+                    frame.page(&KeptPage { frame, draft, token })?
+                }
+                None => go_on(next, None)?,
+            };
             set(&mut answer, &cookie::session(&begun.token))?;
             if let Some(mark) = &begun.device {
                 set(&mut answer, &cookie::device(mark))?;
@@ -85,11 +130,23 @@ async fn begin(visitor: Visitor, worker: Worker, posted: Posted) -> Result<HttpR
                     back,
                     identity_provider: console::has_identity_provider(&worker.gateway),
                     wait: error.retry_after.filter(|_| error.code == Code::TooManyAttempts),
+                    kept: Some(form.value(draft::KEPT)).filter(|sealed| !sealed.is_empty()).map(|sealed| {
+                        Kept { sealed: sealed.to_owned(), account: form.value("/account").to_owned() }
+                    }),
                 },
             )
         }
         Err(error) => Err(error),
     }
+}
+
+/// The page that a browser comes back to from the identity provider, on its way to the first page.
+///
+/// # Errors
+/// `internal` when the page cannot be made.
+pub fn arrived(req: &HttpRequest, worker: &Worker) -> Result<HttpResponse> {
+    let frame = &Frame::of_nobody(req, worker);
+    frame.page(&Arrived { frame })
 }
 
 async fn end(holder: Holder, worker: Worker, posted: Posted) -> Result<HttpResponse> {

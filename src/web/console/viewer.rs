@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
 use super::frame::Frame;
-use super::{nav, pages};
+use super::{draft, form, nav, pages};
 use crate::app::session::SignedIn;
 use crate::app::session::sign_in::Visit;
 use crate::app::{Call, Caller, PersonCaller, console};
@@ -57,10 +57,16 @@ impl FromRequest for Viewer {
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<Self>>;
 
-    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let held = form::hold(req, payload);
         let (req, person) = (req.clone(), extract::Person::extract(req));
         async move {
-            let call = person.await?.call;
+            held?;
+            let call = match person.await {
+                Ok(person) => person.call,
+                Err(error) => return Err(draft::keep(&req, error).await),
+            };
+            known(&req, &call);
             let worker = Worker::of(&req)?;
             let frame = kept(&req, Frame::of_person(&req, &worker, &call.caller.account));
             let page = pages::of(&req).ok_or(Code::Internal)?;
@@ -81,6 +87,7 @@ impl FromRequest for Holder {
         let (req, holder) = (req.clone(), extract::Holder::extract(req));
         async move {
             let extract::Holder { call, signed_in } = holder.await?;
+            known(&req, &call);
             let worker = Worker::of(&req)?;
             let frame = Frame::of_person(&req, &worker, &call.caller.account);
             // Until the sign-in is finished no other page is open.
@@ -105,6 +112,11 @@ impl FromRequest for Visitor {
         }
         .boxed_local()
     }
+}
+
+/// Leaves with the request who makes it, for what is refused later on.
+fn known(req: &HttpRequest, call: &Call<PersonCaller>) {
+    req.extensions_mut().insert(call.clone());
 }
 
 fn kept(req: &HttpRequest, frame: Frame) -> Rc<Frame> {

@@ -4,23 +4,19 @@
 //! of writing, and other controls, could make a law or a reason read as another; they are shown by
 //! number. HTML is not this file's business: the templates escape.
 
+use crate::base::unseen::is_unseen;
+
 /// The text, with every control in it shown by its number; line ends stay.
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        if is_unseen(c) {
+        if is_unseen(c) && c != '\n' && c != '\t' {
             shown.push_str(&format!("\u{27e8}U+{:04X}\u{27e9}", u32::from(c)));
         } else {
             shown.push(c);
         }
     }
     shown
-}
-
-/// Controls, marks of direction (Unicode Standard Annex #9), and characters without width.
-fn is_unseen(c: char) -> bool {
-    (c.is_control() && c != '\n' && c != '\t')
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

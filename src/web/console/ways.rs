@@ -61,7 +61,8 @@ impl Query {
              context.load_cert_chain(\"{system}.pem\", \"{system}.key\")\n\
              body = {body}\n\
              request = urllib.request.Request(\n    \"{origin}{path}\",\n    body.encode(), {{\"Content-Type\": \"application/json\"}})\n\
-             print(json.load(urllib.request.urlopen(request, context=context)))\n"
+             try:\n    print(json.load(urllib.request.urlopen(request, context=context)))\n\
+             except urllib.error.HTTPError as refused:\n    print(refused.code, json.load(refused))\n"
         )
     }
 }

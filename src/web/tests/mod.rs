@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 use super::server::{House, bind};
 use super::tls::Tls;
 use super::tls::pki::{Identity, Pki, client};
+use crate::app::consents::Consents;
 use crate::app::gateway::Parts;
 use crate::app::keys::{self, Keys};
 use crate::app::lease::Lease;
@@ -31,7 +32,7 @@ use crate::app::world::World;
 use crate::app::{Adapters, Gateway, apply};
 use crate::base::Clock;
 use crate::base::ids::SystemId;
-use crate::config::{AuditSection, GatewaySection, LimitsSection, SessionsSection};
+use crate::config::{AuditSection, GatewaySection, HistorySection, LimitsSection, SessionsSection};
 use crate::store::audit::{AuditLog, Options};
 use crate::store::state::{Quotas, StateStore};
 use crate::telemetry::Metrics;
@@ -39,6 +40,7 @@ use crate::telemetry::Metrics;
 /// A gateway that serves on loopback until it is dropped.
 struct Served {
     pki: Pki,
+    gateway: Arc<Gateway>,
     tls: Arc<Tls>,
     address: SocketAddr,
     ops_address: SocketAddr,
@@ -60,7 +62,7 @@ impl Served {
         let housing = pki.identity("housing.aid", 2, "2030-01-01T00:00:00Z");
         let stranger = pki.identity("stranger", 3, "2030-01-01T00:00:00Z");
         let house = house(&pki, &housing, &limits);
-        let tls = Arc::clone(&house.tls);
+        let (tls, gateway) = (Arc::clone(&house.tls), Arc::clone(&house.gateway));
         let section = GatewaySection {
             listen: ([127, 0, 0, 1], 0).into(),
             ops_listen: ([127, 0, 0, 1], 0).into(),
@@ -78,7 +80,8 @@ impl Served {
             });
         });
         let (address, ops_address) = told.recv().unwrap();
-        Self { pki, tls, address, ops_address, stop: Some(stop), thread: Some(thread), housing, stranger }
+        let (stop, thread) = (Some(stop), Some(thread));
+        Self { pki, gateway, tls, address, ops_address, stop, thread, housing, stranger }
     }
 
     /// A connection that shows `identity`.
@@ -145,6 +148,7 @@ fn gateway(pki: &Pki, housing: &Identity, limits: &LimitsSection, metrics: &Arc<
     let (limits, metrics) = (limits.clone(), Arc::clone(metrics));
     let quotas = Quotas::start(&state).unwrap();
     let entry = Entry::new(keys.credentials, &SessionsSection::default()).unwrap();
+    let consents = Consents::new(keys.consents, &HistorySection::default());
     let (anchors, pseudonyms, counting) = (None, keys.pseudonyms, keys.counting);
     let lease = Lease::new(None);
     Gateway::new(Parts {
@@ -157,6 +161,7 @@ fn gateway(pki: &Pki, housing: &Identity, limits: &LimitsSection, metrics: &Arc<
         pseudonyms,
         counting,
         entry,
+        consents,
         lease,
         limits,
         metrics,

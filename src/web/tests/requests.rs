@@ -127,6 +127,14 @@ fn measurements_name_templates_and_never_what_was_sent() {
 fn operators_learn_whether_it_lives_and_is_ready() {
     let served = Served::start();
     assert_eq!(served.ops("/livez").body, "ok\n");
+    let just = served.gateway.taking_up.begin();
+    assert_eq!(served.ops("/livez").body, "ok\n");
+    drop(just);
+    let long_ago = std::time::Instant::now() - std::time::Duration::from_secs(46);
+    let stuck = served.gateway.taking_up.begin_at(long_ago);
+    let answer = served.ops("/livez");
+    assert_eq!((answer.status, &*answer.body), (503, "stuck: changes are being taken up\n"));
+    drop(stuck);
     let ready = served.ops("/readyz");
     assert_eq!((ready.status, &ready.json()["ready"]), (200, &true.into()), "{ready:?}");
     served.pki.clock.set(crate::base::Timestamp::parse("2026-12-01T00:00:01Z").unwrap());

@@ -2,6 +2,12 @@
 
 import { look } from '../look.mjs';
 
+// Those that are led to from them by what they list.
+const FURTHER = {
+  'audit.system': ['/console/admin/versions/1'],
+  'housing.applicant': ['/console/integrator/operations/post-v1-datasets-dataset-query'],
+};
+
 const WHO = [
   'housing.applicant', 'civil.head', 'audit.auditor', 'audit.security', 'audit.coordinator', 'audit.system',
 ];
@@ -13,6 +19,7 @@ export async function pages(browser) {
     const window = await browser.as(name);
     const { page, context } = window;
     const found = await page.locator('.nav a').evaluateAll((links) => links.map((a) => a.pathname));
+    found.push(...FURTHER[name] ?? []);
     // What the pages of the navigation divide into, too.
     for (const path of found) {
       if (seen.has(path)) continue;

@@ -37,6 +37,36 @@ export async function run(t, browser) {
     await context.close();
   });
 
+  await t.test('what is not there, or for others, says so and what to do', async () => {
+    const window = await browser.as('housing.lead');
+    for (const [path, status, called] of [['/console/no-such-page', 404, 'lost'], ['/console/security', 403, 'not-for-me']]) {
+      assert.equal((await window.go(path)).status(), status);
+      await look(browser, window, called);
+      await window.page.getByRole('link', { name: 'first page' }).waitFor();
+    }
+    await window.context.close();
+  });
+
+  await t.test('while an answer is awaited, the button that was pressed says so', async () => {
+    const { page, context, go, faults } = await browser.as('housing.lead');
+    await go('/console/catalogue');
+    let goOn;
+    const held = new Promise((done) => (goOn = done));
+    await page.route('**/console/catalogue?q=*', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.getByRole('searchbox').fill('pension');
+    const pressed = page.getByRole('button', { name: 'Search' }).click({ noWaitAfter: true });
+    await page.locator('button[aria-busy=true]').waitFor();
+    goOn();
+    await pressed;
+    await page.waitForURL(/q=pension/);
+    assert.equal(await page.locator('[aria-busy]').count(), 0);
+    assert.deepEqual(faults, []);
+    await context.close();
+  });
+
   await t.test('times are those of Shanghai, with UTC in the title', async () => {
     const { page, context } = await browser.as('housing.lead');
     await page.goto(new URL('/console/account', page.url()).href);

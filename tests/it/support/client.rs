@@ -240,8 +240,14 @@ impl Answer {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Status and problem code: `422 invalid-request`.
+    /// Status and problem code: `422 invalid-request`. A page tells it as well.
     pub fn problem(&self) -> String {
+        if self.header("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
+            let text = self.text();
+            let code = text.split(&format!("{} <code>", self.status)).nth(1);
+            let code = code.and_then(|rest| rest.split('<').next());
+            return format!("{} {}", self.status, code.unwrap_or("-"));
+        }
         format!("{} {}", self.status, self.json()["code"].as_str().unwrap_or("-"))
     }
 }

@@ -7,6 +7,8 @@ pub mod browser;
 pub mod client;
 pub mod clock;
 pub mod gateway;
+#[cfg(feature = "postgres")]
+pub mod history;
 pub mod idp;
 pub mod issuer;
 pub mod ledger;

@@ -42,7 +42,11 @@ impl TestGateway {
 
     /// The same: the certificate itself, for who comes back after a restart.
     pub fn enrolled(&self, account: &str, department: &str, roles: &[&str]) -> Issued {
-        let state = self.state();
+        self.enrolled_in(&self.state(), account, department, roles)
+    }
+
+    /// The same in a state that is elsewhere.
+    pub fn enrolled_in(&self, state: &StateStore, account: &str, department: &str, roles: &[&str]) -> Issued {
         let (person, id) = account.split_once('/').unwrap_or((account, account));
         let id = AccountId::parse(id).unwrap();
         let made = Account {

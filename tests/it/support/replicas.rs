@@ -27,6 +27,8 @@ pub struct Replicas {
     pub gw: TestGateway,
     /// The gateways.
     pub gateways: Vec<Replica>,
+    /// The program that operators run.
+    program: PathBuf,
     /// The servers in their two places.
     servers: [Option<Postgres>; 2],
     /// Which of them takes writes; the other is its standby.
@@ -39,6 +41,7 @@ pub struct Replicas {
 pub struct Replica {
     config: PathBuf,
     address: SocketAddr,
+    program: PathBuf,
     /// To each of the servers.
     network: [Proxy; 2],
     process: Option<Process>,
@@ -49,6 +52,11 @@ impl Replicas {
     /// Provider and clients live in a world of their own, which goes on while this one waits for
     /// processes.
     pub async fn start(world: &Handle, change: impl FnOnce(&mut TestGateway)) -> Self {
+        Self::start_as(Path::new(program()), world, change).await
+    }
+
+    /// The same, all of them running another program than the one under test.
+    pub async fn start_as(program: &Path, world: &Handle, change: impl FnOnce(&mut TestGateway)) -> Self {
         let mut gw = world.spawn(TestGateway::prepare()).await.unwrap();
         change(&mut gw);
         let mut primary = Postgres::prepare(0, &[]);
@@ -62,10 +70,11 @@ impl Replicas {
         demand_standby(&primary);
 
         let sockets = [&primary, &standby].map(socket);
-        let gateways = (1..=3).map(|number| Replica::prepare(&gw, number, &sockets)).collect();
+        let gateways = (1..=3).map(|number| Replica::prepare(&gw, number, &sockets, program)).collect();
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let servers = [Some(primary), Some(standby)];
-        let mut replicas = Self { gw, gateways, servers, writes: 0, balancer: None, address };
+        let program = program.to_owned();
+        let mut replicas = Self { gw, gateways, program, servers, writes: 0, balancer: None, address };
         replicas.write_office();
         replicas.migrate();
         for name in ["service.onestop", "housing.aid", "audit.office"] {
@@ -88,6 +97,13 @@ impl Replicas {
         self.servers[self.writes].as_ref().unwrap()
     }
 
+    /// The state, as a gateway has it.
+    pub fn state(&self) -> sluice::store::state::StateStore {
+        let url = self.server().configured("sluice_gateway", DATABASE);
+        let section = toml::from_str(&format!("url = '{url}'")).unwrap();
+        sluice::store::state::StateStore::on(&sluice::store::db::Server::new(&section).unwrap()).unwrap()
+    }
+
     /// The log's database, as the owner of the server sees it.
     pub fn database(&self) -> sluice::store::audit::Database {
         let url = self.server().configured(ADMIN, DATABASE);
@@ -96,12 +112,14 @@ impl Replicas {
         sluice::store::audit::Database::on(&server).unwrap()
     }
 
-    /// `sluice audit verify` on the server: exit code and what it said.
+    /// `sluice audit verify` on the server, with the operators' program: exit code and what it said.
     pub fn verify(&self) -> (i32, String) {
         let url = self.server().configured("sluice_gateway", DATABASE);
-        let (code, out, err) =
-            self.gw.sluice(&["audit", "verify", "--server", &url, "--pubkey", "keys/audit.vkey"]);
-        (code, format!("{out}{err}"))
+        let mut command = Command::new(&self.program);
+        command.args(["audit", "verify", "--server", &url, "--pubkey", "keys/audit.vkey"]);
+        let out = command.current_dir(self.gw.path()).output().unwrap();
+        let said = [out.stdout, out.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+        (out.status.code().unwrap_or(-1), said)
     }
 
     /// Registers a key, as an operator does.
@@ -154,16 +172,30 @@ impl Replicas {
         ops(self.gateways[gateway].process.as_ref().unwrap().ops, "/readyz").await
     }
 
+    /// What operators run from now on.
+    pub fn equip(&mut self, program: &Path) {
+        self.program = program.to_owned();
+    }
+
     /// Runs `sluice` on the machine of the operators; it must do what it is told, sooner or later.
-    fn office(&self, arguments: &[&str]) {
+    pub fn office(&self, arguments: &[&str]) -> String {
         let began = Instant::now();
         loop {
-            let (code, out, err) = self.gw.sluice(&[arguments, &["--config", "office.toml"]].concat());
+            let (code, said) = self.office_once(arguments);
             if code == 0 {
-                return;
+                return said;
             }
-            assert!(began.elapsed() < PATIENCE, "{arguments:?}: {out}{err}");
+            assert!(began.elapsed() < PATIENCE, "{arguments:?}: {said}");
         }
+    }
+
+    /// Runs `sluice` there once: exit code and what it said.
+    pub fn office_once(&self, arguments: &[&str]) -> (i32, String) {
+        let mut command = Command::new(&self.program);
+        let out = command.args(arguments).args(["--config", "office.toml"]).current_dir(self.gw.path());
+        let out = out.output().unwrap();
+        let said = [out.stdout, out.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+        (out.status.code().unwrap_or(-1), said)
     }
 
     /// Operators sit beside the servers: nothing comes between.
@@ -174,7 +206,8 @@ impl Replicas {
         std::fs::write(self.gw.path().join("office.toml"), office).unwrap();
     }
 
-    fn migrate(&self) {
+    /// Brings the tables to the schema of the operators' program.
+    pub fn migrate(&self) {
         self.office(&["migrate", "--owner", "sluice_owner"]);
     }
 
@@ -226,7 +259,7 @@ impl Drop for Replicas {
 }
 
 impl Replica {
-    fn prepare(gw: &TestGateway, number: usize, sockets: &[PathBuf; 2]) -> Self {
+    fn prepare(gw: &TestGateway, number: usize, sockets: &[PathBuf; 2], program: &Path) -> Self {
         let network = sockets.each_ref().map(|socket| Proxy::start(socket.clone()));
         let name = format!("gateway-{number}");
         let hosts = network.each_ref().map(|proxy| proxy.address.to_string());
@@ -236,22 +269,38 @@ impl Replica {
         // It has seen nothing of the log yet, and may say so.
         std::fs::create_dir_all(gw.path().join("second-place")).unwrap();
         std::fs::write(gw.path().join("second-place").join(&name), "").unwrap();
-        Self { config: path, address: ([127, 0, 0, 1], listen).into(), network, process: None }
+        let address = ([127, 0, 0, 1], listen).into();
+        Self { config: path, address, program: program.to_owned(), network, process: None }
     }
 
     /// Starts the process.
     pub fn serve(&mut self) {
-        let mut command = Command::new(program());
-        command.args(["serve", "--config"]).arg(&self.config);
         let began = Instant::now();
         // It refuses while the database is away; a supervisor would try again too.
-        let started = loop {
-            match Process::start(&mut command) {
-                Ok(process) => break process,
-                Err(said) => assert!(began.elapsed() < PATIENCE, "{said}"),
-            }
-        };
-        self.process = Some(started);
+        while let Err(said) = self.try_to_serve() {
+            assert!(began.elapsed() < PATIENCE, "{said}");
+        }
+    }
+
+    /// Starts the process; the error is what it said when it refused.
+    pub fn try_to_serve(&mut self) -> Result<(), String> {
+        let mut command = Command::new(&self.program);
+        command.args(["serve", "--config"]).arg(&self.config);
+        self.process = Some(Process::start(&mut command)?);
+        Ok(())
+    }
+
+    /// Has the process stop in good order (SIGTERM), and puts another program in its place.
+    pub fn stop_for(&mut self, program: &Path) {
+        self.signal("TERM");
+        let mut process = self.process.take().unwrap();
+        assert!(process.child.wait().unwrap().success());
+        self.equip(program);
+    }
+
+    /// Puts another program in its place, for its next start.
+    pub fn equip(&mut self, program: &Path) {
+        program.clone_into(&mut self.program);
     }
 
     /// Kills the process outright.
@@ -265,6 +314,11 @@ impl Replica {
     pub fn signal(&self, name: &str) {
         let pid = self.process.as_ref().unwrap().child.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    }
+
+    /// Its connections to the servers are swallowed for ever; new ones are carried.
+    pub fn deafen(&self) {
+        self.network.iter().for_each(Proxy::deafen);
     }
 
     /// What its network to the servers does.

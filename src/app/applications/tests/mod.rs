@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 use super::{Asked, Given};
 use crate::app::call::{Call, PersonCaller};
+use crate::app::consents::Consents;
 use crate::app::gateway::{Gateway, Parts};
 use crate::app::keys::{self as key_files, Keys};
 use crate::app::lease::Lease;
@@ -27,7 +28,7 @@ use crate::app::world::World;
 use crate::app::{applications, apply};
 use crate::base::ids::{AccountId, ApplicationId, DepartmentId, PersonId, RequestId};
 use crate::base::{Clock, Code, Error, Lang, ManualClock, Secret, Timestamp};
-use crate::config::{AuditSection, LimitsSection, SessionsSection};
+use crate::config::{AuditSection, HistorySection, LimitsSection, SessionsSection};
 use crate::identity::{Account, Role};
 use crate::store::audit::{AuditLog, Options};
 use crate::store::state::{Changed, NewAccount, Quotas, StateStore};
@@ -229,6 +230,7 @@ fn gateway(dir: &Path, clock: &Arc<ManualClock>) -> Gateway {
     let world = World::build(&version, &[], None).unwrap();
     let quotas = Quotas::start(&state).unwrap();
     let entry = Entry::new(keys.credentials, &SessionsSection::default()).unwrap();
+    let consents = Consents::new(keys.consents, &HistorySection::default());
     let (limits, metrics) = (LimitsSection::default(), Arc::new(Metrics::default()));
     let (anchors, pseudonyms, counting) = (None, keys.pseudonyms, keys.counting);
     let lease = Lease::new(None);
@@ -242,6 +244,7 @@ fn gateway(dir: &Path, clock: &Arc<ManualClock>) -> Gateway {
         pseudonyms,
         counting,
         entry,
+        consents,
         lease,
         limits,
         metrics,

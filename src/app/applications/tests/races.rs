@@ -134,3 +134,26 @@ async fn whoever_lost_the_role_while_the_request_was_under_way_does_not_act_in_i
     let told = applications::command(&stage.gateway, &begun, &id, "comment", asked(&body)).await;
     assert!(matches!(code(told), Code::SignInRequired | Code::InvalidRequest));
 }
+
+/// Another version, which another gateway took up before this one.
+fn apply_elsewhere(stage: &Stage) {
+    let mut sources = stage.store().newest_version().unwrap().unwrap().sources;
+    sources.0.entry("policies/workflow.toml".into()).and_modify(|text| text.push_str("\n# newer\n"));
+    assert!(stage.store().apply(&sources, stage.gateway.now()).unwrap().changed);
+}
+
+#[tokio::test]
+async fn nothing_is_decided_by_rules_that_are_others_by_now() {
+    let stage = Stage::new().await;
+    let id = stage.drafted().await;
+    apply_elsewhere(&stage);
+    let refused = stage.give("h.applicant", &id, "submit", json!({})).await;
+    assert_eq!((code(refused), stage.events(&id).len()), (Code::NotReady, 1));
+    let body = json!({ "terms": terms() });
+    let call = stage.call("h.applicant");
+    let refused = applications::draft(&stage.gateway, &call, asked(&body)).await;
+    assert_eq!(code(refused), Code::NotReady);
+    stage.gateway.take_up_changes().await.unwrap();
+    stage.all(&id, &[("h.applicant", "submit"), ("h.lead", "consent")]).await;
+    stage.drafted().await;
+}

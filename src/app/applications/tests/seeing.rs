@@ -163,3 +163,30 @@ async fn a_secret_list_reads_like_one_that_is_not_there() {
     let known = draft("c.applicant", "justice.custody", "civil.benefits").await;
     assert!(known.iter().all(|fault| fault.pointer != "/terms/dataset"), "{known:?}");
 }
+
+#[tokio::test]
+async fn what_waits_stands_by_its_last_day_and_pages_go_on_where_the_last_ended() {
+    let stage = Stage::new().await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(stage.in_review().await);
+    }
+    // The first is given more time: it goes behind the others.
+    stage.give("c.lead", &ids[0], "extend", json!({ "days": 3, "note": "需会商" })).await.unwrap();
+    stage.give("o.coordinator", &ids[0], "grant-extension", json!({})).await.unwrap();
+    let page = async |who: &str, after: Option<&str>| {
+        applications::waiting(&stage.gateway, &stage.call(who), Ok(after.map(str::to_owned)), 2).await
+    };
+    let named = |page: &applications::Waiting| {
+        page.applications.iter().map(|waiting| waiting.line.application.clone()).collect::<Vec<_>>()
+    };
+    let first = page("c.head", None).await.unwrap();
+    assert_eq!(named(&first), ids[1..]);
+    stage.all(&ids[2], &[("c.head", "approve")]).await;
+    let second = page("c.head", first.next.as_deref()).await.unwrap();
+    assert_eq!((named(&second), second.next), (vec![ids[0].clone()], None));
+    assert!(page("h.lead", None).await.unwrap().applications.is_empty(), "nobody else's");
+    assert_eq!(code(page("c.head", Some("2026")).await), Code::InvalidRequest);
+    let number = applications::number_waiting(&stage.gateway, &stage.call("c.head"), 100).await.unwrap();
+    assert_eq!(number, 2);
+}

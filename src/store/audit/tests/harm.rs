@@ -168,7 +168,7 @@ async fn checkpoints_are_kept_at_their_places_and_settle_what_lies_before_them()
         put_back(&place.data(), &database);
     }
     // Changed together with the right hash.
-    let leaf = br#"{"index":300,"kind":"query","time":"2026-11-22T08:00:00.000000Z","v":1}"#;
+    let leaf = br#"{"index":300,"kind":"query","time":"2024-11-22T08:00:00.000000Z","v":1}"#;
     let (leaf, hash) = (crate::base::ids::hex(leaf), crate::base::ids::hex(&Hash::of_leaf(leaf).0));
     place.tamper(&format!(
         "UPDATE record SET leaf = x'{leaf}' WHERE idx = 300; UPDATE tile SET hashes = CAST(substr(hashes, 1, 44 * 32) || x'{hash}' || substr(hashes, 45 * 32 + 1) AS BLOB) WHERE id = 1"

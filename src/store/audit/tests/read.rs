@@ -230,3 +230,20 @@ async fn records_are_counted_by_hour_and_by_day_and_an_index_without_counts_is_b
     sqlite::open_index(&index).unwrap().batch_execute("DROP TABLE tally; PRAGMA user_version=1").unwrap();
     assert_eq!(counted(&place.open().unwrap()), expected);
 }
+
+#[tokio::test]
+async fn what_the_index_could_not_read_does_not_count_as_filed() {
+    let place = filled(20).await;
+    let home = Home::of(&place.data(), None).unwrap();
+    let indexer = index::Indexer {
+        log: home.clone(),
+        index: place.data().join("another.db"),
+        readers: Arc::default(),
+        key: Arc::new(SubjectKey::new(&Secret::new([7; 32])).unwrap()),
+        shared: Arc::new(Shared::new("sluice.test/log")),
+    };
+    let mut another = sqlite::open_index(&indexer.index).unwrap();
+    indexer.chunk(&mut home.open_read_only().unwrap(), &mut another, 0, 21).unwrap();
+    place.tamper("DELETE FROM record WHERE idx = 5");
+    indexer.chunk(&mut home.open_read_only().unwrap(), &mut another, 0, 21).unwrap_err();
+}

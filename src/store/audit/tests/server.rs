@@ -1,8 +1,10 @@
 //! One log on a server, written by several gateways, and what may befall it there.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use super::*;
+use crate::base::SystemClock;
 use crate::config::DatabaseSection;
 use crate::store::testing::Postgres;
 use crate::store::testing_proxy::{Network, Proxy};
@@ -60,7 +62,9 @@ async fn a_server_without_the_tables_is_refused_with_what_to_do() {
     assert_eq!(upkeep::schema_on(server).unwrap(), Schema::Current("1".into()));
     upkeep::migrate_on(&super::server::server(&place.postgres().configured(OWNER, "postgres"))).unwrap();
     place.tamper("INSERT INTO __diesel_schema_migrations VALUES ('0099')");
-    assert!(place.refusal().to_string().contains("it has schema 99"), "{}", place.refusal());
+    place.open().unwrap();
+    place.tamper("INSERT INTO __diesel_schema_migrations VALUES ('9001')");
+    assert!(place.refusal().to_string().contains("it has schema 9001"), "{}", place.refusal());
     place.tamper("DROP TABLE __diesel_schema_migrations");
     assert!(place.refusal().to_string().contains("run `sluice migrate`"), "{}", place.refusal());
 }
@@ -144,12 +148,29 @@ async fn a_commit_whose_end_was_not_heard_is_looked_up_and_answered_as_done() {
 }
 
 #[tokio::test]
+async fn a_server_that_takes_what_is_sent_and_says_nothing_is_given_up() {
+    let (place, proxy) = Site::on_server().far();
+    let log = place.open().unwrap();
+    fill(&log, 10).await;
+    proxy.deafen();
+    let began = Instant::now();
+    assert_eq!(log.append(query(1)).await.unwrap_err(), AppendError::NotDurable);
+    // Not cut short for another reason, and not waited for longer than anybody waits for a record.
+    assert!((8..12).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    // What was swallowed is not there, and the next takes its place; the old connections are dumb still.
+    assert_eq!(log.append(query(2)).await.unwrap().index, 11);
+    assert!(log.reader().record(11).unwrap().unwrap().leaf.contains(&format!("{:032x}", 2)));
+    drop(log);
+    assert_eq!(place.damage(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_commit_that_did_not_reach_the_server_is_not_answered_as_done() {
     let (place, proxy) = Site::on_server().far();
     let log = place.open().unwrap();
     fill(&log, 10).await;
     proxy.set(Network::BreaksBeforeCommit);
-    assert_eq!(log.append(query(1)).await, Err(AppendError::NotDurable));
+    assert_eq!(log.append(query(1)).await.unwrap_err(), AppendError::NotDurable);
     assert_eq!(log.append(query(2)).await.unwrap().index, 11, "its place is another's");
     drop(log);
     assert_eq!(place.damage(), [""; 0]);
@@ -163,7 +184,7 @@ async fn a_server_that_is_started_anew_is_found_again() {
     let Site { postgres, .. } = place;
     let mut postgres = Arc::into_inner(postgres.unwrap()).unwrap();
     postgres.stop("QUIT");
-    assert_eq!(log.append(query(1)).await, Err(AppendError::NotDurable));
+    assert_eq!(log.append(query(1)).await.unwrap_err(), AppendError::NotDurable);
     assert!(!log.stats().writes);
     postgres.run();
     assert_eq!(log.append(query(1)).await.unwrap().index, 11);
@@ -184,12 +205,12 @@ async fn a_server_that_lost_what_was_given_out_is_not_written_to() {
     );
 
     // Shorter than it was.
-    assert_eq!(log.append(query(1)).await, Err(AppendError::NotDurable));
+    assert_eq!(log.append(query(1)).await.unwrap_err(), AppendError::NotDurable);
     // Longer again, by one that knows nothing of what is gone: another history.
     let stranger = place.beside();
     fill(&stranger.open().unwrap(), 400).await;
     assert!(matches!(log.reader().record(400), Err(ReadError::Damaged(_))), "nor is it followed");
-    assert_eq!(log.append(query(1)).await, Err(AppendError::NotDurable));
+    assert_eq!(log.append(query(1)).await.unwrap_err(), AppendError::NotDurable);
     drop(log);
     assert!(matches!(place.refusal(), OpenError::Forked(41)));
 }
@@ -215,6 +236,109 @@ async fn the_clock_of_another_gateway_is_no_step_of_this_ones() {
     fill(&early, 1).await;
     assert_eq!(log.append(query(1)).await, Err(AppendError::Clock));
     fill(&early, 1).await;
+    assert_eq!(place.damage(), [""; 0]);
+}
+
+/// However many turns others have meanwhile: whoever waits is in the next.
+#[tokio::test]
+async fn whoever_comes_while_another_gateway_writes_is_in_the_same_batch() {
+    let place = Site::on_server();
+    let log = place.open().unwrap();
+    let mut other = place.writing();
+    on!(&mut other, conn => conn.batch_execute(place.alone())).unwrap();
+    let before = log.stats().batches;
+    let first = log.submit(query(0), Vec::new()).unwrap();
+    until(|| log.stats().waiting == 0);
+    let later: Vec<_> = (1..50).map(|i| log.submit(query(i), Vec::new()).unwrap()).collect();
+    on!(&mut other, conn => conn.batch_execute("COMMIT")).unwrap();
+    for waiting in std::iter::once(first).chain(later) {
+        waiting.await.unwrap().unwrap();
+    }
+    assert_eq!(log.stats().batches, before + 1);
+}
+
+#[tokio::test]
+async fn an_auditor_who_may_only_read_verifies_the_log() {
+    let place = Site::on_server();
+    fill(&place.open().unwrap(), 300).await;
+    place.tamper(
+        "CREATE ROLE auditor LOGIN; ALTER ROLE auditor SET default_transaction_read_only = on; \
+        GRANT CONNECT ON DATABASE postgres TO auditor; GRANT USAGE ON SCHEMA sluice_log TO auditor; \
+        GRANT SELECT ON record, tile, checkpoint, head, opening TO auditor",
+    );
+    let auditor = server(&place.postgres().configured("auditor", "postgres"));
+    let mut database = Database::on(&auditor.to_read()).unwrap();
+    assert!(verify(&mut database, &place.public(), &[], &mut |_, _| {}).unwrap().is_intact());
+}
+
+#[tokio::test]
+async fn that_a_server_keeps_its_connection_and_does_nothing_is_seen() {
+    let (place, proxy) = Site::on_server().far();
+    let log = place.open().unwrap();
+    proxy.set(Network::Silent);
+    let waiting = log.submit(query(1), Vec::new()).unwrap();
+    until(|| log.lasts() > std::time::Duration::from_millis(300));
+    proxy.set(Network::Up);
+    waiting.await.unwrap().unwrap();
+    until(|| log.lasts().is_zero());
+}
+
+/// Of a log that is put back, only what was not put back with it can tell: a gateway that wrote
+/// nothing, too.
+#[tokio::test]
+async fn a_gateway_that_only_looked_on_knows_a_log_that_was_put_back() {
+    const KEPT: [&str; 5] = ["record", "tile", "checkpoint", "head", "opening"];
+    let place = Site::on_server();
+    let (log, idle) = (place.open().unwrap(), place.beside());
+    let onlooker = idle.open().unwrap();
+    fill(&log, 20).await;
+    place.tamper(&KEPT.map(|table| format!("CREATE TABLE old_{table} AS TABLE {table};")).concat());
+    fill(&log, 20).await;
+    let newest = log.stats().size;
+    until(|| onlooker.stats().size == newest);
+    let seen = second_place::slots(&std::fs::read(idle.copy()).unwrap());
+    let seen = seen.iter().map(|note| Checkpoint::open(note, &place.public()).unwrap().size).max();
+    assert_eq!(seen, Some(newest));
+
+    place.tamper(
+        &KEPT.map(|table| format!("TRUNCATE {table}; INSERT INTO {table} TABLE old_{table};")).concat(),
+    );
+    until(|| !onlooker.stats().writes);
+    drop((log, onlooker));
+    assert!(matches!(idle.refusal(), OpenError::RolledBack { .. }), "{}", idle.refusal());
+}
+
+/// Waits for what comes about by itself.
+fn until(done: impl Fn() -> bool) {
+    let began = std::time::Instant::now();
+    while !done() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(20));
+        std::thread::yield_now();
+    }
+}
+
+/// A record from the future would stop every gateway whose clock is right, for good.
+#[tokio::test]
+async fn a_gateway_whose_clock_is_ahead_of_the_servers_writes_nothing() {
+    let place = Site::on_server();
+    let log = place.open().unwrap();
+    let ahead = place.beside();
+    let early = ahead.open().unwrap();
+    let size = early.stats().size;
+    ahead.clock.set(SystemClock.now().plus_seconds(60));
+    assert_eq!(early.append(query(1)).await, Err(AppendError::Clock));
+    assert!(!early.stats().writes);
+    drop(early);
+    // Nor does it begin to, were it only to say that its copy was begun anew.
+    std::fs::write(ahead.copy(), "").unwrap();
+    assert!(ahead.refusal().to_string().contains("ahead of the database server's"), "{}", ahead.refusal());
+    assert_eq!(log.append(query(1)).await.unwrap().index, size, "the others go on");
+    ahead.clock.set(NOON);
+    assert_eq!(
+        ahead.open().unwrap().append(query(2)).await.unwrap().index,
+        size + 2,
+        "as it does once it is right"
+    );
     assert_eq!(place.damage(), [""; 0]);
 }
 

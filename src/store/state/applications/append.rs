@@ -17,7 +17,7 @@ use crate::store::state::grants::{self, StandingGrant};
 use crate::store::state::idempotency::{self, Answered, Key};
 use crate::store::state::notice::Notice;
 use crate::store::state::schema::{
-    application_approvals, application_events, application_waits, applications, timers,
+    application_approvals, application_events, application_waits, applications, timers, versions,
 };
 use crate::store::state::{Db, StateError, StateStore, acts, bump, outbox, revision};
 
@@ -50,7 +50,8 @@ pub struct Change {
 pub enum Appended {
     /// It is done.
     Done,
-    /// Somebody else was first, with this or with what it rests on: nothing was done.
+    /// Somebody else was first, with this or with what it rests on, or the rules are others by now:
+    /// nothing was done.
     Stale,
     /// The answer that was given under the key before: nothing was done.
     Answered(String),
@@ -153,6 +154,13 @@ fn next_id(connection: &mut Db, year: i32) -> Result<ApplicationId, StateError> 
         .ok_or_else(|| StateError::new("the numbers of this year's applications are used up"))
 }
 
+/// Was a version applied since the one by whose rules this was decided? Another gateway may have taken it
+/// up before this one.
+fn is_outdated(connection: &mut Db, rules: i64) -> Result<bool, StateError> {
+    let newest: Option<i64> = versions::table.select(diesel::dsl::max(versions::seq)).first(connection)?;
+    Ok(newest.is_some_and(|newest| newest > rules))
+}
+
 fn put(connection: &mut Db, change: &Change, now: Timestamp) -> Result<Appended, StateError> {
     let application = &change.application;
     let id = application.id.as_str();
@@ -160,6 +168,9 @@ fn put(connection: &mut Db, change: &Change, now: Timestamp) -> Result<Appended,
     let before = before.ok_or_else(|| StateError::new("there are fewer events than new ones"))?;
     let stored = applications::table.find(id).select(applications::version).first::<i64>(connection);
     let stored = stored.optional()?.unwrap_or(0);
+    if is_outdated(connection, change.standing.rules)? {
+        return Ok(Appended::Stale);
+    }
     let moved = change.rests_on.map_or(Ok(false), |seen| revision(connection).map(|now| now != seen))?;
     if moved || usize::try_from(stored) != Ok(before) || !took_timer(connection, id, change.fired)? {
         return Ok(Appended::Stale);

@@ -59,7 +59,27 @@ pub struct List {
     pub limit: usize,
 }
 
-type Columns = (String, i64, String, String, String, String, Option<String>, i64);
+pub(super) type Columns = (String, i64, String, String, String, String, Option<String>, i64);
+type Selected = (
+    applications::id,
+    applications::version,
+    applications::state,
+    applications::requester,
+    applications::provider,
+    applications::dataset,
+    applications::due_on,
+    applications::updated_at,
+);
+pub(super) const COLUMNS: Selected = (
+    applications::id,
+    applications::version,
+    applications::state,
+    applications::requester,
+    applications::provider,
+    applications::dataset,
+    applications::due_on,
+    applications::updated_at,
+);
 type Query<'a> = applications::BoxedQuery<'a, MultiBackend>;
 
 impl StateStore {
@@ -117,20 +137,7 @@ fn load(
         query = query.filter(applications::id.lt(before.as_str().to_owned()));
     }
     let limit = i64::try_from(list.limit).map_err(StateError::new)?;
-    Ok(query
-        .order(applications::id.desc())
-        .limit(limit)
-        .select((
-            applications::id,
-            applications::version,
-            applications::state,
-            applications::requester,
-            applications::provider,
-            applications::dataset,
-            applications::due_on,
-            applications::updated_at,
-        ))
-        .load(connection)?)
+    Ok(query.order(applications::id.desc()).limit(limit).select(COLUMNS).load(connection)?)
 }
 
 /// The newest ids that wait for any of `waits`.
@@ -156,7 +163,7 @@ fn waiting(connection: &mut Db, waits: &[Wait], list: &List) -> Result<Vec<Strin
     Ok(ids)
 }
 
-fn row(columns: Columns) -> Result<ApplicationRow, StateError> {
+pub(super) fn row(columns: Columns) -> Result<ApplicationRow, StateError> {
     let (id, version, state, requester, provider, dataset, due, updated_at) = columns;
     let malformed = || StateError::new("applications holds a malformed row");
     Ok(ApplicationRow {

@@ -7,6 +7,7 @@
 mod append;
 mod list;
 mod scan;
+mod waiting;
 
 use diesel::prelude::*;
 use serde::Serialize;
@@ -16,11 +17,13 @@ use time::Date;
 
 pub use append::{Appended, Change};
 pub use list::{ApplicationRow, List, Whose};
+pub use waiting::{Due, Place};
 
 use super::schema::{acts, application_approvals, application_events, applications, grants, timers};
 use super::{Db, StateError, StateStore};
 use crate::approval::Terms;
 use crate::approval::application::Application;
+use crate::approval::command::TimerKind;
 use crate::approval::event::Event;
 use crate::approval::facts::PastApproval;
 use crate::approval::progress::Timer;
@@ -106,13 +109,16 @@ impl StateStore {
         ids.ok_or_else(|| StateError::new("applications holds a malformed row"))
     }
 
-    /// Clocks that have run out, the oldest first, at most `limit`.
+    /// Clocks that have run out, the oldest first, at most `limit`. Those of a kind that this program
+    /// does not know are left to the newer one that set them, and hold up no others.
     ///
     /// # Errors
     /// When the database cannot be read, or holds what this program cannot.
     pub fn due_timers(&self, now: Timestamp, limit: i64) -> Result<Vec<(ApplicationId, Timer)>, StateError> {
+        let known = TimerKind::ALL.iter().map(name).collect::<Result<Vec<_>, _>>()?;
         let rows = timers::table
             .filter(timers::at.le(now.micros()))
+            .filter(timers::kind.eq_any(known))
             .order(timers::at)
             .limit(limit)
             .select((timers::application, timers::kind, timers::at))

@@ -12,6 +12,8 @@ mod sheet;
 mod sqlite;
 mod used;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -23,6 +25,7 @@ pub use used::DayUse;
 
 use super::place::Place;
 use super::{Db, StateError, StateStore};
+use crate::base::InHand;
 use crate::base::ids::RuleId;
 
 /// Charges that may wait; beyond it they fail at once.
@@ -96,6 +99,7 @@ pub enum Counted {
 pub struct Quotas {
     queue: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    in_hand: Arc<InHand>,
 }
 
 struct Job {
@@ -111,8 +115,14 @@ impl Quotas {
     pub fn start(state: &StateStore) -> Result<Self, StateError> {
         let (queue, jobs) = mpsc::channel(WAITING);
         let mut counter = Counter::new(state.place.clone())?;
+        let in_hand = Arc::clone(&counter.in_hand);
         let thread = std::thread::Builder::new().name("quota".into()).spawn(move || counter.run(jobs));
-        Ok(Self { queue: Some(queue), thread: Some(thread.map_err(StateError::new)?) })
+        Ok(Self { queue: Some(queue), thread: Some(thread.map_err(StateError::new)?), in_hand })
+    }
+
+    /// How long the batch lasts that is being counted now.
+    pub fn lasts(&self) -> Duration {
+        self.in_hand.lasts()
     }
 
     /// Charges, and answers when it is written.
@@ -148,6 +158,7 @@ struct Counter {
     db: Option<Db>,
     /// The day whose beginning was seen to.
     today: Option<Date>,
+    in_hand: Arc<InHand>,
     #[cfg(feature = "postgres")]
     rows: postgres::Rows,
 }
@@ -159,6 +170,7 @@ impl Counter {
             place,
             db,
             today: None,
+            in_hand: Arc::default(),
             #[cfg(feature = "postgres")]
             rows: postgres::Rows::default(),
         })
@@ -166,9 +178,27 @@ impl Counter {
 
     fn run(&mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut batch = Vec::with_capacity(BATCH);
-        while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
-            let charges: Vec<&Charge> = batch.iter().map(|job| &job.charge).collect();
-            match self.charge(&charges) {
+        // The first of the next batch, where one was taken out of the queue that is of other counts.
+        let mut next = None;
+        loop {
+            batch.extend(next.take());
+            if batch.is_empty() && jobs.blocking_recv_many(&mut batch, BATCH) == 0 {
+                break;
+            }
+            let in_hand = Arc::clone(&self.in_hand);
+            let _in_hand = in_hand.begin();
+            let join = |batch: &mut Vec<Job>, held: &BTreeSet<sheet::Key>| {
+                while batch.len() < BATCH
+                    && next.is_none()
+                    && let Ok(job) = jobs.try_recv()
+                {
+                    match sheet::keys(&[&job.charge]).is_subset(held) {
+                        true => batch.push(job),
+                        false => next = Some(job),
+                    }
+                }
+            };
+            match self.charge(&mut batch, join) {
                 Ok(charged) => {
                     batch.drain(..).zip(charged).for_each(|(job, charged)| answer(job, Ok(charged)))
                 }
@@ -182,8 +212,16 @@ impl Counter {
 
     /// Charges each in turn, as if alone; each count is read once and written once. When the
     /// connection is lost while that commits it is an error, although it may have been counted.
-    fn charge(&mut self, charges: &[&Charge]) -> Result<Vec<Charged>, StateError> {
-        let newest = charges.iter().map(|charge| charge.day).max();
+    ///
+    /// Other gateways may keep a server's counts for a while: once they are held, `join` is told, for
+    /// whoever came meanwhile and needs no others to go along.
+    #[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
+    fn charge(
+        &mut self,
+        batch: &mut Vec<Job>,
+        join: impl FnOnce(&mut Vec<Job>, &BTreeSet<sheet::Key>),
+    ) -> Result<Vec<Charged>, StateError> {
+        let newest = batch.iter().map(|job| job.charge.day).max();
         let turned = newest.filter(|newest| self.today < Some(*newest));
         let db = match &mut self.db {
             Some(db) => db,
@@ -191,6 +229,7 @@ impl Counter {
         };
         let charged = match db {
             Db::Sqlite(connection) => connection.immediate_transaction(|connection| {
+                let charges = &charges(batch);
                 if let Some(day) = turned {
                     sqlite::forget_before(connection, oldest(day))?;
                 }
@@ -208,7 +247,11 @@ impl Counter {
                 use diesel::Connection;
                 let rows = &mut self.rows;
                 connection.transaction(|connection| {
-                    let (sheet, charged) = postgres::load(connection, rows, charges)?.charge_all(charges);
+                    let keys = sheet::keys(&charges(batch));
+                    let counts = postgres::lock(connection, rows, &keys)?;
+                    join(batch, &keys);
+                    let charges = &charges(batch);
+                    let (sheet, charged) = postgres::load(connection, counts, charges)?.charge_all(charges);
                     postgres::store(connection, sheet)?;
                     Ok::<_, StateError>(charged)
                 })?
@@ -217,6 +260,10 @@ impl Counter {
         self.today = self.today.max(newest);
         Ok(charged)
     }
+}
+
+fn charges(batch: &[Job]) -> Vec<&Charge> {
+    batch.iter().map(|job| &job.charge).collect()
 }
 
 /// The first day of which it is kept who was asked about: no bound over several days reaches

@@ -4,31 +4,21 @@
 //! Invariant: whoever charges holds the rows of all counts that it touches, taken in one order, so
 //! that two gateways wait for each other and never both.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Binary, Text};
 use time::Date;
 
 use super::Charge;
-use super::sheet::{Count, Key, Sheet, keys, people};
+use super::sheet::{Count, Key, Sheet, people};
 use crate::base::ids::RuleId;
 use crate::store::state::StateError;
 
 /// The counts that have a row, as far as this process knows: rows stay.
 pub(super) type Rows = BTreeSet<Key>;
-
-#[derive(QueryableByName)]
-struct Row {
-    #[diesel(sql_type = Text)]
-    grant_id: String,
-    #[diesel(sql_type = Text)]
-    day: String,
-    #[diesel(sql_type = BigInt)]
-    used: i64,
-    #[diesel(sql_type = BigInt)]
-    people: i64,
-}
 
 #[derive(QueryableByName)]
 struct Met {
@@ -40,15 +30,14 @@ struct Met {
     token: Vec<u8>,
 }
 
-/// Locks and reads what a batch touches.
+/// Reads the rest of what a batch touches, under its locks: whoever held the counts before may have
+/// met more people.
 pub(super) fn load(
     connection: &mut PgConnection,
-    rows: &mut Rows,
+    counts: BTreeMap<Key, Count>,
     charges: &[&Charge],
 ) -> Result<Sheet, StateError> {
-    let keys = keys(charges);
-    let mut sheet = Sheet { counts: lock(connection, rows, &keys)?, ..Sheet::default() };
-    // Only now: whoever held the rows before may have met more.
+    let mut sheet = Sheet { counts, ..Sheet::default() };
     let people = people(charges);
     if people.is_empty() {
         return Ok(sheet);
@@ -71,11 +60,11 @@ pub(super) fn load(
 }
 
 /// Locks the rows of `keys` in their order, makes those that are not there yet, and reads them.
-fn lock(
+pub(super) fn lock(
     connection: &mut PgConnection,
     rows: &mut Rows,
     keys: &BTreeSet<Key>,
-) -> Result<std::collections::BTreeMap<Key, Count>, StateError> {
+) -> Result<BTreeMap<Key, Count>, StateError> {
     if !keys.is_subset(rows) {
         let (grants, days) = columns(keys.iter().collect());
         diesel::sql_query(
@@ -88,20 +77,11 @@ fn lock(
         .execute(connection)?;
     }
     let (grants, days) = columns(keys.iter().collect());
-    let found: Vec<Row> = diesel::sql_query(
-        "SELECT grant_id, day, used, people FROM quota
-         WHERE (grant_id, day) IN (SELECT * FROM unnest($1, $2))
-         ORDER BY grant_id, day FOR UPDATE",
-    )
-    .bind::<Array<Text>, _>(grants)
-    .bind::<Array<Text>, _>(days)
-    .load(connection)?;
-    let count = |row: Row| {
-        let count = Count { used: row.used, people: row.people, stored: true, changed: false };
-        Ok((key(&row.grant_id, &row.day)?, count))
+    let found: Vec<(String, String, i64, i64)> = Lock { grants, days }.load(connection)?;
+    let count = |(grant, day, used, people): (String, String, i64, i64)| {
+        Ok((key(&grant, &day)?, Count { used, people, stored: true, changed: false }))
     };
-    let counts =
-        found.into_iter().map(count).collect::<Result<std::collections::BTreeMap<_, _>, StateError>>()?;
+    let counts = found.into_iter().map(count).collect::<Result<BTreeMap<_, _>, StateError>>()?;
     if counts.len() != keys.len() {
         rows.clear();
         return Err(StateError::new("a count has vanished"));
@@ -127,17 +107,70 @@ pub(super) fn store(connection: &mut PgConnection, sheet: Sheet) -> Result<(), S
         return Ok(());
     }
     let (grants, days) = columns(changed.iter().map(|(key, _)| *key).collect());
-    diesel::sql_query(
-        "UPDATE quota SET used = new.used, people = new.people
-         FROM unnest($1, $2, $3, $4) AS new (grant_id, day, used, people)
-         WHERE quota.grant_id = new.grant_id AND quota.day = new.day",
-    )
-    .bind::<Array<Text>, _>(grants)
-    .bind::<Array<Text>, _>(days)
-    .bind::<Array<BigInt>, _>(changed.iter().map(|(_, count)| count.used).collect::<Vec<_>>())
-    .bind::<Array<BigInt>, _>(changed.iter().map(|(_, count)| count.people).collect::<Vec<_>>())
-    .execute(connection)?;
+    let (used, people) = changed.iter().map(|(_, count)| (count.used, count.people)).unzip();
+    Write { grants, days, used, people }.execute(connection)?;
     Ok(())
+}
+
+/// Locks and reads counts. This and [`Write`] are of every batch, so they are prepared once:
+/// `sql_query` would have them planned each time.
+struct Lock<'a> {
+    grants: Vec<&'a str>,
+    days: Vec<String>,
+}
+
+impl QueryId for Lock<'_> {
+    type QueryId = Lock<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl Query for Lock<'_> {
+    type SqlType = (Text, Text, BigInt, BigInt);
+}
+
+impl RunQueryDsl<PgConnection> for Lock<'_> {}
+
+impl QueryFragment<Pg> for Lock<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("SELECT grant_id, day, used, people FROM quota ");
+        out.push_sql("WHERE (grant_id, day) IN (SELECT * FROM unnest(");
+        out.push_bind_param::<Array<Text>, _>(&self.grants)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Text>, _>(&self.days)?;
+        out.push_sql(")) ORDER BY grant_id, day FOR UPDATE");
+        Ok(())
+    }
+}
+
+/// Writes counts.
+struct Write<'a> {
+    grants: Vec<&'a str>,
+    days: Vec<String>,
+    used: Vec<i64>,
+    people: Vec<i64>,
+}
+
+impl QueryId for Write<'_> {
+    type QueryId = Write<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl RunQueryDsl<PgConnection> for Write<'_> {}
+
+impl QueryFragment<Pg> for Write<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql("UPDATE quota SET used = new.used, people = new.people FROM unnest(");
+        out.push_bind_param::<Array<Text>, _>(&self.grants)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<Text>, _>(&self.days)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<BigInt>, _>(&self.used)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Array<BigInt>, _>(&self.people)?;
+        out.push_sql(") AS new (grant_id, day, used, people) ");
+        out.push_sql("WHERE quota.grant_id = new.grant_id AND quota.day = new.day");
+        Ok(())
+    }
 }
 
 /// Deletes who was asked about before that day.

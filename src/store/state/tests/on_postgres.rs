@@ -2,15 +2,24 @@
 #![cfg(feature = "postgres")]
 #![allow(clippy::duplicate_mod, reason = "the same tests run on both engines")]
 
+use std::path::PathBuf;
+
 use super::{Home, at};
 use crate::store::db::Server;
 use crate::store::state::{StateStore, upkeep};
-use crate::store::testing::Postgres;
+use crate::store::testing::{ADMIN, Postgres};
+use crate::store::testing_proxy::Proxy;
 
+#[path = "inbox.rs"]
+mod inbox;
+#[path = "officers.rs"]
+mod officers;
 #[path = "outbox.rs"]
 mod outbox;
 #[path = "replicas.rs"]
 mod replicas;
+#[path = "skew.rs"]
+mod skew;
 #[path = "state.rs"]
 mod state;
 
@@ -33,6 +42,22 @@ impl Database {
     fn as_role(&self, role: &str) -> Server {
         let section = format!("url = '{}'\nconnections = 4", self.0.configured(role, NAME));
         Server::new(&toml::from_str(&section).unwrap()).unwrap()
+    }
+
+    /// The state, with a network between it and the server.
+    fn far(&self) -> (StateStore, Proxy) {
+        let proxy = Proxy::start(PathBuf::from(self.0.socket()).join(".s.PGSQL.5432"));
+        let section = format!("url = 'postgres://sluice_gateway@{}/{NAME}'\nconnections = 4", proxy.address);
+        let server = Server::new(&toml::from_str(&section).unwrap()).unwrap();
+        (StateStore::on(&server).unwrap(), proxy)
+    }
+
+    /// A session of an administrator.
+    fn connect(&self) -> diesel::PgConnection {
+        use diesel::connection::SimpleConnection;
+        let mut session = self.0.connect(ADMIN, NAME);
+        session.batch_execute("SET search_path = sluice_state").unwrap();
+        session
     }
 
     /// Does what only an administrator may.

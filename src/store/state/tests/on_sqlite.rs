@@ -6,8 +6,14 @@ use tempfile::TempDir;
 use super::{Home, at};
 use crate::store::state::StateStore;
 
+#[path = "inbox.rs"]
+mod inbox;
+#[path = "officers.rs"]
+mod officers;
 #[path = "outbox.rs"]
 mod outbox;
+#[path = "skew.rs"]
+mod skew;
 #[path = "state.rs"]
 mod state;
 

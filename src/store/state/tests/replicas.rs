@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
+use diesel::sql_types::Bool;
+use futures_util::FutureExt;
 use time::macros::date;
 
 use super::{Database, Home, open};
 use crate::base::ids::{Fingerprint, RuleId, SystemId};
-use crate::base::{Sources, Timestamp};
+use crate::base::{Clock, Sources, SystemClock, Timestamp};
 use crate::store::state::{Charge, Charged, Quotas, StateStore, Use, UsePeople, upkeep};
+use crate::store::testing_proxy::Network;
 use crate::store::upkeep::Schema;
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_334_400_000_000);
@@ -53,6 +58,40 @@ async fn no_quota_is_passed_however_many_gateways_charge_and_whatever_the_order_
 }
 
 #[tokio::test]
+async fn whoever_comes_while_another_gateway_counts_is_charged_in_the_same_turn_or_the_next() {
+    let (state, home) = open();
+    let quotas = Quotas::start(&state).unwrap();
+    assert_eq!(quotas.charge(charge(&["grant:A", "grant:B"], &[])).await.unwrap(), Charged::Yes);
+    let mut other = home.connect();
+    other.batch_execute("BEGIN; SELECT * FROM quota WHERE grant_id = 'grant:A' FOR UPDATE").unwrap();
+    let ask = |grant| Box::pin(quotas.charge(charge(&[grant], &[1])));
+    let mut waiting = vec![ask("grant:A")];
+    assert!((&mut waiting[0]).now_or_never().is_none());
+    let waits = sql::<Bool>("EXISTS (SELECT FROM pg_locks WHERE NOT granted)");
+    while !diesel::select(waits.clone()).get_result::<bool>(&mut other).unwrap() {}
+    for grant in ["grant:A", "grant:B", "grant:A", "grant:B"] {
+        waiting.push(ask(grant));
+        assert!(waiting.last_mut().unwrap().now_or_never().is_none());
+    }
+    other.batch_execute("COMMIT").unwrap();
+    for charged in waiting {
+        assert_eq!(charged.await.unwrap(), Charged::Yes);
+    }
+    let used = |grant| state.used(&RuleId::parse(grant).unwrap(), date!(2026 - 11 - 22)).unwrap()[0].used;
+    assert_eq!((used("grant:A"), used("grant:B")), (3, 2));
+}
+
+#[test]
+fn a_gateway_whose_clock_is_ahead_of_the_servers_takes_up_nothing() {
+    let (state, _home) = open();
+    let now = SystemClock.now();
+    assert_eq!(state.look(now).unwrap(), state.revision().unwrap());
+    assert_eq!(state.look(now.plus_seconds(-3600)).unwrap(), state.revision().unwrap(), "others are ahead");
+    let why = state.look(now.plus_seconds(60)).unwrap_err().to_string();
+    assert!(why.contains("ahead of the database server's"), "{why}");
+}
+
+#[tokio::test]
 async fn the_counting_goes_on_when_the_server_was_away() {
     let (state, home) = open();
     let quotas = Quotas::start(&state).unwrap();
@@ -61,6 +100,65 @@ async fn the_counting_goes_on_when_the_server_was_away() {
     assert!(quotas.charge(charge(&["grant:A"], &[2])).await.is_err(), "that connection is lost");
     assert_eq!(quotas.charge(charge(&["grant:A"], &[2])).await.unwrap(), Charged::Yes);
     assert!(state.revision().is_ok(), "and others were replaced");
+}
+
+#[test]
+fn a_session_is_durable_and_sees_what_was_committed_whatever_its_role_is_set_to() {
+    let (_state, home) = open();
+    home.execute(
+        "ALTER ROLE sluice_gateway SET synchronous_commit = off;
+         ALTER ROLE sluice_gateway SET default_transaction_isolation = 'repeatable read'",
+    );
+    let state = home.open();
+    for (setting, wanted) in [("synchronous_commit", "on"), ("transaction_isolation", "read committed")] {
+        let ask = diesel::sql_query(format!("SELECT current_setting('{setting}') AS value"));
+        let set: Setting = ask.get_result(&mut *state.connection().unwrap()).unwrap();
+        assert_eq!(set.value, wanted, "{setting}");
+    }
+    home.execute("ALTER ROLE sluice_gateway SET synchronous_commit = remote_apply");
+    let ask = diesel::sql_query("SELECT current_setting('synchronous_commit') AS value");
+    let set: Setting = ask.get_result(&mut *home.open().connection().unwrap()).unwrap();
+    assert_eq!(set.value, "remote_apply", "more is as well");
+}
+
+#[derive(diesel::QueryableByName)]
+struct Setting {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    value: String,
+}
+
+/// For how many seconds a silent server is waited for.
+const WAITED: std::ops::Range<u64> = 8..13;
+
+#[test]
+fn a_server_that_takes_what_is_sent_and_says_nothing_is_given_up() {
+    let (_state, home) = open();
+    let (far, proxy) = home.far();
+    assert_eq!(far.revision().unwrap(), 0);
+    proxy.set(Network::Silent);
+    let began = Instant::now();
+    assert!(far.revision().is_err());
+    assert!(WAITED.contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    proxy.set(Network::Up);
+    assert_eq!(far.revision().unwrap(), 0, "and is spoken to again");
+}
+
+#[tokio::test]
+async fn connections_that_stay_dumb_are_replaced() {
+    let (_state, home) = open();
+    let (far, proxy) = home.far();
+    let quotas = Quotas::start(&far).unwrap();
+    assert_eq!(quotas.charge(charge(&["grant:A"], &[1])).await.unwrap(), Charged::Yes);
+    proxy.deafen();
+    let began = Instant::now();
+    assert!(quotas.charge(charge(&["grant:A"], &[2])).await.is_err());
+    assert!(WAITED.contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    let again = Instant::now();
+    assert_eq!(quotas.charge(charge(&["grant:A"], &[2])).await.unwrap(), Charged::Yes);
+    changed(&far, "one");
+    assert_eq!(far.revision().unwrap(), 1);
+    // The others are not waited for one after the other.
+    assert!(again.elapsed() < Duration::from_secs(4), "{:?}", again.elapsed());
 }
 
 /// Ends every connection of the gateway's role, as a server that restarts does.
@@ -180,6 +278,27 @@ fn a_schema_that_is_not_this_programs_is_refused_with_what_to_do() {
         .execute("INSERT INTO sluice_state.__diesel_schema_migrations (version) VALUES ('99999999999999')");
     assert!(refused(&database).contains("newer program"));
     assert!(upkeep::migrate_on(&owner).unwrap_err().to_string().contains("newer program"));
+}
+
+#[test]
+fn what_a_newer_program_added_is_done_without_and_keeps_its_rights() {
+    let database = Database::new();
+    let owner = database.as_role("sluice_owner");
+    upkeep::migrate_on(&owner).unwrap();
+    database.execute(
+        "INSERT INTO sluice_state.__diesel_schema_migrations (version) VALUES ('00000000000099');
+         CREATE TABLE sluice_state.newer (id INTEGER);
+         GRANT INSERT ON sluice_state.newer TO sluice_gateway;",
+    );
+    assert!(matches!(upkeep::schema_on(&owner).unwrap(), Schema::Ahead { found, .. } if found == "99"));
+    upkeep::migrate_on(&owner).unwrap();
+    let state = database.open();
+    let added = state.write(|connection| Ok(connection.batch_execute("INSERT INTO newer VALUES (1)")?));
+    assert!(added.is_ok(), "{added:?}");
+    // What it lacks is not done without, though there is more.
+    database.execute("DELETE FROM sluice_state.__diesel_schema_migrations WHERE version = '00000000000012'");
+    let refused = StateStore::on(&database.as_role("sluice_gateway")).map(|_| ()).unwrap_err();
+    assert!(refused.to_string().contains("a newer program wrote it"), "{refused}");
 }
 
 #[test]

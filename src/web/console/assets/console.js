@@ -19,6 +19,13 @@ for (const form of document.querySelectorAll("form[method=post]")) {
 }
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  for (const button of document.querySelectorAll("button[aria-busy]")) button.removeAttribute("aria-busy");
+});
+
+// Until the answer is there, the button that was pressed says that it is on its way; a form that a
+// module sends by itself says so itself.
+document.addEventListener("submit", ({ submitter, defaultPrevented }) => {
+  if (!defaultPrevented) submitter?.setAttribute("aria-busy", "true");
 });
 
 // A menu closes on Escape and when something else is used.

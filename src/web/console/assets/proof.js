@@ -1,9 +1,11 @@
-// Checks a record's proof in the browser, so that the page need not be believed: what is shown here is
-// hashed (RFC 6962), led up the tree to the root of the checkpoint, and the checkpoint's signature is
-// checked with the public key that was typed in (C2SP signed-note, Ed25519). Nothing is asked of the
-// gateway. Everything is read from the page as it is shown: what is proven is what is seen.
+// Checks a record's proof in the browser: the text that is shown is hashed (RFC 6962), led up the tree to
+// the root of the checkpoint, and the checkpoint's signature is checked with the public key that was
+// typed in (C2SP signed-note, Ed25519). Nothing is asked of the gateway, and what the record says is read
+// out of the text that was proven. It finds a log that was altered; this script comes from the gateway
+// too, so whoever doubts the gateway checks on another machine (`sluice audit check-proof`).
 
 const place = document.getElementById("proof");
+const KEPT = "sluice-vkey";
 const encoder = new TextEncoder();
 const text = (id) => document.getElementById(id).textContent;
 const bytes = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
@@ -76,27 +78,58 @@ function tell(step, holds) {
   return holds;
 }
 
+// Nothing of an earlier run may be left standing.
+function reset() {
+  for (const line of document.querySelectorAll(".checks li")) {
+    delete line.dataset.state;
+    line.querySelector(".sign").textContent = "·";
+    line.querySelector(".word").textContent = "";
+  }
+  document.getElementById("proven").hidden = true;
+  const result = document.getElementById("proof-result");
+  delete result.dataset.state;
+  result.textContent = "";
+}
+
+// What the proven record says, read out of its text.
+function show(record) {
+  for (const place of document.querySelectorAll("#proven dd")) {
+    const value = place.dataset.of.split("/").reduce((object, name) => object?.[name], record);
+    const text = Array.isArray(value)
+      ? value.map(({ field, form, code, rule }) => [field, form ?? code, rule].filter(Boolean).join(" · ")).join("\n")
+      : String(value ?? "");
+    place.textContent = text;
+    place.hidden = place.previousElementSibling.hidden = text === "";
+  }
+  document.getElementById("proven").hidden = false;
+}
+
 async function check(event) {
   event.preventDefault();
+  reset();
   const result = document.getElementById("proof-result");
-  const [leaf, note] = [text("leaf"), text("checkpoint")];
-  const index = place.dataset.index;
-  const path = [...document.querySelectorAll("#path code")].map((hash) => bytes(hash.textContent));
-  const [origin, size, rootHash] = note.split("\n");
   let all = false;
   try {
-    const by = await verifier(document.getElementById("vkey").value);
+    const [leaf, note, line] = [text("leaf"), text("checkpoint"), document.getElementById("vkey").value.trim()];
+    const index = place.dataset.index;
+    const path = [...document.querySelectorAll("#path code")].map((hash) => bytes(hash.textContent));
+    const [origin, size, rootHash] = note.split("\n");
+    const record = JSON.parse(leaf);
+    const by = await verifier(line);
     const hash = await sha256(join([0], encoder.encode(leaf)));
     const led = await root(hash, index, size, path);
     const steps = [
-      tell("says", String(JSON.parse(leaf).index) === index),
+      tell("says", String(record.index) === index),
       tell("path", led !== null && same(led, bytes(rootHash))),
       tell("key", by !== null && by.name === origin),
       tell("signature", by !== null && (await signatureHolds(note, by))),
     ];
     all = steps.every(Boolean);
     result.textContent = all ? place.dataset.proven : place.dataset.unproven;
-    if (all) localStorage.setItem("sluice-vkey", document.getElementById("vkey").value.trim());
+    if (all) {
+      show(record);
+      localStorage.setItem(KEPT, line);
+    }
   } catch (fault) {
     result.textContent = fault.name === "NotSupportedError" ? place.dataset.unsupported : place.dataset.unproven;
   }
@@ -104,9 +137,22 @@ async function check(event) {
   result.hidden = false;
 }
 
+// A key that proved a record before is offered by its name and hash, to be compared, and not put in.
+async function offer() {
+  const line = localStorage.getItem(KEPT);
+  const by = line && (await verifier(line).catch(() => null));
+  if (!by) return;
+  const kept = document.getElementById("kept");
+  kept.querySelector("code").textContent = line.trim().split("+").slice(0, 2).join("+");
+  kept.querySelector("button").addEventListener("click", () => {
+    document.getElementById("vkey").value = line;
+    kept.hidden = true;
+  });
+  kept.hidden = false;
+}
+
 if (place) {
   place.hidden = false;
-  const key = document.getElementById("vkey");
-  key.value ||= localStorage.getItem("sluice-vkey") ?? "";
   document.getElementById("proof-form").addEventListener("submit", check);
+  offer();
 }

@@ -1,0 +1,4 @@
+DROP TRIGGER application_waits_due ON application_waits;
+DROP FUNCTION application_waits_due();
+DROP INDEX application_waits_due;
+ALTER TABLE application_waits DROP COLUMN due_on;

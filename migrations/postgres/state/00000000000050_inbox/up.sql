@@ -1,0 +1,19 @@
+-- What waits for whom, in the order in which it is due: a page of it is read from an index. Without
+-- a last day it comes behind all that have one.
+--
+-- The day is kept by the database itself. A gateway of the version before, which may still write
+-- beside a new one, knows nothing of it. It writes an application's waits anew whenever its last day
+-- changes, and that day first.
+ALTER TABLE application_waits ADD COLUMN due_on TEXT COLLATE "C" NOT NULL DEFAULT '9999-12-31';
+UPDATE application_waits SET due_on =
+    COALESCE((SELECT a.due_on FROM applications a WHERE a.id = application_waits.application), '9999-12-31');
+CREATE INDEX application_waits_due ON application_waits (department, role, due_on, application);
+
+CREATE FUNCTION application_waits_due() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    NEW.due_on := COALESCE((SELECT a.due_on FROM applications a WHERE a.id = NEW.application), '9999-12-31');
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER application_waits_due BEFORE INSERT ON application_waits
+    FOR EACH ROW EXECUTE FUNCTION application_waits_due();

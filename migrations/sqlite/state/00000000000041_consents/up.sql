@@ -1,0 +1,20 @@
+-- Who asks to see who asked about a person, and the word of a second officer on it. `mark` is a keyed hash
+-- of the person's identifier, another one in every row; the key is not in this database. Rows whose
+-- time is over are deleted.
+CREATE TABLE consents (
+    id TEXT NOT NULL PRIMARY KEY,
+    mark BLOB NOT NULL,
+    case_number TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    account TEXT NOT NULL,
+    -- The natural person behind the account.
+    person TEXT NOT NULL,
+    asked_at BIGINT NOT NULL,
+    until BIGINT NOT NULL,
+    -- asked, consented or refused.
+    state TEXT NOT NULL,
+    decided_by TEXT,
+    decided_at BIGINT
+);
+CREATE INDEX consents_until ON consents (until);
+CREATE INDEX consents_person ON consents (person, until);
