@@ -27,6 +27,17 @@ FULL = {
     "affinity": {"nodeAffinity": {}},
     "podAnnotations": {"team": "data"},
 }
+REPLICAS = {
+    "replicas": 3,
+    "database": {
+        "url": "postgres://sluice_gateway@db1.example:5432,db2.example/sluice",
+        "passwordSecret": {"name": "sluice-database", "key": "gateway"},
+        "connections": 16,
+        "staleAfterMs": 1500,
+    },
+    "anchors": {"everySeconds": 30, "require": 2, "alarmAfterMinutes": 20, "stopAfterMinutes": 60},
+    "persistence": {"secondPlace": {"begin": True}},
+}
 BARE = {"networkPolicy": {"enabled": False}, "disruptionBudget": {"enabled": False}}
 # What no Kubernetes takes, the values' schema must not take either.
 WRONG = [
@@ -34,7 +45,14 @@ WRONG = [
     {"service": {"port": "https"}},
     {"config": {"catalogue": ["../etc/passwd"]}},
     {"secrets": {"keys": ""}},
+    # A log in files has one writer.
     {"replicas": 3},
+    {"replicas": 0, "database": {"url": "postgres://u@db/d"}},
+    {"database": {"url": "postgres://u:password@db/d"}},
+    {"database": {"url": "postgres://u@db/d?sslmode=disable"}},
+    {"database": {"staleAfterMs": 10}},
+    {"database": {"passwordSecret": "secret"}},
+    {"anchors": {"require": 0}},
 ]
 
 
@@ -45,7 +63,7 @@ def main(chart_folder, out):
     assert not said["errors"] and all(message["severity"] <= 1 for message in said["messages"]), said
     count = 0
     with helm_python.Chart.load(chart_folder) as chart:
-        for name, values in [("defaults", {}), ("full", FULL), ("bare", BARE)]:
+        for name, values in [("defaults", {}), ("full", FULL), ("replicas", REPLICAS), ("bare", BARE)]:
             manifests = chart.render(values=values, name="gateway")
             text = "\n---\n".join(text for path, text in manifests.items() if path.endswith(".yaml"))
             pathlib.Path(out, f"{name}.yaml").write_text(text)
@@ -57,6 +75,9 @@ def main(chart_folder, out):
                     count += 1
                 if document["kind"] == "StatefulSet":
                     confined(document)
+                    settings(document, name == "replicas")
+                if document["kind"] == "PodDisruptionBudget":
+                    assert document["spec"]["maxUnavailable"] == (1 if name == "replicas" else 0)
             wanted = {"StatefulSet", "Service"} | (set() if name == "bare" else {"PodDisruptionBudget", "NetworkPolicy"})
             assert set(kinds) == wanted, kinds
         for values in WRONG:
@@ -79,6 +100,34 @@ def confined(document):
     probes = pod["containers"][0]
     assert probes["readinessProbe"]["httpGet"]["path"] == "/readyz"
     assert probes["livenessProbe"]["httpGet"]["path"] == "/livez"
+
+
+def settings(document, several):
+    """What concerns several gateways is there with them, and only with them."""
+    spec = document["spec"]
+    pod = spec["template"]["spec"]
+    assert spec["replicas"] == (3 if several else 1)
+    assert ("podManagementPolicy" in spec) == several and ("topologySpreadConstraints" in pod) == several
+    env = {setting["name"]: setting["value"] for setting in pod["containers"][0]["env"]}
+    own = {name.removeprefix("SLUICE_"): value for name, value in env.items() if "DATABASE" in name or "ANCHORS" in name}
+    wanted = {
+        "DATABASE__URL": "postgres://sluice_gateway@db1.example:5432,db2.example/sluice",
+        "DATABASE__CA": "/etc/sluice/tls/database-ca.pem",
+        "DATABASE__PASSWORD_FILE": "/run/sluice-keys/database-password",
+        "DATABASE__CONNECTIONS": "16",
+        "DATABASE__STALE_AFTER_MS": "1500",
+        "ANCHORS__EVERY_SECONDS": "30",
+        "ANCHORS__REQUIRE": "2",
+        "ANCHORS__ALARM_AFTER_MINUTES": "20",
+        "ANCHORS__STOP_AFTER_MINUTES": "60",
+    }
+    assert own == (wanted if several else {}), own
+    copies = pod["initContainers"][0]["command"][-1]
+    assert ("/secret/database/password" in copies) == several and ("> /mnt/second/sluice/checkpoint" in copies) == several
+    secrets = {volume["name"]: volume["secret"] for volume in pod["volumes"] if "secret" in volume}
+    assert ("database" in secrets) == several
+    if several:
+        assert secrets["database"]["items"] == [{"key": "gateway", "path": "password"}]
 
 
 main(*sys.argv[1:])

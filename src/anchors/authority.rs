@@ -52,6 +52,14 @@ impl Authority {
         Ok(Self { post, roots, policy: section.policy.clone(), rng: SystemRandom::new() })
     }
 
+    /// Can it be reached? Nothing is asked of it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn reach(&self) -> Result<(), PostError> {
+        self.post.reach().await
+    }
+
     /// Has the checkpoint in `note` stamped: the token, and what it says.
     ///
     /// # Errors

@@ -97,6 +97,25 @@ impl Post {
         tokio::time::timeout(TIME, self.exchange(content, body)).await.unwrap_or(Err(PostError::Slow))
     }
 
+    /// Connects, and over https sees the certificate; sends nothing.
+    ///
+    /// # Errors
+    /// When nobody is reached, or not who was meant.
+    pub async fn reach(&self) -> Result<(), PostError> {
+        let reached = async {
+            let stream = self.connect().await?;
+            if let Some((tls, name)) = &self.tls {
+                tls.connect(name.clone(), stream).await?;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(TIME, reached).await.unwrap_or(Err(PostError::Slow))
+    }
+
+    async fn connect(&self) -> io::Result<TcpStream> {
+        TcpStream::connect((self.host.as_str(), self.port)).await
+    }
+
     async fn exchange(&self, content: &'static str, body: Vec<u8>) -> Result<(u16, Vec<u8>), PostError> {
         let path = if self.path.is_empty() { "/" } else { self.path.as_str() };
         let request = Request::post(path)
@@ -104,7 +123,7 @@ impl Post {
             .header(CONTENT_TYPE, content)
             .body(Full::new(Bytes::from(body)))
             .map_err(|e| PostError::Broken(e.into()))?;
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let stream = self.connect().await?;
         match &self.tls {
             None => speak(TokioIo::new(stream), request).await,
             Some((tls, name)) => speak(TokioIo::new(tls.connect(name.clone(), stream).await?), request).await,

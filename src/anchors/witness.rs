@@ -77,6 +77,14 @@ impl Witness {
         &self.key
     }
 
+    /// Can it be reached? Nothing is offered.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn reach(&self) -> Result<(), PostError> {
+        self.post.reach().await
+    }
+
     /// Offers a checkpoint.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::gateway::Gateway;
 use super::suspensions::{Suspended, Suspension};
 use super::world::{self, World};
-use crate::audit::record::Draft;
+use crate::audit::record::{Draft, kind};
 use crate::base::{Clock, Code, Error, Finding, Findings, Moment, Sources};
 use crate::store::state::grants::StandingGrant;
 use crate::store::state::{Act, Applied, RegisteredKey, StateError, StateStore, Version, Watch};
@@ -121,6 +121,7 @@ impl Gateway {
         let mut last = self.seen.lock().await;
         let began = Moment::now();
         let Some(mut read) = self.changed_since(*last).await? else {
+            self.knows_all()?;
             self.lease.renew(began);
             return Ok(());
         };
@@ -259,11 +260,8 @@ impl Gateway {
     }
 }
 
-/// The kind of record that tells of an act.
-pub(super) const ADMINISTRATION: &str = "administration";
-
 fn draft(act: &Act) -> Draft {
-    let mut draft = Draft::new(ADMINISTRATION);
+    let mut draft = Draft::new(kind::ADMINISTRATION);
     let members = draft.members();
     members.number("act", u64::try_from(act.seq).unwrap_or_default());
     members.text("action", &act.kind).text("object", &act.object).text("detail", &act.detail);
@@ -274,6 +272,8 @@ fn draft(act: &Act) -> Draft {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, NotTaken> + Send + 'static,
 ) -> Result<T, NotTaken> {
+    // Boxed: else each work makes a task of a type of its own.
+    let work: Box<dyn FnOnce() -> Result<T, NotTaken> + Send> = Box::new(work);
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|e| Err(NotTaken::Unrecorded(Error::new(Code::Internal).because(e))))

@@ -13,12 +13,12 @@
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
-use super::apply::{ADMINISTRATION, NotTaken};
+use super::apply::NotTaken;
 use super::deeds::{Deeds, Matter, Told};
 use super::gateway::Gateway;
 use super::world::World;
 use crate::base::ids::RuleId;
-use crate::store::audit::{ReadError, Reader};
+use crate::store::audit::{Acts, ReadError, Reader};
 use crate::store::state::consents::{Consent, Word};
 use crate::store::state::delegations::Loan;
 use crate::store::state::grants::GrantState;
@@ -49,13 +49,21 @@ impl Gateway {
         }
     }
 
-    fn take_in(&self, from: u64, read: Result<(Vec<Told>, u64), ReadError>) -> Result<bool, NotTaken> {
-        let (deeds, to) = read.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?;
-        let taken = self.deeds.write().unwrap_or_else(PoisonError::into_inner).take_in(from, deeds, to);
-        match self.deeds(|deeds| deeds.unknown().map(str::to_owned)) {
-            Some(what) => Err(self.outgrown(what)),
-            None => Ok(taken),
-        }
+    /// Takes in what was read; false when there is more to read.
+    fn take_in(&self, from: u64, read: Result<(Vec<Told>, Acts), ReadError>) -> Result<bool, NotTaken> {
+        let (deeds, Acts { next, all }) = read.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?;
+        let taken = self.deeds.write().unwrap_or_else(PoisonError::into_inner).take_in(from, deeds, next);
+        self.knows_all()?;
+        Ok(taken && all)
+    }
+
+    /// Is every act known that was read from the log?
+    ///
+    /// # Errors
+    /// The one that is not.
+    pub(super) fn knows_all(&self) -> Result<(), NotTaken> {
+        let unknown = self.deeds(|deeds| deeds.unknown().map(str::to_owned));
+        unknown.map_or(Ok(()), |what| Err(self.outgrown(what)))
     }
 
     /// Notes that a newer program did something that this one cannot follow: from now on nothing is
@@ -178,11 +186,14 @@ fn consent_stands(log: &Deeds, consent: &Consent) -> Result<(), String> {
     }
 }
 
-/// What was done by the records from `from` on, and the first one that there is not.
-fn since(log: &Reader, from: u64) -> Result<(Vec<Told>, u64), ReadError> {
+/// Acts that are read at a time: so many are in memory besides the newest of each matter.
+const AT_A_TIME: usize = 10_000;
+
+/// What was done by the records from `from` on, and how far that goes.
+fn since(log: &Reader, from: u64) -> Result<(Vec<Told>, Acts), ReadError> {
     let mut deeds = Vec::new();
-    let to = log.each_without_dataset(ADMINISTRATION, from, |leaf| deeds.push(Told::read(leaf)))?;
-    Ok((deeds, to))
+    let acts = log.acts(from, AT_A_TIME, |leaf| deeds.push(Told::read(leaf)))?;
+    Ok((deeds, acts))
 }
 
 fn loan_stands(log: &Deeds, loan: &Loan, lender: &Profile) -> Result<(), String> {

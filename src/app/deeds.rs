@@ -6,10 +6,10 @@
 //! A newer program may do what this one does not know. An act of an unknown kind may have taken away
 //! what is given here, so it is not passed over: whoever works by this stops.
 //!
-//! Invariant: this is read from the log, all of it when the gateway starts and from then on what is new
-//! there, whoever has recorded it; nothing in it comes from the state database. There is one entry for
-//! each account, role, key, grant, delegation and asked consent that there ever was, so it is bounded by
-//! those.
+//! Invariant: this is read from the log, all of it when the gateway starts, some at a time, and from then
+//! on what is new there, whoever has recorded it; nothing in it comes from the state database. There is
+//! one entry for each account, role, key, grant, delegation and asked consent that there ever was, so it
+//! is bounded by those.
 
 use std::collections::HashMap;
 
@@ -60,7 +60,7 @@ enum About {
 }
 
 /// An act, as the log has it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Deed {
     /// What was done.
     pub action: Box<str>,
@@ -79,8 +79,12 @@ pub(super) struct Told {
     act: u64,
     /// When it was done.
     done_at: Box<str>,
-    #[serde(flatten)]
-    deed: Deed,
+    // What a deed has, one by one: a gateway reads very many of these when it starts, and what is
+    // flattened is read twice.
+    action: Box<str>,
+    object: Box<str>,
+    detail: Box<str>,
+    done_by: Box<str>,
 }
 
 impl Told {
@@ -89,12 +93,10 @@ impl Told {
         serde_json::from_str(leaf).unwrap_or_else(|_| Self {
             act: u64::MAX,
             done_at: Box::default(),
-            deed: Deed {
-                action: "(unreadable)".into(),
-                object: Box::default(),
-                detail: Box::default(),
-                done_by: Box::default(),
-            },
+            action: "(unreadable)".into(),
+            object: Box::default(),
+            detail: Box::default(),
+            done_by: Box::default(),
         })
     }
 }
@@ -131,7 +133,9 @@ impl Deeds {
     /// Takes in the next record of an act, unless it repeats one: a gateway that stood still with an
     /// act in hand may record it once more after another one has, and has gone on. A state database
     /// that was put back begins anew with its numbers, but not with the time.
-    fn take(&mut self, Told { act, done_at, deed }: Told) {
+    fn take(&mut self, told: Told) {
+        let Told { act, done_at, action, object, detail, done_by } = told;
+        let deed = Deed { action, object, detail, done_by };
         let about = about(&deed);
         if matches!(about, About::Unknown) {
             let Deed { action, object, .. } = &deed;

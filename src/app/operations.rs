@@ -12,7 +12,7 @@ use super::trail::Trail;
 use crate::adapters::{Adapters, Health};
 use crate::base::{Code, Lang, Result, Timestamp};
 use crate::policy::Action;
-use crate::store::audit::{Filter, Span};
+use crate::store::audit::Filter;
 
 const DAY: i64 = 86_400;
 
@@ -88,7 +88,7 @@ pub async fn operations(
         ..Filter::default()
     };
     let (week, today, first) = records::read(gateway, move |log| {
-        Ok((log.counts(Span::Day, &queries(7))?, log.counts(Span::Hour, &queries(1))?, log.first_calls()?))
+        Ok((log.counts(&queries(7))?, log.counts(&queries(1))?, log.first_calls()?))
     })
     .await?;
     trail.count("found", week.iter().map(|count| count.records).sum());
@@ -100,7 +100,11 @@ pub async fn operations(
         roles: system.roles.iter().map(|role| role.as_str()).collect(),
         keys: keys.iter().filter(|key| key.system == system.id).map(|k| k.fingerprint.to_string()).collect(),
         first_call: first.iter().find(|(_, name, _)| name == system.id.as_str()).map(|(_, _, at)| *at),
-        week: week.iter().filter(|count| count.system == system.id.as_str()).map(|count| count.records).sum(),
+        week: week
+            .iter()
+            .filter(|count| *count.system == *system.id.as_str())
+            .map(|count| count.records)
+            .sum(),
     };
     let departments = world.catalogue.departments.values().map(|department| DepartmentView {
         department: department.id.to_string(),
@@ -115,13 +119,13 @@ pub async fn operations(
         },
     });
     let adapter = |health: Health| {
-        let own = today.iter().filter(|c| health.datasets.iter().any(|d| d.as_str() == c.dataset));
+        let own = today.iter().filter(|c| health.datasets.iter().any(|d| *d.as_str() == *c.dataset));
         let mut failures: BTreeMap<&str, u64> = BTreeMap::new();
         let mut queries = 0;
         for count in own {
             queries += count.records;
             if count.outcome.starts_with("provider-") {
-                *failures.entry(&count.outcome).or_default() += count.records;
+                *failures.entry(&*count.outcome).or_default() += count.records;
             }
         }
         let failures = failures.into_iter().map(|(code, records)| (code.to_owned(), records)).collect();

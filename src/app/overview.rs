@@ -128,9 +128,7 @@ pub async fn today(gateway: &Gateway, call: &Call<PersonCaller>) -> Result<Today
     }
     let now = gateway.now();
     let since = Timestamp::start_of(now.day());
-    let counts =
-        records::read(gateway, move |log| log.counts(Span::Hour, &queries(since, now.plus_seconds(1))))
-            .await?;
+    let counts = records::read(gateway, move |log| log.counts(&queries(since, now.plus_seconds(1)))).await?;
     let sum = |is: &dyn Fn(&Count) -> bool| counts.iter().filter(|c| is(c)).map(|c| c.records).sum();
     Ok(Today {
         queries: sum(&|_| true),
@@ -158,13 +156,13 @@ struct Counted {
 
 impl Counted {
     fn read(log: &Reader, since: Timestamp, now: Timestamp) -> Result<Self, ReadError> {
-        let today = log.counts(Span::Hour, &queries(since, now.plus_seconds(1)))?;
+        let today = log.counts(&queries(since, now.plus_seconds(1)))?;
         let over = hours_over(since, now);
-        let whole = if over == since { Vec::new() } else { log.counts(Span::Hour, &queries(since, over))? };
+        let whole = if over == since { Vec::new() } else { log.counts(&queries(since, over))? };
         let mut before = Vec::new();
         for day in 1..=if over == since { 0 } else { USUAL } {
             let (from, until) = (since.plus_seconds(-day * DAY), over.plus_seconds(-day * DAY));
-            before.push(log.counts(Span::Hour, &queries(from, until))?);
+            before.push(log.counts(&queries(from, until))?);
         }
         let days =
             log.histogram(Span::Day, &queries(since.plus_seconds(-USUAL * DAY), now.plus_seconds(1)))?;
@@ -181,7 +179,7 @@ impl Counted {
         departments.extend(self.before.iter().flatten().map(|count| &*count.department));
         departments.sort_unstable();
         departments.dedup();
-        let of = |department: &str| self.compare(|count| count.department == department);
+        let of = |department: &str| self.compare(|count| *count.department == *department);
         let unusual = departments.iter().map(|department| ((*department).to_owned(), of(department)));
         let week = now.plus_seconds(-NEW * DAY);
         let mut new_callers = self.first_calls.clone();
@@ -195,9 +193,9 @@ impl Counted {
             sensitive: self.compare(sensitive),
             failures: self.compare(ended(End::Failed)),
             days: days(&self.days, since),
-            reasons: most(self.today.iter().filter(|c| ended(End::Refused)(c)), |c| c.outcome.clone()),
+            reasons: most(self.today.iter().filter(|c| ended(End::Refused)(c)), |c| c.outcome.to_string()),
             readers: most(self.today.iter().filter(|c| sensitive(c)), |c| {
-                (c.department.clone(), c.dataset.clone())
+                (c.department.to_string(), c.dataset.to_string())
             })
             .into_iter()
             .map(|((department, dataset), records)| (department, dataset, records))
@@ -271,6 +269,7 @@ mod tests {
                 dataset: "civil.subsistence".into(),
                 purpose: "p".into(),
                 outcome: "ok".into(),
+                fields: Vec::new(),
                 records,
             }]
         };

@@ -23,7 +23,7 @@ use crate::base::{Code, Error, Findings, Result, Sources, Timestamp};
 use crate::catalogue::{Catalogue, Form};
 use crate::identity::Registry;
 use crate::policy::{Action, Offer, Policy};
-use crate::store::audit::{Filter, Within};
+use crate::store::audit::Filter;
 
 /// The longest file that may be proposed, in bytes.
 pub const MAX_FILE: usize = 48 << 10;
@@ -233,7 +233,7 @@ async fn asked(gateway: &Gateway, since: Timestamp) -> Result<Asked> {
         let filter = Filter { from: Some(since), kind: Some("query".to_owned()), ..Filter::default() };
         let (mut asked, mut before) = (Asked::default(), None);
         loop {
-            let found = log.newest(&filter, &Within::default(), before, PAGE)?;
+            let found = log.newest(&filter, before, PAGE)?;
             found.records.iter().for_each(|record| asked.take(&record.leaf));
             before = found.next;
             asked.cut = before.is_some();

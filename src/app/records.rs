@@ -139,6 +139,7 @@ impl Search {
             datasets: self.dataset.into_iter().collect(),
             purpose: self.purpose,
             outcome: self.outcome,
+            ..Filter::default()
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Invariant: what is counted is what the reader may read; and that somebody looked, and for what,
 //! is recorded before anything is shown.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use super::gateway::Gateway;
 use super::records::{self, PAGE, Search};
 use super::trail::Trail;
 use crate::base::{Code, Lang, Result, Timestamp};
-use crate::store::audit::{Count, Filter, Found, Span, Within};
+use crate::store::audit::{Count, CountField, Counted, Filter, Found, ReadError, Reader, Span};
 
 /// The most bars of a histogram.
 const BARS: i64 = 60;
@@ -24,11 +24,12 @@ const VALUES: usize = 12;
 /// What to look for. All that are given must match.
 #[derive(Debug, Default, Clone)]
 pub struct Look {
-    /// By what every record is filed.
+    /// What every search of records has.
     pub search: Search,
-    /// By what only the record itself says.
+    /// The official on whose behalf a system asked, or the account that acted.
     pub operator: Option<String>,
-    /// A field that was asked for.
+    /// A field that was asked for. Of this and the next two, all that are given must hold of one
+    /// field.
     pub field: Option<String>,
     /// A form that a field was given in.
     pub form: Option<String>,
@@ -49,8 +50,11 @@ pub struct Events {
     pub stopped: bool,
     /// Records that the index had not seen.
     pub lag: u64,
-    /// How many match by what every record is filed by.
+    /// How many match.
     pub total: u64,
+    /// How many may match besides: the index does not tell them apart, and none of the counts has
+    /// them.
+    pub untold: u64,
     /// When they were.
     pub bars: Vec<Bar>,
     /// How many there are of what, but for what each facet itself was narrowed to.
@@ -174,31 +178,35 @@ pub async fn events(gateway: &Gateway, call: &Call<Caller>, look: Result<Look>) 
     };
     look.note(&mut trail);
     let now = gateway.now();
-    let Look { search, operator, field, form, rule, before } = look;
-    let within = Within { operator, field, form, rule };
-    let limit = search.limit.unwrap_or(PAGE);
-    let filter = search.filter();
-    let asked = filter.clone();
-    let (found, counts, histogram, span) = records::read(gateway, move |log| {
-        let span = span(&filter, now);
-        let found = log.newest(&filter, &within, before, limit)?;
-        // Everything in that time: each facet is narrowed by the others, not by itself.
-        let time = Filter { from: filter.from, until: filter.until, ..Filter::default() };
-        Ok((found, log.counts(span, &time)?, log.histogram(span, &filter)?, span))
-    })
-    .await?;
-    trail.count("found", found.records.len() as u64);
+    let known = own.clone();
+    let found = records::read(gateway, move |log| find(log, look, now, known.as_deref())).await?;
+    trail.count("found", found.events.len() as u64);
     gateway.record(trail.end(Code::Ok)).await?;
+    Ok(Events { department: own, ..found })
+}
+
+/// Looks in the log, whoever asks: who may see what was found is decided before. `own` is the
+/// department of somebody who may see only what that asked or was asked. Blocks.
+///
+/// # Errors
+/// When the log or its index cannot be read.
+pub fn find(log: &Reader, look: Look, now: Timestamp, own: Option<&str>) -> Result<Events, ReadError> {
+    let Look { search, operator, field, form, rule, before } = look;
+    let limit = search.limit.unwrap_or(PAGE);
+    let filter = Filter { operator, field, form, rule, ..search.filter() };
+    let span = span(&filter, now);
+    let (found, counted) = log.look(span, &filter, before, limit)?;
     let Found { records, next, stopped, lag } = found;
     Ok(Events {
         events: records.iter().map(|record| EventLine::of(&record.leaf)).collect(),
         next,
         stopped,
         lag,
-        total: histogram.iter().map(|(_, records)| records).sum(),
-        bars: bars(&histogram, span, &asked, now),
-        facets: facets(&counts, &asked, own.as_deref()),
-        department: own,
+        total: counted.histogram.iter().map(|(_, records)| records).sum(),
+        untold: counted.untold,
+        bars: bars(&counted.histogram, span, &filter, now),
+        facets: facets(&counted, &filter, own),
+        department: None,
     })
 }
 
@@ -247,45 +255,87 @@ fn bars(histogram: &[(Timestamp, u64)], span: Span, filter: &Filter, now: Timest
         .collect()
 }
 
-type Name = (&'static str, fn(&Count) -> &str);
+/// A facet that a sort of records has one value of.
+type Name = (&'static str, fn(&Count) -> &str, fn(&Filter) -> Option<&str>);
 
-const FACETS: [Name; 6] = [
-    ("kind", |count| &count.kind),
-    ("department", |count| &count.department),
-    ("system", |count| &count.system),
-    ("dataset", |count| &count.dataset),
-    ("purpose", |count| &count.purpose),
-    ("outcome", |count| &count.outcome),
+const NAMES: [Name; 6] = [
+    ("kind", |count| &count.kind, |asked| asked.kind.as_deref()),
+    ("department", |count| &count.department, |asked| asked.department.as_deref()),
+    ("system", |count| &count.system, |asked| asked.system.as_deref()),
+    ("dataset", |count| &count.dataset, |asked| asked.datasets.first().map(String::as_str)),
+    ("purpose", |count| &count.purpose, |asked| asked.purpose.as_deref()),
+    ("outcome", |count| &count.outcome, |asked| asked.outcome.as_deref()),
 ];
 
-fn facets(counts: &[Count], filter: &Filter, own: Option<&str>) -> Vec<Facet> {
-    let chosen = [
-        filter.kind.as_deref(),
-        filter.department.as_deref(),
-        filter.system.as_deref(),
-        filter.datasets.first().map(String::as_str),
-        filter.purpose.as_deref(),
-        filter.outcome.as_deref(),
-    ];
+/// A facet that each of its fields has one value of.
+type FieldName = (&'static str, fn(&CountField) -> &str, fn(&Filter) -> Option<&str>);
+
+const FIELDS: [FieldName; 3] = [
+    ("field", |field| &field.field, |asked| asked.field.as_deref()),
+    ("form", |field| &field.form, |asked| asked.form.as_deref()),
+    ("rule", |field| &field.rule, |asked| asked.rule.as_deref()),
+];
+
+/// Each facet, narrowed by all the others and not by itself.
+fn facets(counted: &Counted, asked: &Filter, own: Option<&str>) -> Vec<Facet> {
     // An officer's own department is not a choice, or else the dataset of its own: nothing else may be
     // counted. Which of the two, `records::permit` has said.
-    let fixed = own.map(|own| if filter.department.as_deref() == Some(own) { 1 } else { 3 });
-    let narrowed = |count: &Count, except: usize| {
-        FACETS.iter().zip(chosen).enumerate().all(|(at, ((_, of), chosen))| {
-            (at == except && fixed != Some(at)) || chosen.is_none_or(|chosen| of(count) == chosen)
+    let fixed =
+        own.map(|own| if asked.department.as_deref() == Some(own) { "department" } else { "dataset" });
+    let by_names = |count: &Count, except: Option<&str>| {
+        NAMES.iter().all(|(name, of, chosen)| {
+            (Some(*name) == except && Some(*name) != fixed)
+                || chosen(asked).is_none_or(|chosen| of(count) == chosen)
         })
     };
-    let facet = |(at, ((name, of), chosen)): (usize, (&Name, Option<&str>))| {
-        let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
-        for count in counts.iter().filter(|count| narrowed(count, at) && !of(count).is_empty()) {
+    let by_field = |field: &CountField, except: Option<&str>| {
+        FIELDS.iter().all(|(name, of, chosen)| {
+            Some(*name) == except || chosen(asked).is_none_or(|chosen| of(field) == chosen)
+        })
+    };
+    let no_field = FIELDS.iter().all(|(_, _, chosen)| chosen(asked).is_none());
+    let of_names = NAMES.iter().map(|(name, of, chosen)| {
+        let mut sums: HashMap<&str, u64> = HashMap::new();
+        let fits = |count: &&Count| {
+            by_names(count, Some(name))
+                && (no_field || count.fields.iter().any(|field| by_field(field, None)))
+        };
+        for count in counted.sorts.iter().filter(fits) {
             *sums.entry(of(count)).or_default() += count.records;
         }
-        let mut values: Vec<(String, u64)> = sums.into_iter().map(|(v, n)| (v.to_owned(), n)).collect();
-        values.sort_by(|(a, x), (b, y)| y.cmp(x).then_with(|| a.cmp(b)));
+        facet(name, chosen(asked), sums)
+    });
+    let of_fields = FIELDS.iter().map(|(name, of, chosen)| {
+        let mut sums: HashMap<&str, u64> = HashMap::new();
+        for count in counted.sorts.iter().filter(|count| by_names(count, None)) {
+            // A record counts once for each value, whatever many of its fields have it.
+            let fits = count.fields.iter().filter(|field| by_field(field, Some(name)));
+            let mut values: Vec<&str> = fits.map(of).collect();
+            values.sort_unstable();
+            values.dedup();
+            for value in values {
+                *sums.entry(value).or_default() += count.records;
+            }
+        }
+        facet(name, chosen(asked), sums)
+    });
+    let operators = counted.operators.iter().map(|(name, records)| (&**name, *records)).collect();
+    let operator = facet("operator", asked.operator.as_deref(), operators);
+    of_names.chain([operator]).chain(of_fields).collect()
+}
+
+/// The most frequent values.
+fn facet(name: &'static str, chosen: Option<&str>, mut sums: HashMap<&str, u64>) -> Facet {
+    sums.remove("");
+    let mut values: Vec<(&str, u64)> = sums.into_iter().collect();
+    let by_frequency = |(a, x): &(&str, u64), (b, y): &(&str, u64)| y.cmp(x).then_with(|| a.cmp(b));
+    if values.len() > VALUES {
+        values.select_nth_unstable_by(VALUES, by_frequency);
         values.truncate(VALUES);
-        Facet { name, chosen: chosen.map(str::to_owned), values }
-    };
-    FACETS.iter().zip(chosen).enumerate().map(facet).collect()
+    }
+    values.sort_unstable_by(by_frequency);
+    let values = values.into_iter().map(|(value, records)| (value.to_owned(), records)).collect();
+    Facet { name, chosen: chosen.map(str::to_owned), values }
 }
 
 #[cfg(test)]
@@ -299,12 +349,21 @@ mod tests {
         Count {
             kind: "query".into(),
             department: department.into(),
-            system: format!("{department}.s"),
+            system: format!("{department}.s").into(),
             dataset: dataset.into(),
             purpose: "p".into(),
             outcome: outcome.into(),
+            fields: Vec::new(),
             records,
         }
+    }
+
+    /// What is counted of these sorts, and is shown of that facet.
+    fn shown(sorts: &[Count], asked: &Filter, own: Option<&str>, name: &str) -> Vec<(String, u64)> {
+        let counted =
+            Counted { sorts: sorts.to_vec(), operators: Vec::new(), histogram: Vec::new(), untold: 0 };
+        let found = facets(&counted, asked, own);
+        found.into_iter().find(|facet| facet.name == name).unwrap().values
     }
 
     #[test]
@@ -312,25 +371,43 @@ mod tests {
         let counts =
             [count("housing", "a", "ok", 5), count("housing", "b", "ok", 2), count("medical", "a", "no", 9)];
         let filter = Filter { datasets: vec!["a".into()], ..Filter::default() };
-        let found = facets(&counts, &filter, None);
-        assert_eq!(found[3].values, [("a".to_owned(), 14), ("b".to_owned(), 2)]);
-        assert_eq!(found[1].values, [("medical".to_owned(), 9), ("housing".to_owned(), 5)]);
-        assert_eq!(found[5].values, [("no".to_owned(), 9), ("ok".to_owned(), 5)]);
+        let shown = |name| shown(&counts, &filter, None, name);
+        assert_eq!(shown("dataset"), [("a".to_owned(), 14), ("b".to_owned(), 2)]);
+        assert_eq!(shown("department"), [("medical".to_owned(), 9), ("housing".to_owned(), 5)]);
+        assert_eq!(shown("outcome"), [("no".to_owned(), 9), ("ok".to_owned(), 5)]);
+    }
+
+    #[test]
+    fn what_is_asked_of_a_field_must_hold_of_one_and_each_record_counts_once() {
+        let field = |field: &str, form: &str, rule: &str| CountField {
+            field: field.into(),
+            form: form.into(),
+            rule: rule.into(),
+        };
+        let both = [field("status", "plain", "r-1"), field("income", "predicate", "r-1")];
+        let counts = [
+            Count { fields: both.to_vec(), ..count("housing", "a", "ok", 5) },
+            Count { fields: vec![field("income", "", "r-2")], ..count("medical", "a", "no", 3) },
+        ];
+        let asked = Filter { field: Some("income".into()), form: Some("plain".into()), ..Filter::default() };
+        assert_eq!(shown(&counts, &asked, None, "outcome"), [], "income was never given plain");
+        assert_eq!(shown(&counts, &asked, None, "form"), [("predicate".to_owned(), 5)], "refused is no form");
+        let any = Filter::default();
+        assert_eq!(shown(&counts, &any, None, "rule"), [("r-1".to_owned(), 5), ("r-2".to_owned(), 3)]);
+        assert_eq!(shown(&counts, &any, None, "field"), [("income".to_owned(), 8), ("status".to_owned(), 5)]);
     }
 
     #[test]
     fn an_officer_counts_nothing_of_other_departments() {
         let counts = [count("housing", "a", "ok", 5), count("medical", "b", "no", 9)];
         let asked = Filter { department: Some("housing".into()), ..Filter::default() };
-        let found = facets(&counts, &asked, Some("housing"));
-        assert_eq!(found[1].values, [("housing".to_owned(), 5)]);
-        assert_eq!(found[5].values, [("ok".to_owned(), 5)]);
+        assert_eq!(shown(&counts, &asked, Some("housing"), "department"), [("housing".to_owned(), 5)]);
+        assert_eq!(shown(&counts, &asked, Some("housing"), "outcome"), [("ok".to_owned(), 5)]);
         let was_asked = Filter { datasets: vec!["b".into()], ..Filter::default() };
         let by_medical = Filter { department: Some("medical".into()), ..was_asked.clone() };
         let counts = [&counts[..], &[count("medical", "a", "no", 7)]].concat();
-        for filter in [was_asked, by_medical] {
-            let found = facets(&counts, &filter, Some("welfare"));
-            assert_eq!(found[3].values, [("b".to_owned(), 9)]);
+        for asked in [was_asked, by_medical] {
+            assert_eq!(shown(&counts, &asked, Some("welfare"), "dataset"), [("b".to_owned(), 9)]);
         }
     }
 

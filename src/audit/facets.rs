@@ -42,6 +42,9 @@ pub struct Facets<'a> {
     /// `outcome`: the code that the caller saw.
     #[serde(borrow)]
     pub outcome: Cow<'a, str>,
+    /// `fields`: what was decided, field by field.
+    #[serde(borrow)]
+    pub fields: Vec<Field<'a>>,
     /// `subjects`: whom it names, by commitments.
     #[serde(borrow)]
     pub subjects: Vec<LeafSubject<'a>>,
@@ -49,7 +52,7 @@ pub struct Facets<'a> {
     pub log: Own,
 }
 
-/// `caller`: which system, of which department.
+/// `caller`: which system or account, of which department.
 #[derive(Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(default)]
 pub struct Caller<'a> {
@@ -59,12 +62,35 @@ pub struct Caller<'a> {
     /// `caller.system`.
     #[serde(borrow)]
     pub system: Cow<'a, str>,
+    /// `caller.account`.
+    #[serde(borrow)]
+    pub account: Cow<'a, str>,
+}
+
+/// One of `fields`.
+#[derive(Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct Field<'a> {
+    /// `field`.
+    #[serde(borrow)]
+    pub field: Cow<'a, str>,
+    /// `form`: the one that it was given in.
+    #[serde(borrow)]
+    pub form: Cow<'a, str>,
+    /// `rule`: the rule or grant that decided.
+    #[serde(borrow)]
+    pub rule: Cow<'a, str>,
 }
 
 impl<'a> Facets<'a> {
     /// Reads them out of a leaf; what cannot be read is empty.
     pub fn of(leaf: &'a [u8]) -> Self {
         serde_json::from_slice(leaf).unwrap_or_default()
+    }
+
+    /// Who acted: the official on whose behalf a system asked, or the account itself.
+    pub fn actor(&self) -> &str {
+        if self.operator.is_empty() { &self.caller.account } else { &self.operator }
     }
 }
 
@@ -74,9 +100,11 @@ mod tests {
 
     #[test]
     fn facets_are_read_where_they_stand_and_empty_where_not() {
-        let facets =
-            Facets::of(br#"{"caller":{"department":"housing","system":"s"},"fields":[1],"outcome":"ok"}"#);
+        let facets = Facets::of(
+            br#"{"caller":{"department":"housing","system":"s"},"fields":[{"field":"status","code":"no-rule"}],"outcome":"ok"}"#,
+        );
         assert_eq!((&*facets.caller.department, &*facets.outcome, &*facets.dataset), ("housing", "ok", ""));
+        assert_eq!(facets.fields, [Field { field: "status".into(), ..Field::default() }]);
         assert_eq!(Facets::of(b"no record"), Facets::default());
     }
 }

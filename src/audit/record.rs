@@ -137,7 +137,7 @@ impl Object {
     }
 }
 
-/// Kinds of record that the log writes of its own accord.
+/// Kinds of record that the log knows: all but the last it writes of its own accord.
 pub mod kind {
     /// Record 0: the log and its first key.
     pub const CREATED: &str = "log-created";
@@ -149,6 +149,8 @@ pub mod kind {
     pub const ERASURE: &str = "erasure";
     /// The copy of the newest checkpoint was found empty and begun anew.
     pub const COPY_RESET: &str = "checkpoint-copy-reset";
+    /// Something was done on which decisions rest.
+    pub const ADMINISTRATION: &str = "administration";
 }
 
 /// What happened, before the log gave it a place: built by a use case, completed by the writer.

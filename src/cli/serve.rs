@@ -26,7 +26,7 @@ use crate::config::{Config, DatabaseSection, Supervisor};
 use crate::jobs;
 use crate::oidc::IdentityProvider;
 use crate::store::anchors::{self, AnchorStore};
-use crate::store::audit::{AuditLog, Options};
+use crate::store::audit::{AuditLog, Options, upkeep as log_upkeep};
 use crate::store::db::Server;
 use crate::store::state::{Quotas, StateStore};
 use crate::telemetry::{self, Metrics};
@@ -118,7 +118,7 @@ fn build(
     let server = config.database.as_ref().map(Server::new).transpose().map_err(text)?;
     let log = AuditLog::open(Options {
         data_dir: config.gateway.data_dir.clone(),
-        server,
+        server: server.clone(),
         checkpoint_copy: config.audit.checkpoint_copy_file.clone(),
         signing_key: keys.signing,
         previous_key: keys.previous,
@@ -127,6 +127,13 @@ fn build(
         clock: Arc::clone(&clock),
     })
     .map_err(text)?;
+    if let Some(server) = &server
+        && !log_upkeep::footing(server).map_err(text)?.standby
+    {
+        tracing::warn!(
+            "the database server has commits wait for no standby (synchronous_standby_names): its loss loses what was answered"
+        );
+    }
     let state = StateStore::of(config).map_err(text)?;
     if state.newest_version().map_err(text)?.is_none() {
         first_version(&state, config, clock.as_ref())?;

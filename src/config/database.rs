@@ -68,6 +68,12 @@ impl DatabaseSection {
         if self.client_certificate.is_some() != self.client_key.is_some() {
             wrong("[database] has one of `client_certificate` and `client_key`", "name both, or neither");
         }
+        for name in MEDDLING.iter().filter(|name| std::env::var_os(name).is_some()) {
+            wrong(
+                &format!("${name} would change what [database] says"),
+                "unset it: everything about the database stands in [database]",
+            );
+        }
         if self.stale_after() < SHORTEST {
             wrong(
                 "`stale_after_ms` of [database] is below 250",
@@ -77,6 +83,26 @@ impl DatabaseSection {
         findings
     }
 }
+
+/// Variables of the environment from which libpq takes what it was not told: where the server is, how it
+/// is trusted, what a session is set to. What it was told counts before the others.
+const MEDDLING: [&str; 15] = [
+    "PGHOSTADDR",
+    "PGSERVICE",
+    "PGSERVICEFILE",
+    "PGSYSCONFDIR",
+    "PGOPTIONS",
+    "PGPASSWORD",
+    "PGPASSFILE",
+    "PGCHANNELBINDING",
+    "PGSSLCERT",
+    "PGSSLKEY",
+    "PGSSLCRL",
+    "PGSSLCRLDIR",
+    "PGSSLMINPROTOCOLVERSION",
+    "PGSSLMAXPROTOCOLVERSION",
+    "PGTZ",
+];
 
 /// Fewer milliseconds would make a gateway stale between two looks at a database that is well.
 const SHORTEST: Duration = Duration::from_millis(250);

@@ -82,6 +82,11 @@ impl KeySet {
         Some(Self(set.keys.into_iter().take(MOST).filter_map(read).collect()))
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Is there a key that a token with this `alg` and `kid` may be signed with?
     pub fn has(&self, algorithm: Algorithm, id: Option<&str>) -> bool {
         self.fitting(algorithm, id).next().is_some()

@@ -130,6 +130,18 @@ impl IdentityProvider {
         self.section.issuer.as_str()
     }
 
+    /// Asks the provider what it says of itself, as for a sign-in, for an operator. Gives how many keys
+    /// it has that a token may be signed with.
+    ///
+    /// # Errors
+    /// [`Failure::Unreachable`], [`Failure::Unusable`].
+    pub async fn reach(&self, now: Timestamp) -> Result<usize, Failure> {
+        match self.ask(now).await?.keys.count() {
+            0 => Err(Failure::Unusable("among its keys is none that a token may be signed with".into())),
+            keys => Ok(keys),
+        }
+    }
+
     /// Where a person's browser is sent.
     ///
     /// # Errors

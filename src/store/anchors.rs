@@ -14,6 +14,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use self::tables::{cosignature, stamp};
 use crate::base::Timestamp;
+use crate::store::upkeep;
 
 /// The database in a data directory.
 pub const DATABASE: &str = "anchors.db";
@@ -113,6 +114,15 @@ impl AnchorStore {
         let mut conn = SqliteConnection::establish(&path.display().to_string())?;
         conn.batch_execute("PRAGMA busy_timeout=5000; PRAGMA query_only=ON; PRAGMA trusted_schema=OFF;")?;
         Ok(Self(Arc::new(Mutex::new(conn))))
+    }
+
+    /// Copies the database of a data directory, which may be in use, to the file `to`.
+    ///
+    /// # Errors
+    /// When there is none, it cannot be read, or the copy cannot be written.
+    pub fn copy(data_dir: &Path, to: &Path) -> Result<()> {
+        upkeep::copy(&mut Self::open_beside(data_dir)?.conn(), to)
+            .map_err(|e| AnchorStoreError::Unusable(e.to_string()))
     }
 
     /// Keeps a cosignature in the place of an older one of the same witness and size. True when

@@ -33,6 +33,13 @@ const BEFORE: [&str; 22] = [
     "sqlite/witness/00000000000001_witness",
 ];
 
+/// Those that do more than add, and were looked at: why a gateway of the release before goes on.
+const LOOKED_AT: [&str; 2] = [
+    // What it fills is its own new column; its trigger does so for rows that an older gateway inserts.
+    "postgres/state/00000000000050_inbox",
+    "sqlite/state/00000000000050_inbox",
+];
+
 /// What each gateway builds anew by itself, so that it may change freely.
 const BUILT_ANEW: &str = "sqlite/audit/0003_index";
 
@@ -42,7 +49,10 @@ fn migrations_only_add() {
     let mut seen = 0;
     for folder in folders() {
         seen += 1;
-        if BEFORE.contains(&folder.as_str()) || takes_away(&folder) || folder == BUILT_ANEW {
+        if [&BEFORE[..], &LOOKED_AT].concat().contains(&folder.as_str())
+            || takes_away(&folder)
+            || folder == BUILT_ANEW
+        {
             continue;
         }
         let up = root().join(&folder).join("up.sql");

@@ -11,11 +11,14 @@ use serde_json::{Value, json};
 use sluice::audit::verify::Stored;
 use sluice::audit::{Checkpoint, SigningKey, VerifyingKey};
 use sluice::base::ids::hex;
+use sluice::store::anchors::{AnchorStore, Stamp};
 use sluice::store::audit::{Database, checkpoints_in_copy};
 
 use crate::support::client::ask;
+#[cfg(feature = "postgres")]
+use crate::support::postgres::Postgres;
 use crate::support::vault::answers;
-use crate::support::{PERSON, TestGateway, until};
+use crate::support::{PERSON, TestGateway, now, until};
 
 const BACKUP: [&str; 5] = ["backup", "--config", "sluice.toml", "--to", "backup"];
 const RESTORE: [&str; 5] = ["restore", "--config", "sluice.toml", "--from", "backup"];
@@ -91,6 +94,57 @@ async fn a_backup_of_a_stopped_gateway_is_put_back_and_serves_as_before() {
     let (code, said) = gw.verify_with(&["--checkpoint", "backup/checkpoint"]);
     assert_eq!(code, 0, "{said}");
     assert!(!gw.log().contains("checkpoint-copy-reset"));
+}
+
+/// A timestamp, as the gateway keeps it.
+fn stamped(gw: &TestGateway) -> AnchorStore {
+    let store = AnchorStore::open(&gw.path().join("data/anchors.db")).unwrap();
+    let stamp = Stamp { size: 3, time: now(), note: "note\n".into(), token: vec![1, 2, 3] };
+    assert!(store.keep_stamp(&stamp).unwrap());
+    store
+}
+
+#[tokio::test]
+async fn what_others_said_of_the_log_is_in_the_backup_and_comes_back() {
+    let mut gw = TestGateway::start().await;
+    answers(&gw, 3).await;
+    // Open, as a gateway has it.
+    let store = stamped(&gw);
+    let (code, out, err) = gw.sluice_beside(&BACKUP).await;
+    assert_eq!(code, 0, "{out}{err}");
+    let path = gw.path().join("backup/anchors.db");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let kept = store.stamps(0, 10).unwrap();
+    drop(store);
+    gw.stop();
+    fs::rename(gw.path().join("data"), gw.path().join("data.kept")).unwrap();
+    let (code, out, err) = gw.sluice(&["restore", "--config", "sluice.toml", "--from", "backup", "--verify"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let sound = fs::read(&path).unwrap();
+    fs::write(&path, &sound[..sound.len() - 1]).unwrap();
+    let (code, _, err) = gw.sluice(&VERIFY);
+    assert!(code == 1 && err.contains("anchors.db"), "touched: {err}");
+    fs::write(&path, sound).unwrap();
+    // The second place may have seen more since: this is about the files that are put back.
+    fs::copy(gw.path().join("backup/checkpoint"), gw.path().join("second-place/checkpoint")).unwrap();
+    let (code, out, err) = gw.sluice(&RESTORE);
+    assert_eq!(code, 0, "{out}{err}");
+    let back = AnchorStore::open_beside(&gw.path().join("data")).unwrap();
+    assert_eq!(back.stamps(0, 10).unwrap(), kept);
+}
+
+#[tokio::test]
+async fn of_every_file_in_the_data_directory_it_is_said_whether_it_is_backed_up() {
+    let gw = TestGateway::start().await;
+    answers(&gw, 3).await;
+    drop(stamped(&gw));
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md")).unwrap();
+    let section = page.split("\n## Backing up\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    for entry in fs::read_dir(gw.path().join("data")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let database = name.trim_end_matches("-wal").trim_end_matches("-shm");
+        assert!(section.contains(&format!("`{database}`")), "{name} is not in the table");
+    }
 }
 
 #[tokio::test]
@@ -216,6 +270,73 @@ async fn no_new_log_is_begun_while_the_old_one_could_go_on() {
     let (code, _, err) = gw.sluice(&go_on);
     assert!(code == 1 && err.contains("is not behind"), "{err}");
     assert!(gw.path().join("second-place/checkpoint").exists() && !gw.path().join("data").exists());
+}
+
+/// As after a restore to an earlier moment, or when a standby took over that did not have all.
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn where_a_server_lost_what_was_answered_a_new_log_goes_on_in_a_copy_of_its_database() {
+    let (mut gw, mut postgres) = (TestGateway::prepare().await, Postgres::prepare(0, &["fsync=off"]));
+    postgres.run();
+    let roles = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/postgres/roles.sql"));
+    let roles = roles.unwrap();
+    postgres.execute("postgres", "CREATE DATABASE sluice");
+    postgres.execute("sluice", &roles);
+    let database = |name| postgres.configured("sluice_gateway", name);
+    gw.configure("[audit]", &format!("[database]\nurl = '{}'\n[audit]", database("sluice")));
+    fs::write(gw.config_file(), gw.config()).unwrap();
+    let migrate = ["migrate", "--config", "sluice.toml", "--owner", "sluice_owner"];
+    assert_eq!(gw.sluice(&migrate).0, 0);
+    fs::write(gw.path().join("key.pem"), &gw.issued["service.onestop"].certificate).unwrap();
+    let register = ["key", "register", "--config", "sluice.toml", "--system", "service.onestop"];
+    assert_eq!(gw.sluice(&[&register[..], &["--certificate", "key.pem"]].concat()).0, 0);
+    gw.serve().unwrap();
+    answers(&gw, 3).await;
+    gw.stop();
+    postgres.execute("postgres", "CREATE DATABASE earlier TEMPLATE sluice");
+    gw.serve().unwrap();
+    answers(&gw, 2).await;
+    gw.stop();
+    postgres.execute("postgres", "DROP DATABASE sluice");
+    postgres.execute("postgres", "ALTER DATABASE earlier RENAME TO sluice");
+    let refused = gw.serve().unwrap_err();
+    assert!(refused.contains("rolled back"), "{refused}");
+
+    rename_keys(&gw);
+    new_key(&gw, "sluice.test/log2");
+    fs::rename(gw.path().join("data"), gw.path().join("data.before")).unwrap();
+    let old = database("sluice_1");
+    let go_on =
+        ["audit", "continue", "--config", "sluice.toml", "--server", &old, "--pubkey", "keys.old/audit.vkey"];
+    postgres.execute("postgres", "ALTER DATABASE sluice RENAME TO sluice_1");
+    postgres.execute("postgres", "CREATE DATABASE sluice TEMPLATE sluice_1");
+    let (code, _, err) = gw.sluice(&go_on);
+    assert!(code == 1 && err.contains("there is a log in the database"), "a copy with its log: {err}");
+    postgres.execute("sluice", "DROP SCHEMA sluice_log CASCADE");
+    postgres.execute("sluice", &roles);
+    assert_eq!(gw.sluice(&migrate).0, 0);
+    let (code, out, err) = gw.sluice(&go_on);
+    assert!(code == 0 && out.contains("sluice.test/log2 begins"), "{out}{err}");
+    let (code, _, err) = gw.sluice(&go_on);
+    assert_eq!(code, 1, "only once: {err}");
+
+    gw.serve().unwrap();
+    let answer =
+        gw.system("service.onestop").query("civil.subsistence", "housing-aid.review", &["status"]).await;
+    assert_eq!((answer.status, &answer.json()["receipt"]["log"]), (200, &"sluice.test/log2".into()));
+    gw.stop();
+    for (name, key) in [("sluice", "keys/audit.vkey"), ("sluice_1", "keys.old/audit.vkey")] {
+        let (code, out, err) = gw.sluice(&["audit", "verify", "--server", &database(name), "--pubkey", key]);
+        assert_eq!(code, 0, "{name}: {out}{err}");
+    }
+    let known = ["--checkpoint", "second-place/checkpoint.before"];
+    let verify = ["audit", "verify", "--server", &old, "--pubkey", "keys.old/audit.vkey"];
+    let (_, out, _) = gw.sluice(&[&verify[..], &known[..]].concat());
+    assert!(out.contains("NOT INTACT"), "and the old one stays what it is: {out}");
+    let (_, out, err) =
+        gw.sluice(&["audit", "export", "--server", &database("sluice"), "--out", "new.jsonl"]);
+    let text = fs::read_to_string(gw.path().join("new.jsonl")).unwrap_or_default();
+    assert!(text.contains("continues") && text.contains("key-registered"), "{out}{err}");
 }
 
 /// The old signing key out of the way; the subject key stays.

@@ -241,3 +241,49 @@ async fn a_browser_at_the_bare_address_is_led_to_the_console_and_a_program_is_to
         assert_eq!(program.get("/").await.problem(), "404 not-found");
     }
 }
+
+#[tokio::test]
+async fn everything_that_is_wrong_is_told_at_one_time_whatever_was_left_empty() {
+    let gw = TestGateway::start().await;
+    let applicant = gw.person("h.applicant", "housing", &["applicant"]).await;
+    let form = applicant.get(FORM).await;
+    let mut inputs = application();
+    inputs.retain(|(name, _)| !matches!(*name, "/terms/scope" | "/terms/until" | "/terms/per_day"));
+    inputs.push(("/terms/per_day", "many".into()));
+    inputs.push(("/terms/until", "2020-01-01".into()));
+    let told = sent(&applicant, "/console/apply/check", &token(&form), &inputs).await.json();
+    let named: Vec<&String> = told["faults"].as_object().unwrap().keys().collect();
+    assert_eq!(named, ["/terms/per_day", "/terms/scope", "/terms/until"], "{told}");
+}
+
+#[tokio::test]
+async fn language_is_chosen_where_nothing_is_lost_by_it() {
+    let gw = TestGateway::start().await;
+    let applicant = gw.person("h.applicant", "housing", &["applicant"]).await;
+    let form = applicant.get(FORM).await;
+    let back = hidden(&form, "back");
+    assert!(back.starts_with(FORM.split('&').next().unwrap()), "with what was asked: {back}");
+    let faulty = sent(&applicant, "/console/apply", &token(&form), &application()[..3]).await;
+    assert_eq!(faulty.status, 422);
+    assert!(!faulty.text().contains("action=\"/console/preferences\""), "what was typed would be gone");
+}
+
+#[tokio::test]
+async fn who_asks_why_with_a_wrong_number_is_told_what_is_wrong_with_it() {
+    let gw = TestGateway::start().await;
+    let applicant = gw.person("h.applicant", "housing", &["applicant"]).await;
+    let other = gw.person("m.applicant", "medical", &["applicant"]).await;
+    let refused =
+        gw.system("housing.aid").query("civil.subsistence", "housing-aid.review", &["bank_card"]).await;
+    let id = refused.json()["request_id"].as_str().unwrap().to_owned();
+    let why = async |client: &Client, id: &str| client.get(&format!("/console/why?request_id={id}")).await;
+    let copied = format!("%22{}%22,", id.to_uppercase());
+    assert!(why(&applicant, &copied).await.text().contains("Query refused"), "as it was copied");
+    let malformed = why(&applicant, "bank_card").await;
+    assert!(malformed.status == 422 && malformed.text().contains("That is no request id"));
+    let others = why(&other, &id).await;
+    let none = why(&other, &format!("{}00000000", &id[..24])).await;
+    for lost in [&others, &none] {
+        assert!(lost.status == 404 && lost.text().contains("By the id it was made at"), "{}", lost.text());
+    }
+}

@@ -57,6 +57,12 @@ fn units_and_chart_leave_a_stop_the_time_that_it_may_take() {
     let seconds = |text: &str| text.trim_end_matches('s').parse::<u32>().unwrap();
     assert!(seconds(values(&unit, "TimeoutStopSec=").next().unwrap()) > stop);
     assert_eq!(values(&unit, "Type=").next(), Some("notify"));
+    // It is started again however often that failed: systemd gives up after five times in ten seconds.
+    assert_eq!(values(&unit, "StartLimitIntervalSec=").next(), Some("0"));
+    let service = unit.find("[Service]").unwrap();
+    assert!(
+        unit.find("StartLimitIntervalSec").unwrap() < service && unit.find("Restart=").unwrap() > service
+    );
     let grace = read("deploy/helm/sluice/values.yaml");
     let grace = seconds(values(&grace, "terminationGracePeriodSeconds: ").next().unwrap());
     let before: u32 = read(STATEFULSET).split("/bin/sleep, \"").nth(1).unwrap()[..1].parse().unwrap();
@@ -69,12 +75,20 @@ fn the_chart_sets_keys_that_the_configuration_has_and_is_of_this_version() {
     let names = values(&chart, "- name: SLUICE_").map(|name| format!("SLUICE_{name}"));
     let texts = chart.split("- name: SLUICE_").skip(1).map(|rest| {
         let value = rest.split("value: ").nth(1).unwrap().lines().next().unwrap();
-        value.trim_matches(['"', '\'']).to_owned()
+        // What the values say may be anything of its kind.
+        let filled = match value {
+            "{{ .url | quote }}" => "postgres://gateway@db.example/sluice",
+            "{{ . | quote }}" => "1000",
+            said => said.trim_matches(['"', '\'']),
+        };
+        filled.to_owned()
     });
     let overrides: Vec<(String, String)> = names.zip(texts).collect();
     assert!(overrides.len() > 8, "{overrides:?}");
     let config: Config = file::parse("sluice.toml", &read("deploy/sluice.example.toml"), &overrides).unwrap();
     assert_eq!(config.tls.client_crls, [Path::new("/etc/sluice/tls/systems.crl.pem")]);
+    assert_eq!(config.database.unwrap().connections.get(), 1000);
+    assert_eq!(config.anchors.stop_after_minutes.unwrap().get(), 1000);
     let version = env!("CARGO_PKG_VERSION");
     let about = read("deploy/helm/sluice/Chart.yaml");
     assert_eq!(values(&about, "appVersion: ").next(), Some(format!("\"{version}\"").as_str()));

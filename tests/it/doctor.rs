@@ -4,11 +4,13 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sluice::base::ids::hex;
 use tokio::process::Command;
 
 use crate::support::gateway::program;
+use crate::support::idp;
+use crate::support::issuer::Issuer;
 use crate::support::vault::answers;
 use crate::support::{PERSON, TestGateway, now};
 
@@ -24,9 +26,16 @@ impl Told {
         named.map(|one| one["state"].as_str().unwrap()).collect()
     }
 
+    fn what(&self, check: &str) -> &str {
+        self.one(check)["what"].as_str().unwrap()
+    }
+
     fn fix(&self, check: &str) -> &str {
-        let one = self.all["checks"].as_array().unwrap().iter().find(|one| one["check"] == check).unwrap();
-        one["fix"].as_str().unwrap_or_default()
+        self.one(check)["fix"].as_str().unwrap_or_default()
+    }
+
+    fn one(&self, check: &str) -> &Value {
+        self.all["checks"].as_array().unwrap().iter().find(|one| one["check"] == check).unwrap()
     }
 }
 
@@ -111,6 +120,47 @@ async fn each_fault_is_named_with_what_to_do() {
     assert_eq!((told.code, told.state("config")), (2, vec!["fail"]), "{:#}", told.all);
 }
 
+/// Writes the configuration of a gateway that does not serve.
+fn write(gw: &TestGateway) {
+    fs::write(gw.path().join("sluice.toml"), gw.config()).unwrap();
+}
+
+#[tokio::test]
+async fn an_identity_provider_is_asked_for_its_description_and_keys() {
+    let mut gw = TestGateway::prepare().await;
+    let issuer = Issuer::start(&gw).await;
+    idp::configure(&mut gw, issuer.port);
+    write(&gw);
+    let told = doctor(&gw, &[], &[]).await;
+    assert_eq!(told.state("oidc"), ["ok"], "{:#}", told.all);
+    assert_eq!((issuer.asked("/jwks"), issuer.asked("/token")), (1, 0));
+
+    let own = |path: &str| format!("https://localhost:{}{path}", issuer.port);
+    for (member, lie, said) in [
+        ("issuer", "https://localhost:1".to_owned(), "of another issuer"),
+        ("jwks_uri", own("/nothing"), "it answers 404"),
+        ("jwks_uri", own("/.well-known/openid-configuration"), "keys cannot be read"),
+        ("jwks_uri", "http://localhost/jwks".to_owned(), "not https throughout"),
+    ] {
+        issuer.tell(|script| script.discovery = json!({ member: lie }));
+        let told = doctor(&gw, &[], &[]).await;
+        assert_eq!((told.code, told.state("oidc")), (1, vec!["warn"]), "{said}: {:#}", told.all);
+        assert!(told.what("oidc").contains(said), "{said}: {:#}", told.all);
+        assert!(told.fix("oidc").contains("`issuer`"));
+    }
+    issuer.tell(|script| script.discovery = json!({}));
+
+    // A certificate of another CA, an address that is not allowed, a secret that others may read.
+    gw.configure("ca = \"ca/systems/ca.pem\"\n\n[tls]", "ca = \"ca/adapters/ca.pem\"\n\n[tls]");
+    write(&gw);
+    let told = doctor(&gw, &[], &[]).await;
+    assert_eq!(told.state("oidc"), ["warn"], "{:#}", told.all);
+    assert!(told.what("oidc").contains("certificate"), "{:#}", told.all);
+    fs::set_permissions(gw.path().join("oidc.secret"), Permissions::from_mode(0o644)).unwrap();
+    let told = doctor(&gw, &["--lang", "zh-CN"], &[]).await;
+    assert_eq!((told.code, told.state("oidc")), (2, vec!["fail"]), "{:#}", told.all);
+}
+
 #[tokio::test]
 async fn an_adapter_that_is_down_is_worth_a_look_and_said_in_chinese_where_asked() {
     let mut gw = TestGateway::prepare().await;
@@ -125,4 +175,31 @@ async fn an_adapter_that_is_down_is_worth_a_look_and_said_in_chinese_where_asked
         let text = format!("{}{}", check["what"], check["fix"]);
         assert!(text.chars().any(|c| ('\u{4e00}'..'\u{9fff}').contains(&c)), "not in Chinese: {check}");
     }
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn a_database_that_says_nothing_is_given_up_and_the_environment_says_nothing_about_it() {
+    let mut gw = TestGateway::prepare().await;
+    let dumb = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = dumb.local_addr().unwrap().port();
+    // It takes what is sent.
+    let held = std::thread::spawn(move || dumb.incoming().flatten().take(3).collect::<Vec<_>>());
+    let section = format!("[database]\nurl = \"postgres://gateway@127.0.0.1:{port}/sluice\"\n[tls]\n");
+    gw.configure("[tls]\n", &section);
+    write(&gw);
+    let began = std::time::Instant::now();
+    let told = doctor(&gw, &[], &[]).await;
+    assert_eq!((told.code, told.state("state"), told.state("log")), (2, vec!["fail"], vec!["fail"]));
+    assert!(told.what("state").contains("timeout"), "{:#}", told.all);
+    assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
+    assert_eq!(held.join().unwrap().len(), 3);
+
+    for meddling in ["PGHOSTADDR=127.0.0.1", "PGSERVICE=other", "PGOPTIONS=-c synchronous_commit=off"] {
+        let told = doctor(&gw, &[], &["env", meddling]).await;
+        assert_eq!((told.code, told.state("config")), (2, vec!["fail"]), "{meddling}: {:#}", told.all);
+        assert!(told.what("config").contains(&meddling[..6]), "{:#}", told.all);
+    }
+    let told = doctor(&gw, &[], &["env", "PGHOST=elsewhere"]).await;
+    assert_eq!(told.state("config"), ["ok"], "what is said counts before it");
 }

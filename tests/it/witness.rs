@@ -49,11 +49,17 @@ async fn counted(gw: &TestGateway, by: &str, outcome: &str) -> u64 {
 }
 
 /// How `sluice doctor` finds the anchors.
-async fn doctor(gw: &TestGateway) -> Value {
+async fn doctor(gw: &TestGateway) -> String {
+    doctor_on(gw, "anchors").await
+}
+
+/// How `sluice doctor` finds all that it calls so.
+async fn doctor_on(gw: &TestGateway, check: &str) -> String {
     let (_, out, err) = gw.sluice_beside(&["doctor", "--config", "sluice.toml", "--json"]).await;
     let told: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}{err}"));
     let checks = told["checks"].as_array().unwrap();
-    checks.iter().find(|one| one["check"] == "anchors").unwrap()["state"].clone()
+    let named = checks.iter().filter(|one| one["check"] == check);
+    named.map(|one| one["state"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
 }
 
 fn verify(gw: &TestGateway, witnesses: &[&Witness], require: &str) -> (i32, String) {
@@ -138,6 +144,7 @@ async fn a_witness_that_is_down_is_missed_by_who_demands_it_and_catches_up() {
     caught_up(&gw, 1).await;
     assert_eq!(cosigned(&gw, 2).await, None);
     assert_eq!(doctor(&gw).await, "warn", "too few vouch");
+    assert_eq!(doctor_on(&gw, "witness").await, "ok warn", "one can be reached");
     let (code, said) = verify(&gw, &[&one, &two], "1");
     assert!(code == 0 && said.contains("records by 1 of 2"), "{code}: {said}");
     let (code, said) = verify(&gw, &[&one, &two], "2");
@@ -268,6 +275,7 @@ async fn checkpoints_are_stamped_and_anybody_can_check_the_stamps() {
     let record = records.await.remove(0);
     let (code, said) = gw.verify_with(&["--tsa-ca", "tsa/ca.pem"]);
     assert!(code == 0 && said.contains("stamped: "), "{code}: {said}");
+    assert_eq!(doctor_on(&gw, "timestamp").await, "ok");
     gw.stop();
 
     // Without this program.

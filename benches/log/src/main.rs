@@ -1,10 +1,18 @@
-//! The audit log by itself: appends on an empty log and on a large one, a person's history out of
-//! the large one, verification. Run by `benches/compare`; prints one JSON object. A program and not a
+//! The audit log by itself: appends on an empty log and on a large one, a person's history and the
+//! page of every sort of search out of the large one, verification. Run by `benches/compare`; prints one JSON object. A program and not a
 //! `cargo bench`, so that it is built with the gateway, from the same libraries.
 //!
 //! Many tasks append at once, as many queries do, each waiting for its receipt. Nothing is left
 //! out: subjects are sealed, the tree grows, checkpoints are signed, the search index follows.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that cannot be made ends loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a measurement that cannot be made ends loudly"
+)]
+
+mod looking;
+mod world;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -15,11 +23,13 @@ use clap::Parser;
 use ring::rand::SystemRandom;
 use serde_json::json;
 use sluice::audit::verify::verify;
-use sluice::audit::{Draft, Object, SigningKey, SubjectKey, VerifyingKey};
-use sluice::base::{Secret, SystemClock};
+use sluice::audit::{SigningKey, SubjectKey, VerifyingKey};
+use sluice::base::{Clock, Secret};
 use sluice::store::audit::{AuditLog, Database, Options};
 use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
+
+use self::world::{Pace, happened, person};
 
 /// Appends that wait at one time: as many as the gateway's queue holds by default.
 const WAITING: u64 = 4096;
@@ -53,23 +63,28 @@ fn main() {
     let seconds = Duration::from_secs(args.seconds);
 
     let people = (args.records / RECORDS_OF_A_PERSON).max(LOOK_UPS);
-    let large = Site::new(&args.dir.join("large"));
+    let large = Site::new(&args.dir.join("large"), args.records);
     let log = large.open();
     let (began, patience) = (Instant::now(), Duration::from_secs(args.patience));
-    grow(&runtime, &log, args.records, people, patience / 2);
+    grow(&runtime, &large, &log, args.records, people, patience / 2);
+    let grown = began.elapsed();
     let records = log.stats().size;
     let lag = wait_for_index(&log, patience.saturating_sub(began.elapsed()));
     // A search waits for an index that is behind: that wait would be all that is measured.
     let look_ups = if lag == 0 { LOOK_UPS } else { 0 };
+    let indexed = began.elapsed();
+    let searches = if lag == 0 { looking::measure(log.reader(), large.pace.now()) } else { Vec::new() };
+    let longest = |figure: &str| searches.iter().filter_map(|one| one[figure].as_f64()).reduce(f64::max);
+    let (acts, acts_ms) = acts_ms(&log);
     let histories = sorted((0..look_ups).map(|person| history_ms(&log, person)).collect());
 
     // In turn, so that both see the same machine.
     let rounds: Vec<Round> = (0..ROUNDS)
         .map(|number| {
-            let small = Site::new(&args.dir.join(format!("small-{number}")));
-            let empty = per_second(&runtime, &small.open(), people, seconds);
+            let small = Site::new(&args.dir.join(format!("small-{number}")), args.records);
+            let empty = per_second(&runtime, &small, &small.open(), people, seconds);
             let verified = small.verify_per_second();
-            let full = per_second(&runtime, &log, people, seconds);
+            let full = per_second(&runtime, &large, &log, people, seconds);
             wait_for_index(&log, seconds * 10);
             Round { empty, full, verified }
         })
@@ -83,6 +98,14 @@ fn main() {
         "verify_records_per_s": median(|round| round.verified),
         "history_ms_10m": share(&histories, 50),
         "history_p90_ms_10m": share(&histories, 90),
+        "search_median_ms_10m": longest("median_ms"),
+        "search_longest_ms_10m": longest("longest_ms"),
+        "acts_read_ms": acts_ms,
+        "acts": acts,
+        "grown_in_s": grown.as_secs_f64(),
+        "indexed_in_s": indexed.as_secs_f64(),
+        "index_mib": large.index_mib(),
+        "searches": searches,
         "records_in_large_log": records,
         "index_lag_in_large_log": lag,
         "leaf_bytes": log.reader().record(1).unwrap().unwrap().leaf.len(),
@@ -108,16 +131,21 @@ fn share(sorted: &[f64], percent: usize) -> Option<f64> {
     sorted.get(sorted.len() * percent / 100).copied()
 }
 
-/// Where a log is, and its key.
+/// Where a log is, its key and its time.
 struct Site {
     dir: PathBuf,
     key: String,
+    pace: Arc<Pace>,
 }
 
 impl Site {
-    fn new(dir: &Path) -> Self {
+    fn new(dir: &Path, records: u64) -> Self {
         let key = SigningKey::generate("bench/log", &SystemRandom::new()).unwrap();
-        Self { dir: dir.into(), key: key.to_secret_text().reveal().clone() }
+        Self {
+            dir: dir.into(),
+            key: key.to_secret_text().reveal().clone(),
+            pace: Arc::new(Pace::new(records)),
+        }
     }
 
     fn open(&self) -> AuditLog {
@@ -128,10 +156,16 @@ impl Site {
             signing_key: SigningKey::parse(&self.key).unwrap(),
             previous_key: None,
             subject_key: SubjectKey::new(&Secret::new([7; 32])).unwrap(),
-            clock: Arc::new(SystemClock),
+            clock: self.pace.clone(),
             queue: usize::try_from(WAITING).unwrap(),
         })
         .unwrap()
+    }
+
+    /// The search index, with what is not moved into it yet.
+    fn index_mib(&self) -> f64 {
+        let of = |name: &str| self.dir.join("data").join(name).metadata().map_or(0, |found| found.len());
+        (of("audit-index.db") + of("audit-index.db-wal")) as f64 / f64::from(1 << 20)
     }
 
     /// On this thread alone, with nothing else going on in the process.
@@ -152,9 +186,9 @@ struct Appended {
     batch: f64,
 }
 
-fn per_second(runtime: &Runtime, log: &AuditLog, people: u64, seconds: Duration) -> Appended {
+fn per_second(runtime: &Runtime, site: &Site, log: &AuditLog, people: u64, seconds: Duration) -> Appended {
     let (began, before) = (Instant::now(), log.stats());
-    append(runtime, log, people, move |_| began.elapsed() < seconds);
+    append(runtime, site, log, people, move |_| began.elapsed() < seconds);
     let (took, after) = (began.elapsed(), log.stats());
     let records = (after.size - before.size) as f64;
     Appended {
@@ -163,63 +197,26 @@ fn per_second(runtime: &Runtime, log: &AuditLog, people: u64, seconds: Duration)
     }
 }
 
-fn grow(runtime: &Runtime, log: &AuditLog, records: u64, people: u64, patience: Duration) {
+fn grow(runtime: &Runtime, site: &Site, log: &AuditLog, records: u64, people: u64, patience: Duration) {
     let began = Instant::now();
-    append(runtime, log, people, move |index| index + WAITING < records && began.elapsed() < patience);
+    append(runtime, site, log, people, move |index| index + WAITING < records && began.elapsed() < patience);
 }
 
 /// Appends from many tasks as long as `more`, which is told the index of the newest record.
-fn append(runtime: &Runtime, log: &AuditLog, people: u64, more: impl Fn(u64) -> bool + 'static) {
+fn append(runtime: &Runtime, site: &Site, log: &AuditLog, people: u64, more: impl Fn(u64) -> bool + 'static) {
     let more = Rc::new(more);
     let tasks = LocalSet::new();
     for _ in 0..WAITING {
-        let (log, more) = (log.clone(), Rc::clone(&more));
+        let (log, more, pace) = (log.clone(), Rc::clone(&more), Arc::clone(&site.pace));
         tasks.spawn_local(async move {
             let mut newest = log.stats().size;
             while more(newest) {
-                newest = log.append(query(newest, people)).await.unwrap().index;
+                newest = log.append(happened(newest, people)).await.unwrap().index;
+                pace.reach(newest);
             }
         });
     }
     runtime.block_on(tasks);
-}
-
-/// A record of a query, about as long as the gateway's own.
-fn query(number: u64, people: u64) -> Draft {
-    let mut caller = Object::new();
-    caller
-        .text("certificate", &"5f".repeat(32))
-        .text("department", "service")
-        .text("system", "service.onestop");
-    let field = |name: &str, form: &str, rule: &str| {
-        let mut field = Object::new();
-        field.text("field", name).text("form", form).text("rule", rule);
-        field
-    };
-    let fields =
-        [field("status", "plain", "CS-010"), field("monthly_income", "predicate", "grant:G-2026-0001")];
-    let mut draft = Draft::new("query");
-    draft
-        .members()
-        .text("request_id", &format!("{number:032x}"))
-        .object("caller", &caller)
-        .text("dataset", "civil.subsistence")
-        .text("purpose", "housing-aid.review")
-        .objects("fields", &fields)
-        .text("outcome", "ok");
-    draft.subject("resident-id", &person(scattered(number) % people));
-    draft
-}
-
-fn person(number: u64) -> String {
-    format!("110105{number:012}")
-}
-
-/// Spreads neighbouring numbers (the finaliser of SplitMix64), so that people come in no order.
-fn scattered(number: u64) -> u64 {
-    let mixed = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 /// Waits for the search index; gives how many records it has still not seen.
@@ -229,6 +226,13 @@ fn wait_for_index(log: &AuditLog, patience: Duration) -> u64 {
         std::thread::sleep(Duration::from_millis(100));
     }
     log.stats().lag
+}
+
+/// Reads all administrative acts, as a gateway does when it starts: how many, and how long.
+fn acts_ms(log: &AuditLog) -> (u64, f64) {
+    let (began, mut acts) = (Instant::now(), 0);
+    log.reader().acts(0, usize::MAX, |_| acts += 1).unwrap();
+    (acts, began.elapsed().as_secs_f64() * 1e3)
 }
 
 fn history_ms(log: &AuditLog, number: u64) -> f64 {

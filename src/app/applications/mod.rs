@@ -60,6 +60,8 @@ async fn fail<T>(gateway: &Gateway, call: &Call<PersonCaller>, trail: Trail, err
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
+    // Boxed: else each work makes a task of a type of its own.
+    let work: Box<dyn FnOnce() -> Result<T> + Send> = Box::new(work);
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|e| Err(Error::new(Code::Internal).because(e)))
 }

@@ -172,7 +172,9 @@ impl Gateway {
         work: impl FnOnce(&StateStore) -> Result<T, StateError> + Send + 'static,
     ) -> Result<T> {
         let state = self.state.clone();
-        let done = tokio::task::spawn_blocking(move || work(&state)).await;
+        // Boxed: else each work makes a task of a type of its own.
+        let work: Box<dyn FnOnce() -> Result<T, StateError> + Send> = Box::new(move || work(&state));
+        let done = tokio::task::spawn_blocking(work).await;
         let done = done.map_err(|e| Error::new(Code::Internal).because(e))?;
         done.map_err(|e| Error::new(Code::NotReady).because(e))
     }

@@ -5,22 +5,25 @@
 //! last checkpoint that is known of the old one. Versions and keys that are in force are recorded
 //! in it anew at the next start.
 //!
-//! Invariant: the old log stays in its backup as it is, and so do the checkpoints that are known
-//! of it. Nothing is begun while the old log could go on.
+//! Invariant: the old log stays in its backup or database as it is, and so do the checkpoints that
+//! are known of it. Nothing is begun while the old log could go on.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use super::source::Access;
 use super::{Failure, public_key, verify};
 use crate::app::keys::Keys;
-use crate::audit::verify::Kind;
+use crate::audit::verify::{Kind, Stored};
 use crate::audit::{Checkpoint, VerifyingKey};
 use crate::base::SystemClock;
 use crate::cli::backup::{self, Backup};
+use crate::cli::private_dir;
 use crate::config::Config;
-use crate::store::audit::{Options, checkpoints_in_copy, upkeep as log};
+use crate::store::audit::{Database, Options, checkpoints_in_copy, upkeep as log};
+use crate::store::db::Server;
 use crate::store::state::StateStore;
 use crate::store::state::upkeep::DATABASE as STATE;
 
@@ -30,9 +33,15 @@ pub struct Args {
     /// The gateway's configuration, with a signing key of another name than the old log's.
     #[arg(long, short)]
     config: PathBuf,
-    /// The newest backup that there is of the old log.
-    #[arg(long, value_name = "DIR")]
-    from: PathBuf,
+    /// The newest backup that there is of the old log, and of the state, which goes on.
+    #[arg(long, value_name = "DIR", required_unless_present = "server", conflicts_with = "server")]
+    from: Option<PathBuf>,
+    /// With [database]: the database that holds the old log, renamed; the one of the configuration is
+    /// its copy with an empty log. Anybody who may read it.
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    #[command(flatten)]
+    access: Access,
     /// Verifier key of the old log, or a file that holds one.
     #[arg(long, value_name = "KEY|FILE")]
     pubkey: String,
@@ -44,24 +53,37 @@ pub struct Args {
 /// Begins the new log, and says what it goes on from.
 pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let config = Config::read(&args.config)?;
-    backup::in_files(&config, "docs/replicas.md, Backup")?;
     let keys = Keys::read(&config.audit).map_err(|e| e.to_string())?;
     let old = public_key(&args.pubkey)?;
     let name = keys.signing.public().name().to_owned();
     if name == old.name() {
         return Err(format!("a new log needs a new name: make a key with another origin than {name}").into());
     }
-    let backup = Backup::open(&args.from, &[&old])?;
+    let mut place = match (&config.database, &args.from, &args.server) {
+        (None, Some(dir), _) => Place::Files(Backup::open(dir, &[&old])?),
+        (Some(section), _, Some(url)) => Place::Server {
+            old: args.access.open(url)?,
+            new: Server::new(section).map_err(|e| e.to_string())?,
+        },
+        (None, ..) => return Err("log and state are in files: name their backup with --from".into()),
+        (Some(_), ..) => {
+            return Err("log and state are on the server of [database]: name the database of the old log with --server; docs/operations.md, Several gateways".into());
+        }
+    };
     let copy = &config.audit.checkpoint_copy_file;
     let mut files = args.checkpoint.clone();
     files.extend(Some(copy.clone()).filter(|copy| holds_any(copy)));
     let (note, last) = newest(&files, &old)?;
-    let report = verify::database(&args.from, &old, std::slice::from_ref(&last))?;
+    let seen = std::slice::from_ref(&last);
+    let report = match &mut place {
+        Place::Files(backup) => verify::database(&backup.dir, &old, seen)?,
+        Place::Server { old: database, .. } => verify::verified(database, &old, seen),
+    };
     if report.is_intact() {
-        return Err("the backup is not behind what is known of the log: `sluice restore` puts it back".into());
+        return Err("the old log is not behind what is known of it: put it back, and it goes on".into());
     }
     if let Some(damage) = report.damage.iter().find(|damage| damage.kind != Kind::RolledBack) {
-        return Err(format!("the log in the backup is not intact: {damage}").into());
+        return Err(format!("the old log is not intact: {damage}").into());
     }
 
     let mut kept = copy.clone().into_os_string();
@@ -71,15 +93,30 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         return Err(format!("{} is in the way: move it elsewhere, and keep it", kept.display()).into());
     }
     let data_dir = &config.gateway.data_dir;
-    let held = backup::place(&backup, data_dir, &[STATE])?;
-    let acts = StateStore::open(&data_dir.join(STATE))?.forget_log()?;
+    let (held, acts) = match &place {
+        Place::Files(backup) => {
+            let held = backup::place(backup, data_dir, &[STATE])?;
+            (held, StateStore::open(&data_dir.join(STATE))?.forget_log()?)
+        }
+        Place::Server { new, .. } => {
+            // Before anything is forgotten of it.
+            if Database::on(new)?.head()?.is_some() {
+                return Err("there is a log in the database of [database]: it is to be a copy of the old one, with an empty schema sluice_log; docs/operations.md, Several gateways".into());
+            }
+            private_dir(data_dir)?;
+            (log::hold(data_dir)?, StateStore::on(new)?.forget_log()?)
+        }
+    };
     if copy.exists() {
         fs::rename(copy, &kept).map_err(|e| format!("{}: {e}", kept.display()))?;
     }
     let past = log::Past { checkpoint: note, held: report.size };
     let options = Options {
         data_dir: data_dir.clone(),
-        server: None,
+        server: match place {
+            Place::Files(_) => None,
+            Place::Server { new, .. } => Some(new),
+        },
         checkpoint_copy: copy.clone(),
         signing_key: keys.signing,
         previous_key: None,
@@ -89,14 +126,19 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     log::begin_after(options, &past, &held)?;
     println!(
-        "{name} begins, and names {} at {} records, of which {} are in {}; the next start records {acts} acts anew. \
-         Keep that folder; give every department the new public key",
-        last.origin,
-        last.size,
-        report.size,
-        args.from.display()
+        "{name} begins, and names {} at {} records, of which {} are still there; the next start records {acts} acts \
+         anew. Keep the old log; give every department the new public key",
+        last.origin, last.size, report.size,
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the old log is, and the new one is to be.
+enum Place {
+    /// In a backup, and in the data folder.
+    Files(Backup),
+    /// In a database that was renamed, and in its copy.
+    Server { old: Database, new: Server },
 }
 
 fn holds_any(copy: &Path) -> bool {

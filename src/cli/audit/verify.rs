@@ -73,7 +73,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
             seen.append(&mut outside.seen);
             database(dir, &key, &seen)?
         }
-        (Log { server: Some(url), .. }, ..) => verified(args.access.open(url)?, &key, &seen),
+        (Log { server: Some(url), .. }, ..) => verified(&mut args.access.open(url)?, &key, &seen),
         (Log { export: Some(file), .. }, ..) => export(file, &key)?,
         (Log { url: Some(url), .. }, Some(ca), Some(certificate), Some(private)) => {
             let tls = ClientTls { ca: ca.clone(), certificate: certificate.clone(), key: private.clone() };
@@ -118,7 +118,7 @@ pub(in crate::cli) fn database(
     key: &VerifyingKey,
     seen: &[Checkpoint],
 ) -> Result<Report, Failure> {
-    let database = match Database::open(dir) {
+    let mut database = match Database::open(dir) {
         Ok(database) => database,
         // It is there, but no longer a database, or not this one's.
         Err(OpenError::Database(DatabaseError::Query(_))) => {
@@ -128,12 +128,13 @@ pub(in crate::cli) fn database(
         }
         Err(e) => return Err(e.into()),
     };
-    Ok(verified(database, key, seen))
+    Ok(verified(&mut database, key, seen))
 }
 
-fn verified(mut database: Database, key: &VerifyingKey, seen: &[Checkpoint]) -> Report {
+/// Verifies a log that is open.
+pub(super) fn verified(database: &mut Database, key: &VerifyingKey, seen: &[Checkpoint]) -> Report {
     let mut progress = Progress::new("verified");
-    let verified = verify(&mut database, key, seen, &mut |done, of| progress.show(done, of));
+    let verified = verify(database, key, seen, &mut |done, of| progress.show(done, of));
     progress.end();
     let mut report = verified.unwrap_or_else(|Unreadable { place, mut report, .. }| {
         report.add(Kind::Torn, place, "the database cannot be read here, nor any further");

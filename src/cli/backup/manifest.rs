@@ -13,14 +13,17 @@ use std::path::{Path, PathBuf};
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
-use super::{CHECKPOINT, LOG, STATE};
+use super::{ANCHORS, CHECKPOINT, LOG, STATE};
 use crate::audit::{SigningKey, VerifyingKey};
 use crate::base::Timestamp;
 use crate::base::ids::hex;
 
 const MANIFEST: &str = "manifest";
 const FIRST_LINE: &str = "sluice backup v1";
+/// In every backup.
 const FILES: [&str; 3] = [LOG, STATE, CHECKPOINT];
+/// In every backup of a gateway that has them; those of programs before 0.2 are without.
+const OPTIONAL: [&str; 1] = [ANCHORS];
 /// No manifest is longer.
 const MAX: u64 = 64 << 10;
 
@@ -59,7 +62,8 @@ impl Backup {
             let (bytes, sha256) = digest(&dir.join(name), &mut io::sink())?;
             Ok(Entry { name: name.to_owned(), bytes, sha256 })
         };
-        let files = FILES.into_iter().map(entry).collect::<io::Result<_>>()?;
+        let there = OPTIONAL.into_iter().filter(|name| dir.join(name).exists());
+        let files = FILES.into_iter().chain(there).map(entry).collect::<io::Result<_>>()?;
         let program = env!("CARGO_PKG_VERSION").to_owned();
         let manifest = Manifest { program, taken: now.to_string(), files };
         let text = format!("{FIRST_LINE}\n{}\n", serde_json::to_string_pretty(&manifest)?);
@@ -84,12 +88,19 @@ impl Backup {
             .strip_prefix(FIRST_LINE)
             .and_then(|json| serde_json::from_str(json).ok())
             .ok_or_else(|| format!("{}: not a manifest that this program knows", path.display()))?;
-        if !manifest.files.iter().map(|entry| entry.name.as_str()).eq(FILES) {
+        let named: Vec<&str> = manifest.files.iter().map(|entry| entry.name.as_str()).collect();
+        let more = named.strip_prefix(&FILES[..]);
+        if !more.is_some_and(|more| more.is_empty() || more == OPTIONAL) {
             return Err(format!("{}: does not name the files of a backup", path.display()));
         }
         let backup = Self { dir: dir.to_owned(), taken: manifest.taken, files: manifest.files };
-        FILES.into_iter().try_for_each(|name| backup.copy(name, &mut io::sink()))?;
+        backup.files.iter().try_for_each(|entry| backup.copy(&entry.name, &mut io::sink()))?;
         Ok(backup)
+    }
+
+    /// Is the file `name` part of it?
+    pub fn has(&self, name: &str) -> bool {
+        self.files.iter().any(|entry| entry.name == name)
     }
 
     /// Copies the file `name` to `out`, and makes sure that what was copied is what was signed.

@@ -3,11 +3,12 @@
 //! | file | what |
 //! |---|---|
 //! | `audit.db`, `state.db` | the databases, each as it was at one moment |
+//! | `anchors.db` | what witnesses and authorities have said of the log, where anybody did |
 //! | `checkpoint` | the log's newest checkpoint in the copy |
 //! | `manifest` | size and SHA-256 of these, signed by the log's key; written last |
 //!
 //! Invariant: the copy of the log is not older than that of the state, so that what the state has
-//! in force stands in the log. What is put back has been verified as a whole; nothing is put over
+//! in force stands in the log, and what others vouched for does too. What is put back has been verified as a whole; nothing is put over
 //! anything, and a log that is behind a checkpoint that is known is not put back at all.
 
 mod manifest;
@@ -25,6 +26,7 @@ use crate::audit::Checkpoint;
 use crate::audit::verify::Stored;
 use crate::base::{Clock, SystemClock};
 use crate::config::Config;
+use crate::store::anchors::{AnchorStore, DATABASE as ANCHORS};
 use crate::store::audit::{DATABASE as LOG, Database, upkeep as log};
 use crate::store::state::upkeep::{self as state, DATABASE as STATE};
 
@@ -92,9 +94,13 @@ pub(super) fn in_files(config: &Config, see: &str) -> Result<(), String> {
     }
 }
 
-/// Copies state and log. What the state has in force stands in the log, so the log comes second;
-/// and when the state changed meanwhile, both are copied again.
+/// Copies anchors, state and log. What the state has in force stands in the log, and what others
+/// vouched for does, so the log comes last; and when the state changed meanwhile, it is copied again
+/// with the log.
 fn copy(data_dir: &Path, to: &Path) -> Result<(), String> {
+    if data_dir.join(ANCHORS).exists() {
+        AnchorStore::copy(data_dir, &to.join(ANCHORS)).map_err(|e| e.to_string())?;
+    }
     for _ in 0..TRIES {
         let copied = state::copy(data_dir, &to.join(STATE)).map_err(|e| e.to_string())?;
         log::copy(data_dir, &to.join(LOG)).map_err(|e| e.to_string())?;

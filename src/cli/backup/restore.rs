@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{Backup, LOG, STATE, in_files, sync};
+use super::{ANCHORS, Backup, LOG, STATE, in_files, sync};
 use crate::app::keys::Keys;
 use crate::audit::verify::{Kind, Report};
 use crate::audit::{Checkpoint, VerifyingKey};
@@ -64,7 +64,8 @@ fn run(args: &RestoreArgs) -> Result<String, String> {
         let since = newest.iter().map(|at| at.size.saturating_sub(report.size)).max().unwrap_or_default();
         return Ok(format!("sound: {sound}; the second place has seen {since} more since"));
     }
-    drop(place(&backup, &config.gateway.data_dir, &[STATE, LOG])?);
+    let names: Vec<&str> = [STATE, LOG, ANCHORS].into_iter().filter(|name| backup.has(name)).collect();
+    drop(place(&backup, &config.gateway.data_dir, &names)?);
     Ok(format!("restored: {sound}. Now `sluice doctor`, then start the gateway"))
 }
 

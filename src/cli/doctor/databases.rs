@@ -112,6 +112,9 @@ fn on_server(config: &Config, section: &DatabaseSection, keys: Option<&Keys>, no
     if let Some((_, last)) = &end {
         checks.push(clock(*last, now));
     }
+    if let Ok(footing) = log::footing(&server) {
+        checks.extend([servers_clock(footing.now, now), standby(footing.standby)]);
+    }
     if let Some(keys) = keys {
         let size = end.as_ref().map(|(size, _)| *size);
         checks.push(second_place(&config.audit.checkpoint_copy_file, None, keys, size));
@@ -237,6 +240,44 @@ fn clock(last: Timestamp, now: Timestamp) -> Check {
             ),
         ),
         false => Check::ok(NAME, what.en, what.zh),
+    }
+}
+
+/// A gateway that is ahead of the server writes nothing; one that is behind others neither.
+fn servers_clock(servers: Timestamp, now: Timestamp) -> Check {
+    const NAME: &str = "server-clock";
+    let what = Text::new(
+        format!("{now}; the database server's is at {servers}"),
+        format!("{now}；数据库服务器的时钟是 {servers}"),
+    );
+    match (now.seconds() - servers.seconds()).abs() > BACK {
+        true => Check::fail(
+            NAME,
+            what,
+            Text::new(
+                "set right whichever is wrong: a gateway that is ahead of the server records nothing, and is not ready",
+                "请校正有误的一方：网关时钟快于数据库服务器时，不写入任何记录，且不就绪",
+            ),
+        ),
+        false => Check::ok(NAME, what.en, what.zh),
+    }
+}
+
+fn standby(waited_for: bool) -> Check {
+    const NAME: &str = "standby";
+    match waited_for {
+        true => Check::ok(NAME, "the server has commits wait for a standby", "数据库服务器的提交会等待备库"),
+        false => Check::warn(
+            NAME,
+            Text::new(
+                "synchronous_standby_names is empty: what is answered is on one server alone, and a standby that takes over may lack it",
+                "synchronous_standby_names 为空：已应答的内容只在一台服务器上，备库接管后可能缺失",
+            ),
+            Text::new(
+                "docs/operations.md, Several gateways",
+                "参见 docs/operations.md 的 Several gateways 一节",
+            ),
+        ),
     }
 }
 

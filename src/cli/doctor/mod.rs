@@ -7,6 +7,7 @@
 mod anchors;
 mod certificates;
 mod databases;
+mod outside;
 mod running;
 
 use std::path::PathBuf;
@@ -159,6 +160,7 @@ fn examine(args: &Args) -> Vec<Check> {
     checks.extend(databases::check(&config, keys.as_ref().ok(), clock.now()));
     let file = args.config.display().to_string();
     checks.extend(keys.as_ref().ok().and_then(|keys| anchors::check(&file, &config, keys, clock.now())));
+    checks.extend(outside::check(&file, &config, clock.now()));
     match Adapters::new(&file, &config.adapter) {
         Ok(adapters) => checks.extend(running::adapters(&adapters)),
         Err(findings) => checks.push(Check::refused("adapters", &findings)),

@@ -16,15 +16,14 @@ use diesel::prelude::*;
 use diesel::result::{Error as DbError, QueryResult};
 
 use super::engine::{DatabaseError, Home};
+use super::filing::{Filing, Indexed};
 use super::progress::Shared;
 use super::rows;
-use super::schema::{entry, key, number, opening_id, progress, subject};
-use super::sqlite::{self, Readers};
-use super::tally::Tallies;
+use super::schema::{number, opening_id, progress};
+use super::sqlite;
 use crate::audit::facets::Facets;
-use crate::audit::record::kind;
-use crate::audit::{Hash, SubjectKey};
-use crate::base::Timestamp;
+use crate::audit::record::LeafSubject;
+use crate::audit::{Hash, SubjectKey, Token};
 use crate::base::ids::decode_hex;
 use crate::store::db::Db;
 
@@ -46,7 +45,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Indexer {
     pub log: Home,
     pub index: PathBuf,
-    pub readers: Arc<ArcSwapOption<Readers>>,
+    pub readers: Arc<ArcSwapOption<Indexed>>,
     pub key: Arc<SubjectKey>,
     pub shared: Arc<Shared>,
 }
@@ -64,9 +63,10 @@ impl Indexer {
 
     fn follow(&self) -> Result<(), DatabaseError> {
         let mut log = self.log.open_read_only()?;
-        let (mut index, mut done) = open(&self.index, &mut log)?;
+        let (conn, mut done) = open(&self.index, &mut log)?;
+        let mut filing = Filing::of(conn, &self.index, done)?;
         // Those that were connected to a file that is replaced would go on reading it.
-        self.readers.store(Some(Arc::new(sqlite::readers(&self.index)?)));
+        self.readers.store(Some(Arc::clone(&filing.indexed)));
         self.shared.publish_indexed(done);
         let mut beside = Beside::of(&self.log)?;
         loop {
@@ -79,7 +79,7 @@ impl Indexer {
             }
             if now.size > done {
                 let end = now.size.min(done + CHUNK);
-                self.chunk(&mut log, &mut index, done, end)?;
+                self.chunk(&mut log, &mut filing, done, end)?;
                 beside.grown(end - done);
                 done = end;
                 self.shared.publish_indexed(done);
@@ -88,87 +88,38 @@ impl Indexer {
     }
 
     /// Files the records with `from <= index < to`.
-    pub(super) fn chunk(
-        &self,
-        log: &mut Db,
-        index: &mut SqliteConnection,
-        from: u64,
-        to: u64,
-    ) -> QueryResult<()> {
+    pub(super) fn chunk(&self, log: &mut Db, filing: &mut Filing, from: u64, to: u64) -> QueryResult<()> {
         let leaves = rows::leaves(log, from, to)?;
         // What is not there, or not to be seen on this connection, would count as filed.
         if leaves.len() as u64 != to - from {
             return Err(DbError::NotFound);
         }
         let openings = rows::openings(log, from, to)?;
-        let mut erased = false;
-        index.immediate_transaction(|index| {
-            let mut tallies = Tallies::default();
-            for (at, leaf) in &leaves {
-                // A record that does not parse is the verifier's affair; the index goes on.
-                let facets = Facets::of(leaf);
-                tallies.count(&facets);
-                erased |= self.file(index, *at, &facets, &openings)?;
-            }
-            tallies.add_to(index)?;
-            let last = leaves.last().map_or(Hash::of_empty(), |(_, leaf)| Hash::of_leaf(leaf));
-            diesel::replace_into(progress::table)
-                .values((
-                    progress::id.eq(0),
-                    progress::size.eq(key(to)),
-                    progress::leaf_hash.eq(last.0.as_slice()),
-                ))
-                .execute(index)
-        })?;
+        // A record that does not parse is the verifier's affair; the index goes on.
+        let records: Vec<(u64, Facets<'_>)> =
+            leaves.iter().map(|(at, leaf)| (*at, Facets::of(leaf))).collect();
+        let tokens: Vec<(i64, Token)> =
+            records.iter().flat_map(|(at, facets)| self.tokens(*at, facets, &openings)).collect();
+        let last = leaves.last().map_or(Hash::of_empty(), |(_, leaf)| Hash::of_leaf(leaf));
+        let erased = filing.write(&records, &tokens, to, &last)?;
         if erased {
             // Their tokens are in the WAL still.
-            sqlite::settle(index);
+            sqlite::settle(&mut filing.conn);
         }
         Ok(())
     }
 
-    /// Files one record. True when it took somebody out of the index.
-    fn file(
-        &self,
-        index: &mut SqliteConnection,
-        at: u64,
-        facets: &Facets<'_>,
-        openings: &[(i64, Vec<u8>)],
-    ) -> QueryResult<bool> {
-        let time = Timestamp::parse(&facets.time).unwrap_or_default();
-        diesel::insert_into(entry::table)
-            .values((
-                entry::idx.eq(key(at)),
-                entry::time.eq(time.micros()),
-                entry::kind.eq(&*facets.kind),
-                entry::request_id.eq(&*facets.request_id),
-                entry::department.eq(&*facets.caller.department),
-                entry::system.eq(&*facets.caller.system),
-                entry::dataset.eq(&*facets.dataset),
-                entry::purpose.eq(&*facets.purpose),
-                entry::outcome.eq(&*facets.outcome),
-            ))
-            .execute(index)?;
-        for (position, named) in (0u64..).zip(&facets.subjects) {
+    /// By what the people are found whom a record names.
+    fn tokens(&self, at: u64, facets: &Facets<'_>, openings: &[(i64, Vec<u8>)]) -> Vec<(i64, Token)> {
+        let token = |(position, named): (u64, &LeafSubject<'_>)| {
             let id = opening_id(at, position);
-            let found =
-                openings.binary_search_by_key(&id, |(id, _)| *id).ok().and_then(|found| openings.get(found));
+            let found = openings.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+            let (_, sealed) = openings.get(found)?;
             // Erased, or sealed under another key: not found by anybody.
-            let opened = found.and_then(|(_, sealed)| self.key.open(&decode_hex(named.commitment)?, sealed));
-            if let Some(opened) = opened {
-                let token = self.key.token(&opened.kind, opened.identifier.reveal());
-                diesel::insert_into(subject::table)
-                    .values((subject::opening.eq(id), subject::token.eq(token.0.as_slice())))
-                    .execute(index)?;
-            }
-        }
-        if facets.kind != kind::ERASURE {
-            return Ok(false);
-        }
-        for (of, position) in &facets.log.openings {
-            diesel::delete(subject::table.find(opening_id(*of, *position))).execute(index)?;
-        }
-        Ok(!facets.log.openings.is_empty())
+            let opened = self.key.open(&decode_hex(named.commitment)?, sealed)?;
+            Some((id, self.key.token(&opened.kind, opened.identifier.reveal())))
+        };
+        (0..).zip(&facets.subjects).filter_map(token).collect()
     }
 }
 

@@ -12,9 +12,9 @@
 //! | `turns`, `follow` | when other gateways write the log too |
 //! | `rows`, `schema` | the log's statements and tables |
 //! | `index` | the thread that follows with the search index |
-//! | `read` | records, proofs, search |
-//! | `search` | the newest records that match, and how many there are |
-//! | `tally` | the counts by hour and day |
+//! | `filing`, `sorts`, `block` | what the index keeps of a record: numbers |
+//! | `read` | records, proofs, a person's history |
+//! | `search`, `tally` | the records that match, and how many there are of what |
 //! | `stored` | the log as the verifier reads it |
 //! | `second_place` | the copy of the newest checkpoint |
 //! | `engine`, `sqlite`, `postgres` | where it is, and what is special to each engine |
@@ -24,7 +24,9 @@
 //! a signed checkpoint that is on disk too.
 
 mod begin;
+mod block;
 mod engine;
+mod filing;
 mod follow;
 mod index;
 #[cfg(feature = "postgres")]
@@ -37,6 +39,7 @@ mod rows;
 mod schema;
 mod search;
 mod second_place;
+mod sorts;
 mod sqlite;
 mod start;
 mod stored;
@@ -63,12 +66,13 @@ use self::engine::Home;
 use self::follow::Head;
 use self::index::Indexer;
 use self::progress::Shared;
-pub use self::read::{Consistency, Filter, Page, ReadError, Reader, StoredRecord};
-pub use self::search::{Found, Within};
+pub use self::read::{Acts, Consistency, Filter, Page, ReadError, Reader, StoredRecord};
+pub use self::search::{Counted, Found};
 pub use self::second_place::slots as checkpoints_in_copy;
+pub use self::sorts::{Count, CountField};
 pub use self::start::OpenError;
 pub use self::stored::Database;
-pub use self::tally::{Count, Span};
+pub use self::tally::Span;
 pub(super) use self::upkeep::open_read_only;
 use self::writer::Job;
 use crate::audit::record::{MAX_LEAF, MAX_SUBJECTS, kind};
@@ -285,7 +289,9 @@ impl AuditLog {
         read: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, ReadError> {
         let reader = self.0.reader.clone();
-        tokio::task::spawn_blocking(move || read(&reader)).await.unwrap_or(Err(ReadError::Stopped))
+        // Boxed: else each reading makes a task of a type of its own.
+        let read: Box<dyn FnOnce() -> Result<T, ReadError> + Send> = Box::new(move || read(&reader));
+        tokio::task::spawn_blocking(read).await.unwrap_or(Err(ReadError::Stopped))
     }
 
     /// Closes the log: what is queued is written, and the log is one file. Whoever still has a

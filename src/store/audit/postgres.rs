@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -19,6 +20,7 @@ use diesel::sql_types::{Array, BigInt, Binary, Bool};
 use super::engine::DatabaseError;
 use super::rows::Batch;
 use super::schema::{edge_head, key, number, tile, tile_id};
+use super::upkeep::Footing;
 use crate::audit::tile::{MAX_LEVEL, WIDTH};
 use crate::audit::tree::{tile_bytes, tile_hashes};
 use crate::audit::{Hash, Tile, Tree};
@@ -59,6 +61,14 @@ pub(super) struct Head {
 /// Connects to write.
 pub(super) fn open_log(server: &Server) -> Result<PgConnection, DatabaseError> {
     Ok(server.connect(&format!("{SCHEMA}{WRITING}"))?)
+}
+
+/// Looks at what a log on the server rests on.
+pub(super) fn footing(server: &Server) -> Result<Footing, DatabaseError> {
+    let standby = "current_setting('synchronous_standby_names') <> ''";
+    let asked = diesel::select((sql::<BigInt>(CLOCK), sql::<Bool>(standby)));
+    let (now, standby): (i64, bool) = asked.get_result(&mut open_read_only(server)?)?;
+    Ok(Footing { now: Timestamp::from_micros(now), standby })
 }
 
 /// Connects to read.

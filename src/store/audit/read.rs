@@ -10,19 +10,19 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use diesel::prelude::*;
-use diesel::r2d2::{ConnectionManager, PooledConnection};
-use diesel::sql_types::BigInt;
-use diesel::sqlite::Sqlite;
+use diesel::result::QueryResult;
 
 use super::engine::{DatabaseError, Home, Pooled, Readers, on};
+use super::filing::Indexed;
 use super::follow::Head;
 use super::progress::{Progress, Shared};
 use super::rows::{self, TileReader};
-use super::schema::{entry, key, number, opening_id, opening_of, progress, record, subject};
-use super::sqlite;
+use super::schema::{act, key, number, opening_id, opening_of, progress, record, request, subject};
+use super::sorts::{Known, Wanted};
 use crate::audit::export::Line as SignedLine;
 use crate::audit::facets::Facets;
 use crate::audit::proof::{self, ProofError};
+use crate::audit::record::kind;
 use crate::audit::{Hash, SignedRecord, SubjectKey, Tile, Token};
 use crate::base::Timestamp;
 
@@ -74,6 +74,15 @@ pub struct Filter {
     pub purpose: Option<String>,
     /// The code that the caller saw.
     pub outcome: Option<String>,
+    /// The official on whose behalf a system asked, or the account that acted.
+    pub operator: Option<String>,
+    /// A field that was asked for. Of this and the next two, all that are given must hold of one
+    /// field.
+    pub field: Option<String>,
+    /// A form that a field was given in.
+    pub form: Option<String>,
+    /// The rule or grant that decided about a field.
+    pub rule: Option<String>,
 }
 
 /// A record as it is stored.
@@ -96,6 +105,15 @@ pub struct Page {
     pub lag: u64,
 }
 
+/// How far the records of acts were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acts {
+    /// The first index that was not looked at.
+    pub next: u64,
+    /// Is that where the log ended?
+    pub all: bool,
+}
+
 /// That a log only grew.
 #[derive(Debug, Clone)]
 pub struct Consistency {
@@ -112,37 +130,19 @@ pub struct Reader {
     /// Where other gateways write the log too.
     head: Option<Arc<Head>>,
     /// None until the indexer has checked it.
-    index: Arc<ArcSwapOption<sqlite::Readers>>,
+    index: Arc<ArcSwapOption<Indexed>>,
     subjects: Arc<SubjectKey>,
     shared: Arc<Shared>,
 }
 
-type Indexed = PooledConnection<ConnectionManager<SqliteConnection>>;
-
-/// Indexes of records, as the search index is asked for them.
-type Entries<'f> = entry::BoxedQuery<'f, Sqlite, BigInt>;
-
-/// Those that match in all but their time.
-pub(super) fn matching<'f>(mut query: Entries<'f>, filter: &'f Filter) -> Entries<'f> {
-    if let Some(kind) = &filter.kind {
-        query = query.filter(entry::kind.eq(kind));
-    }
-    if let Some(department) = &filter.department {
-        query = query.filter(entry::department.eq(department));
-    }
-    if let Some(system) = &filter.system {
-        query = query.filter(entry::system.eq(system));
-    }
-    if !filter.datasets.is_empty() {
-        query = query.filter(entry::dataset.eq_any(&filter.datasets));
-    }
-    if let Some(purpose) = &filter.purpose {
-        query = query.filter(entry::purpose.eq(purpose));
-    }
-    if let Some(outcome) = &filter.outcome {
-        query = query.filter(entry::outcome.eq(outcome));
-    }
-    query
+/// What was looked up in the index.
+pub(super) struct Searched<T> {
+    /// What was found.
+    pub found: T,
+    /// Records that the index had not seen by the time it was read.
+    pub lag: u64,
+    /// The index that it was.
+    pub by: Arc<Indexed>,
 }
 
 impl Reader {
@@ -150,7 +150,7 @@ impl Reader {
     pub(super) fn new(
         log: &Home,
         head: Option<Arc<Head>>,
-        index: Arc<ArcSwapOption<sqlite::Readers>>,
+        index: Arc<ArcSwapOption<Indexed>>,
         subjects: Arc<SubjectKey>,
         shared: Arc<Shared>,
     ) -> Result<Self, DatabaseError> {
@@ -220,71 +220,50 @@ impl Reader {
         Ok(Some(bytes))
     }
 
-    /// Records that match, `limit` of them (at most 1000), with an index greater than `after`.
-    pub fn records(&self, filter: &Filter, after: Option<u64>, limit: usize) -> Result<Page, ReadError> {
-        let mut query = entry::table.select(entry::idx).order(entry::idx).into_boxed();
-        if let Some(after) = after {
-            query = query.filter(entry::idx.gt(key(after)));
-        }
-        if let Some(from) = filter.from {
-            query = query.filter(entry::time.ge(from.micros()));
-        }
-        if let Some(until) = filter.until {
-            query = query.filter(entry::time.lt(until.micros()));
-        }
-        let (query, limit) = (matching(query, filter), limit.clamp(1, MAX_PAGE));
-        let (found, lag) = self.look_up(PATIENCE, |index| query.limit(limit as i64 + 1).load(index))?;
-        self.page(found, limit, lag)
-    }
-
-    /// Hands over every record of a kind that concerns no dataset, from index `from` on and in the order
-    /// of the log: those that the index has by way of the index, which is not waited for, and what
+    /// Hands over the records of administrative acts from index `from` on, `most` of them or up to a page
+    /// more, in the order of the log: those that the index has by way of the index, which is not waited for, and what
     /// comes behind them from the log itself. For who must have them all, also when the index is far
-    /// behind. Gives the first index that there is not yet.
-    pub fn each_without_dataset(
-        &self,
-        kind: &str,
-        from: u64,
-        mut take: impl FnMut(&str),
-    ) -> Result<u64, ReadError> {
+    /// behind.
+    pub fn acts(&self, from: u64, most: usize, mut take: impl FnMut(&str)) -> Result<Acts, ReadError> {
         let size = self.now(u64::MAX)?.size;
         let (found, seen) = match self.index.load_full() {
             None => (Vec::new(), 0),
-            Some(index) => index.get()?.transaction(|index| {
-                let seen: Option<i64> =
-                    progress::table.find(0).select(progress::size).first(index).optional()?;
-                let seen = seen.map_or(0, number).min(size);
-                let between = entry::idx.ge(key(from)).and(entry::idx.lt(key(seen)));
-                let of_kind = entry::dataset.eq("").and(entry::kind.eq(kind)).and(between);
-                let found = entry::table.filter(of_kind).select(entry::idx).order(entry::idx);
-                Ok::<_, diesel::result::Error>((found.load::<i64>(index)?, seen))
+            Some(index) => index.readers.get()?.transaction(|index| {
+                let seen = seen(index)?.min(size);
+                let between = act::idx.ge(key(from)).and(act::idx.lt(key(seen)));
+                let found = act::table.filter(between).select(act::idx).order(act::idx);
+                Ok::<_, diesel::result::Error>((found.limit(key(most as u64)).load::<i64>(index)?, seen))
             })?,
         };
         for some in found.chunks(MAX_PAGE) {
             let page = self.page(some.to_vec(), MAX_PAGE, 0)?;
             page.records.iter().for_each(|record| take(&record.leaf));
         }
-        let mut next = seen.max(from);
-        while next < size {
+        if let Some(last) = found.last().filter(|_| found.len() == most) {
+            return Ok(Acts { next: number(last.saturating_add(1)), all: false });
+        }
+        let (mut next, mut taken) = (seen.max(from), found.len());
+        while next < size && taken < most {
             let to = size.min(next + MAX_PAGE as u64);
             for (index, leaf) in rows::leaves(&mut *self.log()?, next, to)? {
                 let record = stored(index, leaf)?;
-                if Facets::of(record.leaf.as_bytes()).kind == kind {
+                if Facets::of(record.leaf.as_bytes()).kind == kind::ADMINISTRATION {
                     take(&record.leaf);
+                    taken += 1;
                 }
             }
             next = to;
         }
-        Ok(size)
+        Ok(Acts { next, all: next >= size })
     }
 
     /// The record of a request.
     pub fn find_request(&self, request_id: &str) -> Result<Option<StoredRecord>, ReadError> {
-        let query = entry::table
-            .filter(entry::request_id.eq(request_id).and(entry::request_id.ne("")))
-            .select(entry::idx)
-            .order(entry::idx);
-        let (found, _): (Option<i64>, _) = self.look_up(PATIENCE, |index| query.first(index).optional())?;
+        let query = request::table
+            .filter(request::request_id.eq(request_id))
+            .select(request::idx)
+            .order(request::idx);
+        let found: Option<i64> = self.look_up(PATIENCE, |index| query.first(index).optional())?.found;
         found.map_or(Ok(None), |index| self.record(number(index)))
     }
 
@@ -306,8 +285,8 @@ impl Reader {
             .select(subject::opening)
             .order(subject::opening)
             .limit(limit as i64 + 1);
-        let (found, lag): (Vec<i64>, _) = self.look_up(PATIENCE, |index| query.load(index))?;
-        let mut found: Vec<_> = found.into_iter().map(|id| opening_of(id).0).collect();
+        let Searched { found, lag, .. } = self.look_up(PATIENCE, |index| query.load(index))?;
+        let mut found: Vec<_> = found.into_iter().map(|id: i64| opening_of(id).0).collect();
         found.dedup();
         self.page(found, limit, lag)
     }
@@ -325,7 +304,7 @@ impl Reader {
             .filter(subject::token.eq(token.0.as_slice()))
             .select(subject::opening)
             .order(subject::opening);
-        let (found, lag): (Vec<i64>, _) = self.look_up(LONG_PATIENCE, |index| query.load(index))?;
+        let Searched { found, lag, .. } = self.look_up(LONG_PATIENCE, |index| query.load::<i64>(index))?;
         if lag > 0 {
             return Err(ReadError::Behind);
         }
@@ -339,14 +318,34 @@ impl Reader {
         &self,
         patience: Duration,
         find: impl FnOnce(&mut SqliteConnection) -> QueryResult<T>,
-    ) -> Result<(T, u64), ReadError> {
+    ) -> Result<Searched<T>, ReadError> {
+        self.begin(patience, |_| (), |index, ()| find(index))
+    }
+
+    /// The same by a filter, in the numbers of that very index.
+    pub(super) fn search<T>(
+        &self,
+        filter: &Filter,
+        find: impl FnOnce(&mut SqliteConnection, &Wanted) -> QueryResult<T>,
+    ) -> Result<Searched<T>, ReadError> {
+        self.begin(PATIENCE, |known| known.wanted(filter), |index, wanted| find(index, &wanted))
+    }
+
+    fn begin<T, W>(
+        &self,
+        patience: Duration,
+        prepare: impl FnOnce(&Known) -> W,
+        find: impl FnOnce(&mut SqliteConnection, W) -> QueryResult<T>,
+    ) -> Result<Searched<T>, ReadError> {
         let size = self.now(u64::MAX)?.size;
         self.shared.wait_indexed(size, patience);
-        let (found, seen) = self.index()?.transaction(|index| {
-            let seen: Option<i64> = progress::table.find(0).select(progress::size).first(index).optional()?;
-            find(index).map(|found| (found, seen.map_or(0, number)))
+        let by = self.index.load_full().ok_or(ReadError::Behind)?;
+        let (found, seen) = by.readers.get()?.transaction(|index| {
+            // Nothing is committed between the two: what is read is in numbers that are known.
+            let (seen, prepared) = by.known(|known| seen(index).map(|seen| (seen, prepare(known))))?;
+            find(index, prepared).map(|found| (found, seen))
         })?;
-        Ok((found, size.saturating_sub(seen)))
+        Ok(Searched { found, lag: size.saturating_sub(seen), by })
     }
 
     /// Reads the records that were found; one more than `limit` says that there are more.
@@ -380,10 +379,13 @@ impl Reader {
             _ => Ok(now),
         }
     }
+}
 
-    fn index(&self) -> Result<Indexed, ReadError> {
-        Ok(self.index.load_full().ok_or(ReadError::Behind)?.get()?)
-    }
+/// How many records the index has seen. The first look of a transaction, so the rest of it sees the
+/// same.
+fn seen(index: &mut SqliteConnection) -> QueryResult<u64> {
+    let seen: Option<i64> = progress::table.find(0).select(progress::size).first(index).optional()?;
+    Ok(seen.map_or(0, number))
 }
 
 pub(super) fn stored(index: u64, leaf: Vec<u8>) -> Result<StoredRecord, ReadError> {

@@ -17,33 +17,21 @@ diesel::table! {
 }
 diesel::table! { opening (id) { id -> BigInt, sealed -> Binary, } }
 
+diesel::table! { sort (id) { id -> BigInt, first -> BigInt, names -> Text, } }
+diesel::table! { actor (id) { id -> BigInt, name -> Text, } }
 diesel::table! {
-    entry (idx) {
-        idx -> BigInt,
-        time -> BigInt,
-        kind -> Text,
-        request_id -> Text,
-        department -> Text,
-        system -> Text,
-        dataset -> Text,
-        purpose -> Text,
-        outcome -> Text,
+    block (number) {
+        number -> BigInt,
+        first -> BigInt,
+        last -> BigInt,
+        sorts -> Binary,
+        actors -> Binary,
+        times -> Binary,
     }
 }
+diesel::table! { request (request_id, idx) { request_id -> Text, idx -> BigInt, } }
+diesel::table! { act (idx) { idx -> BigInt, } }
 diesel::table! { subject (opening) { opening -> BigInt, token -> Binary, } }
-diesel::table! {
-    tally (span, start, kind, department, system, dataset, purpose, outcome) {
-        span -> BigInt,
-        start -> BigInt,
-        kind -> Text,
-        department -> Text,
-        system -> Text,
-        dataset -> Text,
-        purpose -> Text,
-        outcome -> Text,
-        records -> BigInt,
-    }
-}
 diesel::table! { progress (id) { id -> BigInt, size -> BigInt, leaf_hash -> Binary, } }
 
 const LEVEL_SHIFT: u32 = 48;

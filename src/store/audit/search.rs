@@ -1,38 +1,32 @@
-//! The newest records that match, and how many there are: for those who look for something.
+//! The newest records that match, and how many there are of what: for those who look for something.
 //!
-//! Invariant: a search looks only where the counts say that there is something, hour by hour from
-//! the newest, so its first page takes as long among ten million records as among ten thousand.
-//! What only a record itself can say (operator, field, form, rule) is compared with the record,
-//! a bounded number of them each time; the answer says how far it got.
+//! Invariant: a search looks at three numbers of each record in the time that was asked for, and at
+//! the records themselves only where they are shown, or where the index does not tell them apart:
+//! those are compared, a bounded number of them each time, and the answer says how far it got.
+
+use std::sync::Arc;
 
 use diesel::prelude::*;
 use diesel::result::QueryResult;
-use serde::Deserialize;
 
+use super::block::{ids, part};
 use super::engine::on;
-use super::read::{Filter, MAX_PAGE, PATIENCE, ReadError, Reader, StoredRecord, matching, stored};
-use super::schema::{entry, key, number, record};
-use super::tally::{self, Count, Span};
+use super::filing::Indexed;
+use super::read::{Filter, MAX_PAGE, PATIENCE, Page, ReadError, Reader, Searched, StoredRecord, stored};
+use super::schema::{key, number, record};
+use super::sorts::{Count, Known, Says, Wanted};
+use super::tally::{Held, Span, Tally, window};
+use crate::audit::facets::Facets;
 use crate::base::Timestamp;
 
-/// The most records that one search compares with what only they can say.
+/// The most records that one search compares because the index does not tell them apart.
 pub const MAX_COMPARED: usize = 20_000;
 
-/// Records that are compared at a time.
+/// Records that are read at a time.
 const STEP: usize = 1000;
 
-/// What only a record itself can say. Of the last three, all that are given must hold of one field.
-#[derive(Debug, Clone, Default)]
-pub struct Within {
-    /// The official on whose behalf a system asked, or the account that acted.
-    pub operator: Option<String>,
-    /// A field that was asked for.
-    pub field: Option<String>,
-    /// A form that a field was given in.
-    pub form: Option<String>,
-    /// The rule or grant that decided about a field.
-    pub rule: Option<String>,
-}
+/// Blocks that are looked into at a time for a page.
+const BLOCKS: usize = 16;
 
 /// The newest of what was looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,180 +41,219 @@ pub struct Found {
     pub lag: u64,
 }
 
+/// How many there are of what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    /// Of each sort, the records of that time and of the operator that was asked for, if one was.
+    pub sorts: Vec<Count>,
+    /// Of each operator and account, the records that match in all else.
+    pub operators: Vec<(Arc<str>, u64)>,
+    /// The records that match in each hour or day in which any does, the oldest first; each with
+    /// its first moment.
+    pub histogram: Vec<(Timestamp, u64)>,
+    /// Records that may match, and that the index does not tell apart: none of the counts has them.
+    pub untold: u64,
+}
+
 impl Reader {
     /// The newest records that match, `limit` of them (at most 1000), with an index below `before`.
-    pub fn newest(
-        &self,
-        filter: &Filter,
-        within: &Within,
-        before: Option<u64>,
-        limit: usize,
-    ) -> Result<Found, ReadError> {
-        let limit = limit.clamp(1, MAX_PAGE);
-        let (ids, lag) = self.look_up(PATIENCE, |index| {
-            let most = if within.is_empty() { limit + 1 } else { MAX_COMPARED + 1 };
-            candidates(index, filter, before.map_or(i64::MAX, key), most)
+    pub fn newest(&self, filter: &Filter, before: Option<u64>, limit: usize) -> Result<Found, ReadError> {
+        let (limit, end) = (limit.clamp(1, MAX_PAGE), before.map_or(i64::MAX, key));
+        let searched = self.search(filter, |index, wanted| {
+            let numbers: Vec<i64> = window(index, filter, 0..end)?.rev().collect();
+            Candidates::of(index, filter, wanted, &numbers, Way::Back(end), limit)
         })?;
-        let more = ids.len() > if within.is_empty() { limit } else { MAX_COMPARED };
-        let (mut records, mut last) = (Vec::new(), None);
-        for ids in ids.get(..ids.len() - usize::from(more)).unwrap_or_default().chunks(STEP) {
-            for found in self.these(ids)? {
-                if records.len() == limit {
-                    return Ok(Found { records, next: last, stopped: false, lag });
-                }
-                last = Some(found.index);
-                if within.matches(&found.leaf) {
-                    records.push(found);
-                }
-            }
-        }
-        let stopped = more && records.len() < limit;
-        Ok(Found { records, next: last.filter(|_| more), stopped, lag })
+        self.found(&searched.found, filter, limit, searched.lag)
     }
 
-    /// How many records of each sort there are in the time of `filter`, which it matches otherwise.
-    pub fn counts(&self, span: Span, filter: &Filter) -> Result<Vec<Count>, ReadError> {
-        Ok(self.look_up(PATIENCE, |index| tally::by_names(index, span, filter))?.0)
+    /// The same, with how many there are of what in all of the filter's time.
+    pub fn look(
+        &self,
+        span: Span,
+        filter: &Filter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<(Found, Counted), ReadError> {
+        let (limit, end) = (limit.clamp(1, MAX_PAGE), before.map_or(i64::MAX, key));
+        let Searched { found: (tally, candidates), lag, by } = self.search(filter, |index, wanted| {
+            let mut tally = Tally::of(index, wanted, filter, span)?;
+            tally.holding.reverse();
+            let candidates = Candidates::of(index, filter, wanted, &tally.holding, Way::Back(end), limit)?;
+            Ok((tally, candidates))
+        })?;
+        Ok((self.found(&candidates, filter, limit, lag)?, in_words(&tally, &by)?))
+    }
+
+    /// How many records of each sort match.
+    pub fn counts(&self, filter: &Filter) -> Result<Vec<Count>, ReadError> {
+        let searched = self.search(filter, |index, wanted| {
+            let mut tally = Tally::of(index, wanted, filter, Span::Day)?;
+            for (sort, records) in (0..).zip(&mut tally.sorts) {
+                *records *= u64::from(wanted.sort(sort) == Says::Yes);
+            }
+            Ok(tally)
+        })?;
+        Ok(in_words(&searched.found, &searched.by)?.sorts)
     }
 
     /// How many records match in each hour or day in which any does, the oldest first; each with
     /// its first moment.
     pub fn histogram(&self, span: Span, filter: &Filter) -> Result<Vec<(Timestamp, u64)>, ReadError> {
-        let (spans, _) = self.look_up(PATIENCE, |index| tally::by_start(index, span, filter))?;
-        Ok(spans.into_iter().rev().map(|(start, records)| (second(start), records)).collect())
+        let searched = self.search(filter, |index, wanted| Tally::of(index, wanted, filter, span))?;
+        Ok(by_moment(&searched.found))
     }
 
-    /// The systems that ever called, by department and name, each with the day on which it first did.
+    /// The systems that ever called, by department and name, each with the time of its first record.
     pub fn first_calls(&self) -> Result<Vec<(String, String, Timestamp)>, ReadError> {
-        let (days, _) = self.look_up(PATIENCE, tally::first_days)?;
-        Ok(days.into_iter().map(|(department, system, start)| (department, system, second(start))).collect())
+        let searched = self.look_up(PATIENCE, |_| Ok(()))?;
+        let first = searched.by.known(Known::first_calls).into_iter();
+        let moment = Timestamp::from_micros;
+        Ok(first
+            .map(|((department, system), at)| (department.to_string(), system.to_string(), moment(at)))
+            .collect())
     }
 
-    /// These records, in their order here.
-    fn these(&self, ids: &[i64]) -> Result<Vec<StoredRecord>, ReadError> {
-        let rows: Vec<(i64, Vec<u8>)> = on!(&mut *self.log()?, conn => {
-            record::table.filter(record::idx.eq_any(ids)).order(record::idx.desc()).load(conn)
+    /// Records that match, `limit` of them (at most 1000), with an index greater than `after`.
+    pub fn records(&self, filter: &Filter, after: Option<u64>, limit: usize) -> Result<Page, ReadError> {
+        let (limit, start) =
+            (limit.clamp(1, MAX_PAGE), after.map_or(0, |after| key(after).saturating_add(1)));
+        let searched = self.search(filter, |index, wanted| {
+            let numbers: Vec<i64> = window(index, filter, start..i64::MAX)?.collect();
+            Candidates::of(index, filter, wanted, &numbers, Way::On(start), limit)
         })?;
-        rows.into_iter().map(|(index, leaf)| stored(number(index), leaf)).collect()
+        let Found { records, next, lag, .. } = self.found(&searched.found, filter, limit, searched.lag)?;
+        Ok(Page { records, next, lag })
     }
-}
 
-fn second(seconds: i64) -> Timestamp {
-    Timestamp::from_micros(0).plus_seconds(seconds)
-}
-
-/// The newest indexes below `before` that match, at most `most`: looked up day by day, and within a
-/// day hour by hour, where the counts say that there are any.
-fn candidates(
-    index: &mut SqliteConnection,
-    filter: &Filter,
-    before: i64,
-    most: usize,
-) -> QueryResult<Vec<i64>> {
-    let mut filter = filter.clone();
-    if let Some(end) = moment_of(index, before)? {
-        // The record at `before` is of no interest, but others of its second are.
-        let end = end.plus_seconds(1);
-        filter.until = Some(filter.until.map_or(end, |until| until.min(end)));
-    }
-    let mut found = Vec::new();
-    for (day, _) in tally::by_start(index, Span::Day, &filter)? {
-        let of_day = narrowed(&filter, day, Span::Day);
-        for (hour, _) in tally::by_start(index, Span::Hour, &of_day)? {
-            let of_hour = narrowed(&of_day, hour, Span::Hour);
-            found.extend(within_hour(index, &of_hour, before, most - found.len())?);
-            if found.len() >= most {
-                return Ok(found);
+    /// Reads the candidates, in their order, and leaves out those that do not match.
+    fn found(
+        &self,
+        candidates: &Candidates,
+        filter: &Filter,
+        limit: usize,
+        lag: u64,
+    ) -> Result<Found, ReadError> {
+        let (mut records, mut last) = (Vec::new(), None);
+        for some in candidates.found.chunks(STEP) {
+            let mut rows = self.these(some)?;
+            for (index, says) in some {
+                // One that the log has no record of is the verifier's affair.
+                let Some(leaf) = rows.remove(index) else { continue };
+                let found = stored(number(*index), leaf)?;
+                if *says == Says::Maybe && !filter.matches(&Facets::of(found.leaf.as_bytes())) {
+                    last = Some(found.index);
+                    continue;
+                }
+                if records.len() == limit {
+                    return Ok(Found { records, next: last, stopped: false, lag });
+                }
+                last = Some(found.index);
+                records.push(found);
             }
         }
-    }
-    Ok(found)
-}
-
-fn narrowed(filter: &Filter, start: i64, span: Span) -> Filter {
-    let (from, until) = (second(start), second(start).plus_seconds(span.seconds()));
-    Filter {
-        from: Some(filter.from.map_or(from, |f| f.max(from))),
-        until: Some(filter.until.map_or(until, |u| u.min(until))),
-        ..filter.clone()
-    }
-}
-
-fn moment_of(index: &mut SqliteConnection, before: i64) -> QueryResult<Option<Timestamp>> {
-    let time: Option<i64> = entry::table.find(before).select(entry::time).first(index).optional()?;
-    Ok(time.map(Timestamp::from_micros))
-}
-
-/// The records of a short time that match. The time is turned into indexes first, since the log is in
-/// the order of time: every other index of the table then yields its rows in the order wanted.
-fn within_hour(
-    index: &mut SqliteConnection,
-    filter: &Filter,
-    before: i64,
-    most: usize,
-) -> QueryResult<Vec<i64>> {
-    let first = first_at(index, filter.from)?;
-    let end = first_at(index, filter.until)?.min(before);
-    let query = entry::table
-        .filter(entry::idx.ge(first).and(entry::idx.lt(end)))
-        .select(entry::idx)
-        .order(entry::idx.desc())
-        .into_boxed();
-    matching(query, filter).limit(key(most as u64)).load(index)
-}
-
-/// The index of the first record that is not before `moment`; past every record when there is none.
-fn first_at(index: &mut SqliteConnection, moment: Option<Timestamp>) -> QueryResult<i64> {
-    let Some(moment) = moment else { return Ok(i64::MAX) };
-    let found: Option<i64> = entry::table
-        .filter(entry::time.ge(moment.micros()))
-        .order((entry::time, entry::idx))
-        .select(entry::idx)
-        .first(index)
-        .optional()?;
-    Ok(found.unwrap_or(i64::MAX))
-}
-
-/// The members of a record that a search is compared with.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Compared {
-    operator: String,
-    caller: ComparedCaller,
-    fields: Vec<ComparedField>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ComparedCaller {
-    account: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ComparedField {
-    field: String,
-    form: String,
-    rule: String,
-}
-
-impl Within {
-    /// Does it ask for nothing?
-    pub fn is_empty(&self) -> bool {
-        [&self.operator, &self.field, &self.form, &self.rule].iter().all(|asked| asked.is_none())
+        let stopped = candidates.more && records.len() < limit;
+        Ok(Found { records, next: last.filter(|_| candidates.more), stopped, lag })
     }
 
-    fn matches(&self, leaf: &str) -> bool {
-        if self.is_empty() {
-            return true;
-        }
-        let is = |asked: &Option<String>, said: &str| asked.as_deref().is_none_or(|asked| asked == said);
-        let record: Compared = serde_json::from_str(leaf).unwrap_or_default();
-        let of_field = |f: &ComparedField| {
-            is(&self.field, &f.field) && is(&self.form, &f.form) && is(&self.rule, &f.rule)
+    fn these(
+        &self,
+        candidates: &[(i64, Says)],
+    ) -> Result<std::collections::HashMap<i64, Vec<u8>>, ReadError> {
+        let ids: Vec<i64> = candidates.iter().map(|(index, _)| *index).collect();
+        let rows: Vec<(i64, Vec<u8>)> = on!(&mut *self.log()?, conn => {
+            record::table.filter(record::idx.eq_any(ids)).load(conn)
+        })?;
+        Ok(rows.into_iter().collect())
+    }
+}
+
+fn in_words(tally: &Tally, by: &Indexed) -> Result<Counted, ReadError> {
+    let words = |known: &Known| {
+        // It knows all that was counted, unless it is being read anew.
+        let knows = known.sorts() >= tally.sorts.len();
+        knows.then(|| (known.counts(&tally.sorts), known.actors(&tally.actors)))
+    };
+    let (sorts, operators) = by.known(words).ok_or(ReadError::Behind)?;
+    Ok(Counted { sorts, operators, histogram: by_moment(tally), untold: tally.untold })
+}
+
+fn by_moment(tally: &Tally) -> Vec<(Timestamp, u64)> {
+    let zero = Timestamp::from_micros(0);
+    tally.spans.iter().map(|(start, records)| (zero.plus_seconds(*start), *records)).collect()
+}
+
+/// Which way a search goes through the log.
+#[derive(Clone, Copy)]
+enum Way {
+    /// From before this index back.
+    Back(i64),
+    /// From this index on.
+    On(i64),
+}
+
+/// Records that match or may match, in the order in which they were looked for.
+struct Candidates {
+    found: Vec<(i64, Says)>,
+    /// There may be more.
+    more: bool,
+}
+
+impl Candidates {
+    /// Looks through those blocks until there are enough for a page and one more.
+    fn of(
+        index: &mut SqliteConnection,
+        filter: &Filter,
+        wanted: &Wanted,
+        numbers: &[i64],
+        way: Way,
+        limit: usize,
+    ) -> QueryResult<Self> {
+        let range = match way {
+            Way::Back(end) => 0..end,
+            Way::On(start) => start..i64::MAX,
         };
+        let (mut found, mut sure, mut unsure) = (Vec::new(), 0, 0);
+        for some in numbers.chunks(BLOCKS) {
+            for held in Held::read(index, some, matches!(way, Way::On(_)))? {
+                let piece = held.within(index, filter, range.clone(), None)?;
+                let start = held.start().saturating_add_unsigned(piece.range.start as u64);
+                let both = ids(part(&held.sorts, &piece.range)).zip(ids(part(&held.actors, &piece.range)));
+                let told =
+                    (start..).zip(both.map(|(sort, actor)| wanted.sort(sort).and(wanted.actor(actor))));
+                let mut told: Vec<(i64, Says)> = told.filter(|(_, says)| *says != Says::No).collect();
+                if matches!(way, Way::Back(_)) {
+                    told.reverse();
+                }
+                for (index, says) in told {
+                    if sure > limit || unsure == MAX_COMPARED {
+                        return Ok(Self { found, more: true });
+                    }
+                    *(if says == Says::Yes { &mut sure } else { &mut unsure }) += 1;
+                    found.push((index, says));
+                }
+            }
+        }
+        Ok(Self { found, more: false })
+    }
+}
+
+impl Filter {
+    /// Does a record match, in all but its time?
+    fn matches(&self, of: &Facets<'_>) -> bool {
+        let is = |asked: &Option<String>, said: &str| asked.as_deref().is_none_or(|asked| asked == said);
         let no_field = self.field.is_none() && self.form.is_none() && self.rule.is_none();
-        (is(&self.operator, &record.operator) || is(&self.operator, &record.caller.account))
-            && (no_field || record.fields.iter().any(of_field))
+        is(&self.kind, &of.kind)
+            && is(&self.department, &of.caller.department)
+            && is(&self.system, &of.caller.system)
+            && (self.datasets.is_empty() || self.datasets.iter().any(|dataset| *dataset == of.dataset))
+            && is(&self.purpose, &of.purpose)
+            && is(&self.outcome, &of.outcome)
+            && is(&self.operator, of.actor())
+            && (no_field
+                || of.fields.iter().any(|field| {
+                    is(&self.field, &field.field)
+                        && is(&self.form, &field.form)
+                        && is(&self.rule, &field.rule)
+                }))
     }
 }

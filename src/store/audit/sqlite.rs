@@ -14,16 +14,13 @@ use diesel::sql_types::{BigInt, Text};
 use super::engine::{DatabaseError, READERS};
 
 const LOG_SCHEMA: &str = include_str!("../../../migrations/sqlite/audit/0001_log/up.sql");
-const INDEX_SCHEMA: &str = concat!(
-    include_str!("../../../migrations/sqlite/audit/0001_index/up.sql"),
-    include_str!("../../../migrations/sqlite/audit/0002_index/up.sql")
-);
+const INDEX_SCHEMA: &str = include_str!("../../../migrations/sqlite/audit/0001_index/up.sql");
 
 /// What `PRAGMA user_version` says of a database with this schema.
 const VERSION: i64 = 1;
 
 /// The same of the search index. One of any other version is built anew, so it may change freely.
-const INDEX_VERSION: i64 = 2;
+const INDEX_VERSION: i64 = 3;
 
 /// Opens the log's database for its writer, and creates it when there is none.
 pub fn open_log(path: &Path) -> Result<SqliteConnection, DatabaseError> {

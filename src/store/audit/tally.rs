@@ -1,23 +1,26 @@
-//! How many records there are of what: counted by hour and by day as the index is written.
+//! How many records there are of what, and when: counted block by block as it is asked.
 //!
-//! Invariant: the counts are part of the transaction that files the records, so they say what the
-//! index holds, no more and no less. Only names and codes are counted by, never anything of a person.
+//! Invariant: what is counted is what the index holds in that time, to the microsecond. Records that
+//! the index does not tell apart are counted as such and nowhere else. The time that it takes is that
+//! of looking at three numbers of each record.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 use diesel::prelude::*;
-use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use diesel::result::QueryResult;
-use diesel::sql_types::{BigInt, Text};
-use diesel::sqlite::Sqlite;
 
+use super::block::{self, LENGTH, ids, part};
 use super::read::Filter;
-use super::schema::{number, tally};
-use crate::audit::facets::Facets;
+use super::schema::{block as blocks, key};
+use super::sorts::{Says, Wanted};
 use crate::base::Timestamp;
 
 /// Asia/Shanghai is eight hours ahead of UTC, all year.
 const AHEAD: i64 = 8 * 3600;
+
+/// Blocks that are read at a time.
+const AT_A_TIME: usize = 64;
 
 /// What is counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,166 +46,197 @@ impl Span {
     }
 }
 
-/// Records that are alike, and how many.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Count {
-    /// The kind of record.
-    pub kind: String,
-    /// The caller's department.
-    pub department: String,
-    /// The calling system.
-    pub system: String,
-    /// The dataset.
-    pub dataset: String,
-    /// The purpose.
-    pub purpose: String,
-    /// The code that the caller saw.
-    pub outcome: String,
-    /// How many.
-    pub records: u64,
+/// Counts, by the numbers of sorts and actors.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// Of each sort, what matches by who acted.
+    pub sorts: Vec<u64>,
+    /// Of everybody, what matches in all else.
+    pub actors: Vec<u64>,
+    /// What matches, by the first second of the span.
+    pub spans: BTreeMap<i64, u64>,
+    /// What might match: the index does not tell.
+    pub untold: u64,
+    /// The blocks that hold any of that.
+    pub holding: Vec<i64>,
 }
 
-type Names = [String; 6];
-
-/// Counts of one chunk, on their way into the table.
-#[derive(Debug, Default)]
-pub(super) struct Tallies(HashMap<(Span, i64, Names), i64>);
-
-impl Tallies {
-    pub(super) fn count(&mut self, of: &Facets<'_>) {
-        let time = Timestamp::parse(&of.time).unwrap_or_default();
-        let names =
-            [&of.kind, &of.caller.department, &of.caller.system, &of.dataset, &of.purpose, &of.outcome];
-        for span in [Span::Hour, Span::Day] {
-            let names = names.map(|name| name.to_string());
-            *self.0.entry((span, span.start(time), names)).or_default() += 1;
-        }
-    }
-
-    pub(super) fn add_to(self, index: &mut SqliteConnection) -> QueryResult<()> {
-        for ((span, start, names), records) in self.0 {
-            let [kind, department, system, dataset, purpose, outcome] = &names;
-            let key = (span.seconds(), start, kind, department, system, dataset, purpose, outcome);
-            let known = diesel::update(tally::table.find(key))
-                .set(tally::records.eq(tally::records + records))
-                .execute(index)?;
-            if known == 0 {
-                diesel::insert_into(tally::table)
-                    .values((
-                        tally::span.eq(span.seconds()),
-                        tally::start.eq(start),
-                        tally::kind.eq(kind),
-                        tally::department.eq(department),
-                        tally::system.eq(system),
-                        tally::dataset.eq(dataset),
-                        tally::purpose.eq(purpose),
-                        tally::outcome.eq(outcome),
-                        tally::records.eq(records),
-                    ))
-                    .execute(index)?;
+impl Tally {
+    /// Counts everything in the time of `filter`.
+    pub fn of(
+        index: &mut SqliteConnection,
+        wanted: &Wanted,
+        filter: &Filter,
+        span: Span,
+    ) -> QueryResult<Self> {
+        let mut tally = Self::default();
+        let numbers: Vec<i64> = window(index, filter, 0..i64::MAX)?.collect();
+        for some in numbers.chunks(AT_A_TIME) {
+            for held in Held::read(index, some, true)? {
+                let piece = held.within(index, filter, 0..i64::MAX, Some(span))?;
+                tally.add(&held, &piece, wanted, span);
             }
         }
-        Ok(())
+        Ok(tally)
+    }
+
+    fn add(&mut self, held: &Held, piece: &Piece, wanted: &Wanted, span: Span) {
+        let (mut all, untold) = (0, self.untold);
+        for (start, range) in piece.by_span(held.first, span) {
+            let mut matching = 0;
+            let (sorts, actors) = (ids(part(&held.sorts, &range)), ids(part(&held.actors, &range)));
+            for (sort, actor) in sorts.zip(actors) {
+                let (of_sort, of_actor) = (wanted.sort(sort), wanted.actor(actor));
+                if of_actor == Says::Yes {
+                    one_more(&mut self.sorts, sort);
+                }
+                if of_sort == Says::Yes {
+                    one_more(&mut self.actors, actor);
+                }
+                match of_sort.and(of_actor) {
+                    Says::Yes => matching += 1,
+                    Says::Maybe => self.untold += 1,
+                    Says::No => {}
+                }
+            }
+            if matching > 0 {
+                *self.spans.entry(start).or_default() += matching;
+            }
+            all += matching;
+        }
+        if all > 0 || self.untold > untold {
+            self.holding.push(held.number);
+        }
     }
 }
 
-/// What both questions ask of a row. An empty text asks nothing.
-const MATCHING: &str = "span = ?1 AND start >= ?2 AND start < ?3 AND (?4 = '' OR kind = ?4) \
-     AND (?5 = '' OR department = ?5) AND (?6 = '' OR system = ?6) \
-     AND (?7 = '[]' OR dataset IN (SELECT value FROM json_each(?7))) \
-     AND (?8 = '' OR purpose = ?8) AND (?9 = '' OR outcome = ?9)";
+fn one_more(counts: &mut Vec<u64>, of: u32) {
+    let at = of as usize;
+    match counts.get_mut(at) {
+        Some(count) => *count += 1,
+        None if of == block::UNTOLD => {}
+        None => {
+            counts.resize(at + 1, 0);
+            one_more(counts, of);
+        }
+    }
+}
 
-/// The most groups of alike records that are told apart.
-const MAX_COUNTS: usize = 20_000;
-
-/// Starts of the spans that touch the filter's time, with how many records match in each; the
-/// newest first.
-pub(super) fn by_start(
+/// The numbers of the blocks that have records of the filter's time, and of those indexes.
+pub(super) fn window(
     index: &mut SqliteConnection,
-    span: Span,
     filter: &Filter,
-) -> QueryResult<Vec<(i64, u64)>> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = BigInt)]
-        start: i64,
-        #[diesel(sql_type = BigInt)]
-        records: i64,
+    of: Range<i64>,
+) -> QueryResult<Range<i64>> {
+    let length = key(LENGTH);
+    let newest = |index: &mut SqliteConnection, before: i64| -> QueryResult<Option<i64>> {
+        blocks::table
+            .filter(blocks::first.lt(before))
+            .order((blocks::first.desc(), blocks::number.desc()))
+            .select(blocks::number)
+            .first(index)
+            .optional()
+    };
+    // What is of the same moment may begin in the block in front of the one that begins with it.
+    let from = match filter.from {
+        Some(from) => newest(index, from.micros())?.unwrap_or(0),
+        None => 0,
+    };
+    let end = match filter.until {
+        Some(until) => newest(index, until.micros())?.map_or(0, |last| last + 1),
+        None => blocks::table
+            .select(diesel::dsl::max(blocks::number))
+            .first::<Option<i64>>(index)?
+            .map_or(0, |last| last + 1),
+    };
+    let last = of.end.saturating_sub(1).div_euclid(length);
+    Ok(from.max(of.start.div_euclid(length))..end.min(last.saturating_add(1)))
+}
+
+/// A block as it is held.
+#[derive(Queryable)]
+pub(super) struct Held {
+    pub number: i64,
+    pub first: i64,
+    pub last: i64,
+    pub sorts: Vec<u8>,
+    pub actors: Vec<u8>,
+}
+
+/// The part of a block that lies within a time.
+pub(super) struct Piece {
+    /// Where in the block.
+    pub range: Range<usize>,
+    /// The times of its records, if it took them to tell.
+    times: Option<Vec<i64>>,
+}
+
+impl Held {
+    /// Reads these blocks, the oldest first or the newest.
+    pub fn read(index: &mut SqliteConnection, numbers: &[i64], oldest_first: bool) -> QueryResult<Vec<Self>> {
+        let mut held: Vec<Self> = blocks::table
+            .filter(blocks::number.eq_any(numbers))
+            .order(blocks::number)
+            .select((blocks::number, blocks::first, blocks::last, blocks::sorts, blocks::actors))
+            .load(index)?;
+        if !oldest_first {
+            held.reverse();
+        }
+        Ok(held)
     }
-    let select = format!(
-        "SELECT start, sum(records) AS records FROM tally WHERE {MATCHING} GROUP BY start ORDER BY start DESC"
-    );
-    let rows: Vec<Row> = asked(&select, span, filter).load(index)?;
-    Ok(rows.into_iter().map(|row| (row.start, number(row.records))).collect())
-}
 
-/// How many records of each sort are in the spans that touch the filter's time.
-pub(super) fn by_names(index: &mut SqliteConnection, span: Span, filter: &Filter) -> QueryResult<Vec<Count>> {
-    let select = format!(
-        "SELECT kind, department, system, dataset, purpose, outcome, sum(records) AS records FROM tally \
-         WHERE {MATCHING} GROUP BY 1, 2, 3, 4, 5, 6 LIMIT {MAX_COUNTS}"
-    );
-    let rows: Vec<CountRow> = asked(&select, span, filter).load(index)?;
-    Ok(rows.into_iter().map(Count::from).collect())
-}
-
-fn asked<'q>(select: &str, span: Span, filter: &'q Filter) -> BoxedSqlQuery<'q, Sqlite, SqlQuery> {
-    let text = |name: &'q Option<String>| name.as_deref().unwrap_or_default();
-    let datasets: Vec<serde_json::Value> = filter.datasets.iter().map(|d| d.as_str().into()).collect();
-    diesel::sql_query(select)
-        .into_boxed()
-        .bind::<BigInt, _>(span.seconds())
-        .bind::<BigInt, _>(filter.from.map_or(i64::MIN, |from| span.start(from)))
-        .bind::<BigInt, _>(filter.until.map_or(i64::MAX, Timestamp::seconds))
-        .bind::<Text, _>(text(&filter.kind))
-        .bind::<Text, _>(text(&filter.department))
-        .bind::<Text, _>(text(&filter.system))
-        .bind::<Text, _>(serde_json::Value::Array(datasets).to_string())
-        .bind::<Text, _>(text(&filter.purpose))
-        .bind::<Text, _>(text(&filter.outcome))
-}
-
-/// The systems that ever called, each with the first second of the day on which it first did.
-pub(super) fn first_days(index: &mut SqliteConnection) -> QueryResult<Vec<(String, String, i64)>> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = Text)]
-        department: String,
-        #[diesel(sql_type = Text)]
-        system: String,
-        #[diesel(sql_type = BigInt)]
-        start: i64,
+    /// The index of its first record.
+    pub fn start(&self) -> i64 {
+        self.number.saturating_mul(key(LENGTH))
     }
-    let rows: Vec<Row> = diesel::sql_query(
-        "SELECT department, system, min(start) AS start FROM tally WHERE span = ? AND system <> '' \
-         GROUP BY department, system",
-    )
-    .bind::<BigInt, _>(Span::Day.seconds())
-    .load(index)?;
-    Ok(rows.into_iter().map(|row| (row.department, row.system, row.start)).collect())
+
+    /// The records that are of the filter's time and have those indexes; with their times, if they
+    /// are to be told apart by `span`.
+    pub fn within(
+        &self,
+        index: &mut SqliteConnection,
+        filter: &Filter,
+        of: Range<i64>,
+        span: Option<Span>,
+    ) -> QueryResult<Piece> {
+        let of = of.start.saturating_sub(self.start())..of.end.saturating_sub(self.start());
+        let inside = |at: i64| usize::try_from(at).unwrap_or(0).min(ids(&self.sorts).len());
+        let mut range = inside(of.start)..inside(of.end);
+        let from = filter.from.map(Timestamp::micros).filter(|from| *from > self.first);
+        let until = filter.until.map(Timestamp::micros).filter(|until| *until <= self.last);
+        let straddles = span.is_some_and(|span| {
+            span.start(Timestamp::from_micros(self.first)) != span.start(Timestamp::from_micros(self.last))
+        });
+        if from.is_none() && until.is_none() && !straddles {
+            return Ok(Piece { range, times: None });
+        }
+        let column: Vec<u8> = blocks::table.find(self.number).select(blocks::times).first(index)?;
+        let times = block::times(self.first, &column);
+        if let Some(from) = from {
+            range.start = range.start.max(times.partition_point(|time| *time < from));
+        }
+        if let Some(until) = until {
+            range.end = range.end.min(times.partition_point(|time| *time < until));
+        }
+        Ok(Piece { range, times: Some(times) })
+    }
 }
 
-#[derive(QueryableByName)]
-struct CountRow {
-    #[diesel(sql_type = Text)]
-    kind: String,
-    #[diesel(sql_type = Text)]
-    department: String,
-    #[diesel(sql_type = Text)]
-    system: String,
-    #[diesel(sql_type = Text)]
-    dataset: String,
-    #[diesel(sql_type = Text)]
-    purpose: String,
-    #[diesel(sql_type = Text)]
-    outcome: String,
-    #[diesel(sql_type = BigInt)]
-    records: i64,
-}
-
-impl From<CountRow> for Count {
-    fn from(row: CountRow) -> Self {
-        let CountRow { kind, department, system, dataset, purpose, outcome, records } = row;
-        Self { kind, department, system, dataset, purpose, outcome, records: number(records) }
+impl Piece {
+    /// Its records by the span in which they are; `first` is the time of the block's first.
+    fn by_span(&self, first: i64, span: Span) -> Vec<(i64, Range<usize>)> {
+        let start = |time: i64| span.start(Timestamp::from_micros(time));
+        let Some(times) = &self.times else { return vec![(start(first), self.range.clone())] };
+        let mut runs = Vec::new();
+        let mut at = self.range.start;
+        while let Some(time) = times.get(at).filter(|_| at < self.range.end) {
+            let begins = start(*time);
+            let ends = begins + span.seconds();
+            let behind = times.partition_point(|time| Timestamp::from_micros(*time).seconds() < ends);
+            let end = behind.clamp(at + 1, self.range.end.max(at + 1));
+            runs.push((begins, at..end));
+            at = end;
+        }
+        runs
     }
 }

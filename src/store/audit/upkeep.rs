@@ -15,6 +15,7 @@ use super::writer::Writer;
 use super::{DATABASE, Options, Shared, sqlite, start};
 use crate::audit::Object;
 use crate::audit::record::{Draft, kind};
+use crate::base::Timestamp;
 use crate::store::db::Server;
 use crate::store::upkeep::{self, CopyError, Schema};
 
@@ -84,6 +85,26 @@ pub fn migrate_on(owner: &Server) -> Result<(), DatabaseError> {
     Home::of(Path::new(""), Some(owner)).map(drop)
 }
 
+/// What a server is like, as far as the log rests on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Footing {
+    /// The time by its clock.
+    pub now: Timestamp,
+    /// Does a commit wait for a standby?
+    pub standby: bool,
+}
+
+/// Looks at the server that the log is on.
+///
+/// # Errors
+/// When it is not reached.
+pub fn footing(server: &Server) -> Result<Footing, DatabaseError> {
+    #[cfg(feature = "postgres")]
+    return super::postgres::footing(server);
+    #[cfg(not(feature = "postgres"))]
+    Home::of(Path::new(""), Some(server)).and(Err(DatabaseError::NoPostgres))
+}
+
 /// Copies the log in `data_dir`, which may be in use, to the file `to`.
 ///
 /// # Errors
@@ -111,17 +132,19 @@ pub struct Past {
 }
 
 /// Begins a new log whose first record names `past`, and closes it. The directory must be held,
-/// and hold no log.
+/// and neither it nor the server hold a log.
 ///
 /// # Errors
 /// When there is a log already, the second place holds checkpoints, or nothing can be written.
 pub fn begin_after(options: Options, past: &Past, _held: &Held) -> Result<(), OpenError> {
-    let database = options.data_dir.join(DATABASE);
-    if database.exists() {
-        return Err(OpenError::Io { path: database, source: io::ErrorKind::AlreadyExists.into() });
+    let home = Home::of(&options.data_dir, options.server.as_ref())?;
+    if let Home::File(path) = &home
+        && path.exists()
+    {
+        return Err(OpenError::Io { path: path.clone(), source: io::ErrorKind::AlreadyExists.into() });
     }
+    home.require_current()?;
     let now = options.clock.now();
-    let home = Home::of(&options.data_dir, None)?;
     let found = start::check(&home, &options.checkpoint_copy, &options.signing_key, None, now)?;
     let mut continues = Object::new();
     continues.text("checkpoint", &past.checkpoint).number("held", past.held);

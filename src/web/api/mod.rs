@@ -18,6 +18,8 @@ pub mod session;
 pub mod subjects;
 pub mod suspensions;
 
+use std::pin::Pin;
+
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -54,11 +56,13 @@ pub(super) fn parameters<T: DeserializeOwned>(query: &str, known: &[&'static str
 /// Lets a story run to its end even when its client goes away meanwhile: actix drops a handler
 /// whose connection closes, and a query dropped half-way would leave no record of what it did.
 ///
-/// A story is some kilobytes long: boxed, it is not moved at each step of a task's life.
+/// A story is some kilobytes long: boxed, it is not moved at each step of a task's life. Its own type is
+/// forgotten, since each type of task brings code of its own.
 pub(super) fn to_its_end<T: 'static>(
     story: impl Future<Output = Result<T>> + 'static,
 ) -> impl Future<Output = Result<T>> {
-    let told = actix_web::rt::spawn(Box::pin(story));
+    let story: Pin<Box<dyn Future<Output = Result<T>>>> = Box::pin(story);
+    let told = actix_web::rt::spawn(story);
     async { told.await.unwrap_or_else(|e| Err(Error::new(Code::Internal).because(e))) }
 }
 

@@ -101,6 +101,7 @@ impl FoundEvents<'_> {
             "department" => self.places.department(value),
             "purpose" => self.places.purpose(value),
             "outcome" => m.title(value).to_owned(),
+            "form" => m.of("form", value),
             _ => value.to_owned(),
         }
     }
@@ -212,6 +213,7 @@ fn nothing() -> Events {
         stopped: false,
         lag: 0,
         total: 0,
+        untold: 0,
         bars: Vec::new(),
         facets: Vec::new(),
         department: None,

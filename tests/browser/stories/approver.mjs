@@ -30,7 +30,7 @@ export async function run(t, browser) {
     for (const { go } of [one, other]) await go(`/console/applications/${waiting}`);
     await other.page.locator('form[action$="/comment"] textarea').fill('稍后答复。');
     await other.page.getByRole('button', { name: 'Say' }).click();
-    await other.page.getByRole('status').waitFor();
+    await other.page.getByRole('status').filter({ hasText: 'Your comment is recorded.' }).waitFor();
     await open(one.page, 'refuse');
     const refuse = one.page.locator('form[action$="/refuse"]');
     await refuse.locator('[name="/basis"]').fill('《政务数据共享条例》第二十一条');

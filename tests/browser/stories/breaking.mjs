@@ -32,7 +32,7 @@ export async function run(t, browser) {
           failed(error);
         }
       });
-    }), 'script-src'],
+    }), 'require-trusted-types-for'],
     ['the text of a script', () => {
       const script = document.createElement('script');
       script.textContent = 'globalThis.hit = true';

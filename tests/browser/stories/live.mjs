@@ -4,6 +4,8 @@ import assert from 'node:assert/strict';
 
 import { look } from '../look.mjs';
 import { totp } from '../totp.mjs';
+import { open } from './approver.mjs';
+import { write } from './requester.mjs';
 
 export const title = 'a page says what another has changed, and what was typed outlives the session';
 
@@ -13,6 +15,12 @@ const EVERY = 20_000;
 export async function run(t, browser) {
   await t.test('one decides, and the other is told, with what was typed left alone', async () => {
     const [lead, applicant] = [await browser.as('housing.lead'), await browser.as('housing.applicant')];
+    await applicant.go('/console/apply?dataset=civil.subsistence&purpose=housing-aid.review');
+    await applicant.page.locator('input[value="monthly_allowance"]').check();
+    await write(applicant.page);
+    await applicant.page.locator('button[value=submit]').click();
+    await applicant.page.getByRole('status').filter({ hasText: 'Handed in' }).waitFor();
+    const path = new URL(applicant.page.url()).pathname;
     await lead.page.clock.install();
     await lead.go('/console/inbox');
     const waiting = lead.page.locator('.nav [data-waiting]');
@@ -20,19 +28,18 @@ export async function run(t, browser) {
     const number = Number(await waiting.textContent());
     const rows = await lead.page.locator('tbody tr').count();
     assert.equal(number, rows, 'the number in the navigation is that of the list');
-    await lead.page.locator('tr:has(.state-consent) th a').first().click();
-    const comment = lead.page.locator('form[action$="/comment"] textarea');
-    await comment.fill('尚未写完');
-    const path = new URL(lead.page.url()).pathname;
-    await applicant.go(path);
+    await lead.page.locator(`tbody a[href="${path}"]`).click();
+    await open(lead.page, 'decline');
+    const note = lead.page.locator('form[action$="/decline"] textarea');
+    await note.fill('尚未写完');
     await applicant.page.locator('form[action$="/withdraw"] button').last().evaluate((button) => button.click());
-    await applicant.page.getByRole('status').filter({ hasText: 'withdrawn' }).waitFor();
+    await applicant.page.getByRole('status').filter({ hasText: 'is withdrawn' }).waitFor();
     await lead.page.clock.fastForward(EVERY);
     const told = lead.page.getByRole('status').filter({ hasText: 'Somebody has changed this application' });
     await told.waitFor();
-    assert.equal(await comment.inputValue(), '尚未写完', 'nothing that is typed is replaced');
-    const fewer = number === 1 ? lead.page.locator('.nav [data-waiting]:not(:visible)') : waiting.filter({ hasText: `${number - 1}` });
-    await fewer.waitFor({ state: 'attached' });
+    assert.equal(await note.inputValue(), '尚未写完', 'nothing that is typed is replaced');
+    if (number === 1) await waiting.waitFor({ state: 'hidden' });
+    else await waiting.filter({ hasText: `${number - 1}` }).waitFor();
     await told.getByRole('link', { name: 'Show it anew' }).click();
     await lead.page.locator('.state', { hasText: 'Withdrawn' }).first().waitFor();
     for (const { faults, context } of [lead, applicant]) {

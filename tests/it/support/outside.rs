@@ -128,12 +128,16 @@ impl Stamper {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
-            for number in 0.. {
+            'each: for number in 0.. {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut bytes = Vec::new();
                 let body = loop {
                     let mut buffer = [0; 4096];
                     let read = stream.read(&mut buffer).await.unwrap();
+                    if read == 0 {
+                        // Somebody only looked whether there is an authority.
+                        continue 'each;
+                    }
                     bytes.extend_from_slice(&buffer[..read]);
                     let Some(at) = bytes.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
                     let head = String::from_utf8_lossy(&bytes[..at]).to_ascii_lowercase();

@@ -156,18 +156,20 @@ fn folder() -> TempDir {
     dir
 }
 
-/// A fresh cluster to copy, made once: making one takes longer than most tests.
+/// A fresh cluster to copy, made once: making one takes longer than most tests. It orders text as Chinese
+/// is ordered, so that whatever rests on the order of bytes has to say so.
 fn template() -> PathBuf {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
     fs::create_dir_all(&target).unwrap();
-    let lock = File::create(target.join("postgres-template.lock")).unwrap();
+    let lock = File::create(target.join("postgres-zh.lock")).unwrap();
     lock.lock().unwrap();
-    let template = target.join("postgres-template");
+    let template = target.join("postgres-zh");
     if !template.join("PG_VERSION").exists() {
         let dir = folder();
         let data = dir.path().join("data");
         let made = program("initdb")
-            .args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username", ADMIN])
+            .args(["--no-sync", "--auth=trust", "--encoding=UTF8", "--username", ADMIN])
+            .args(["--locale-provider=icu", "--icu-locale=zh-CN", "--locale=C.UTF-8"])
             .arg("--pgdata")
             .arg(&data)
             .stdout(Stdio::null())

@@ -1,3 +1,7 @@
 DROP TABLE progress;
 DROP TABLE subject;
-DROP TABLE entry;
+DROP TABLE act;
+DROP TABLE request;
+DROP TABLE block;
+DROP TABLE actor;
+DROP TABLE sort;

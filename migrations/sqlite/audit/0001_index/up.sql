@@ -1,22 +1,41 @@
 -- The search index over the log, in a database of its own: can be deleted and is built anew.
-CREATE TABLE entry (
-    idx INTEGER PRIMARY KEY NOT NULL,
-    time INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    request_id TEXT NOT NULL,
-    department TEXT NOT NULL,
-    system TEXT NOT NULL,
-    dataset TEXT NOT NULL,
-    purpose TEXT NOT NULL,
-    outcome TEXT NOT NULL
+--
+-- Records are alike in all that is searched by but who acted: those are of one sort. So of each
+-- record only three numbers are kept: when, of which sort, by whom; 2048 records side by side.
+CREATE TABLE sort (
+    id INTEGER PRIMARY KEY NOT NULL,
+    -- The time of the first record of it.
+    first INTEGER NOT NULL,
+    -- A JSON array: kind, department, system, dataset, purpose, outcome; then field, form and rule
+    -- of each field.
+    names TEXT NOT NULL
 );
-CREATE INDEX entry_time ON entry (time);
-CREATE INDEX entry_request_id ON entry (request_id) WHERE request_id <> '';
-CREATE INDEX entry_department ON entry (department, idx);
-CREATE INDEX entry_system ON entry (system, idx);
-CREATE INDEX entry_dataset ON entry (dataset, idx);
-CREATE INDEX entry_purpose ON entry (purpose, idx);
-CREATE INDEX entry_outcome ON entry (outcome, idx);
+CREATE TABLE actor (
+    id INTEGER PRIMARY KEY NOT NULL,
+    name TEXT NOT NULL
+);
+CREATE TABLE block (
+    -- The index of its first record, divided by 2048.
+    number INTEGER PRIMARY KEY NOT NULL,
+    -- The times of its first and its last record.
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    -- Three bytes for each record, the lowest first.
+    sorts BLOB NOT NULL,
+    actors BLOB NOT NULL,
+    -- Microseconds since the record in front (LEB128).
+    times BLOB NOT NULL
+);
+CREATE INDEX block_first ON block (first);
+CREATE TABLE request (
+    request_id TEXT NOT NULL,
+    idx INTEGER NOT NULL,
+    PRIMARY KEY (request_id, idx)
+) WITHOUT ROWID;
+-- The records of administrative acts.
+CREATE TABLE act (
+    idx INTEGER PRIMARY KEY NOT NULL
+);
 -- Keyed tokens of data subjects, by the opening they were made from.
 CREATE TABLE subject (
     opening INTEGER PRIMARY KEY NOT NULL,

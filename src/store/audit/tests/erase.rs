@@ -52,7 +52,7 @@ async fn an_index_built_anew_beside_its_readers_is_the_one_they_read() {
     let mut index = sqlite::open_index(&place.data().join("audit-index.db")).unwrap();
     index
         .batch_execute(
-            "UPDATE progress SET leaf_hash = x'00'; CREATE TRIGGER broken BEFORE INSERT ON entry \
+            "UPDATE progress SET leaf_hash = x'00'; CREATE TRIGGER broken BEFORE INSERT ON block \
              BEGIN SELECT RAISE(ABORT, 'broken'); END",
         )
         .unwrap();

@@ -3,6 +3,9 @@
 use super::*;
 
 on_both!(
+    every_act_is_found_in_order_and_once_however_far_the_index_is,
+    the_newest_records_come_first_and_are_found_over_days_page_by_page,
+    records_are_counted_by_hour_and_by_day_and_an_index_of_another_version_is_built_anew,
     a_person_is_found_and_once_erased_found_no_more_while_all_proofs_stay,
     records_are_searched_by_facets_page_by_page,
     a_record_too_large_or_with_too_many_subjects_is_refused_alone,
@@ -46,9 +49,7 @@ async fn a_person_is_found_and_once_erased_found_no_more_while_all_proofs_stay(p
     assert_eq!(log.reader().subject_history("id_number", "other 3", None, 9).unwrap().records.len(), 1);
 }
 
-#[tokio::test]
-async fn every_act_is_found_in_order_and_once_however_far_the_index_is() {
-    let place = Site::new();
+async fn every_act_is_found_in_order_and_once_however_far_the_index_is(place: Site) {
     let log = place.open().unwrap();
     let mut acts = Vec::new();
     for number in 0..40 {
@@ -62,10 +63,21 @@ async fn every_act_is_found_in_order_and_once_however_far_the_index_is() {
         let take = |leaf: &str| {
             found.push(serde_json::from_str::<serde_json::Value>(leaf).unwrap()["index"].as_u64().unwrap())
         };
-        let next = log.reader().each_without_dataset("administration", from, take).unwrap();
-        (found, next)
+        let read = log.reader().acts(from, 100, take).unwrap();
+        assert!(read.all);
+        (found, read.next)
     };
     let size = acts.last().unwrap() + 1;
+    let (mut next, mut some) = (0, Vec::new());
+    loop {
+        let read = log.reader().acts(next, 7, |_| some.push(())).unwrap();
+        next = read.next;
+        if read.all {
+            break;
+        }
+        assert!(some.len() >= 7, "each time there is progress");
+    }
+    assert_eq!((some.len(), next), (40, size), "some at a time");
     for from in [0, 7, 40, size] {
         let expected: Vec<u64> = acts.iter().copied().filter(|index| *index >= from).collect();
         assert_eq!(found(&log, from), (expected, size), "from {from}");
@@ -164,9 +176,7 @@ fn telling(number: u64) -> Draft {
     draft
 }
 
-#[tokio::test]
-async fn the_newest_records_come_first_and_are_found_over_days_page_by_page() {
-    let place = Site::new();
+async fn the_newest_records_come_first_and_are_found_over_days_page_by_page(place: Site) {
     let log = place.open().unwrap();
     // Thirty records, five hours apart: more than six days.
     for i in 0..30 {
@@ -175,12 +185,11 @@ async fn the_newest_records_come_first_and_are_found_over_days_page_by_page() {
     }
     let reader = log.reader();
     let refused = Filter { outcome: Some("refused".into()), ..Filter::default() };
-    let all = Within::default();
     let indexes = |found: &Found| found.records.iter().map(|r| r.index).collect::<Vec<_>>();
     // Record 0 is the log's own.
-    let page = reader.newest(&refused, &all, None, 4).unwrap();
+    let page = reader.newest(&refused, None, 4).unwrap();
     assert_eq!((indexes(&page), page.lag), (vec![28, 25, 22, 19], 0));
-    let rest = reader.newest(&refused, &all, page.next, 100).unwrap();
+    let rest = reader.newest(&refused, page.next, 100).unwrap();
     assert_eq!((indexes(&rest), rest.next, rest.stopped), (vec![16, 13, 10, 7, 4, 1], None, false));
 
     let span = Filter {
@@ -188,27 +197,24 @@ async fn the_newest_records_come_first_and_are_found_over_days_page_by_page() {
         until: Some(NOON.plus_seconds(20 * 3600)),
         ..Filter::default()
     };
-    assert_eq!(indexes(&reader.newest(&span, &all, None, 9).unwrap()), [4, 3]);
+    assert_eq!(indexes(&reader.newest(&span, None, 9).unwrap()), [4, 3]);
 
-    let by = |field: &str, rule: Option<&str>, operator: Option<&str>| Within {
+    let by = |field: &str, rule: Option<&str>, operator: Option<&str>| Filter {
         operator: operator.map(str::to_owned),
         field: Some(field.to_owned()),
         rule: rule.map(str::to_owned),
-        form: None,
+        ..Filter::default()
     };
-    let any = Filter::default();
-    let found = reader.newest(&any, &by("status", Some("r-2"), Some("official-0")), None, 9).unwrap();
+    let found = reader.newest(&by("status", Some("r-2"), Some("official-0")), None, 9).unwrap();
     assert_eq!(indexes(&found), [16, 1]);
-    let page = reader.newest(&any, &by("status", Some("r-2"), None), None, 3).unwrap();
+    let page = reader.newest(&by("status", Some("r-2"), None), None, 3).unwrap();
     assert_eq!(indexes(&page), [28, 25, 22]);
-    let next = reader.newest(&any, &by("status", Some("r-2"), None), page.next, 2).unwrap();
+    let next = reader.newest(&by("status", Some("r-2"), None), page.next, 2).unwrap();
     assert_eq!(indexes(&next), [19, 16], "the page after begins behind the last that was shown");
-    assert_eq!(indexes(&reader.newest(&any, &by("income", None, None), None, 9).unwrap()), [0; 0]);
+    assert_eq!(indexes(&reader.newest(&by("income", None, None), None, 9).unwrap()), [0; 0]);
 }
 
-#[tokio::test]
-async fn records_are_counted_by_hour_and_by_day_and_an_index_without_counts_is_built_anew() {
-    let place = Site::new();
+async fn records_are_counted_by_hour_and_by_day_and_an_index_of_another_version_is_built_anew(place: Site) {
     let log = place.open().unwrap();
     for i in 0..30 {
         place.clock.set(NOON.plus_seconds(i as i64 * 5 * 3600));
@@ -218,7 +224,7 @@ async fn records_are_counted_by_hour_and_by_day_and_an_index_without_counts_is_b
         let refused = Filter { outcome: Some("refused".into()), ..Filter::default() };
         let days = log.reader().histogram(Span::Day, &refused).unwrap();
         let hours = log.reader().histogram(Span::Hour, &refused).unwrap();
-        let counts = log.reader().counts(Span::Day, &refused).unwrap();
+        let counts = log.reader().counts(&refused).unwrap();
         let sums: u64 = counts.iter().map(|count| count.records).sum();
         (days.len(), hours.len(), sums, log.reader().first_calls().unwrap().len())
     };
@@ -227,8 +233,95 @@ async fn records_are_counted_by_hour_and_by_day_and_an_index_without_counts_is_b
     assert_eq!(counted(&log), expected);
     drop(log);
     let index = place.data().join("audit-index.db");
-    sqlite::open_index(&index).unwrap().batch_execute("DROP TABLE tally; PRAGMA user_version=1").unwrap();
+    sqlite::open_index(&index).unwrap().batch_execute("DROP TABLE block; PRAGMA user_version=2").unwrap();
     assert_eq!(counted(&place.open().unwrap()), expected);
+}
+
+#[tokio::test]
+async fn a_search_goes_over_blocks_and_the_index_goes_on_within_one_after_a_restart() {
+    let place = Site::new();
+    let log = place.open().unwrap();
+    // More than two blocks, a minute apart.
+    for i in 0..50 {
+        place.clock.set(NOON.plus_seconds(i * 60));
+        fill(&log, 100).await;
+    }
+    drop(log);
+    let log = place.open().unwrap();
+    place.clock.set(NOON.plus_seconds(50 * 60));
+    fill(&log, 100).await;
+    let reader = log.reader();
+    let size = log.stats().size;
+    let housing = Filter { department: Some("housing".into()), ..Filter::default() };
+    let (mut before, mut seen) = (None, Vec::new());
+    loop {
+        let (found, counted) = reader.look(Span::Hour, &housing, before, 700).unwrap();
+        assert_eq!(counted.histogram.iter().map(|(_, records)| records).sum::<u64>(), 51 * 50);
+        seen.extend(found.records.iter().map(|record| record.index));
+        before = found.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    let all: Vec<u64> = (1..size)
+        .rev()
+        .filter(|index| reader.record(*index).unwrap().unwrap().leaf.contains("housing"))
+        .collect();
+    assert_eq!(seen, all);
+    let page = reader.records(&housing, Some(4000), 10).unwrap();
+    let on: Vec<u64> = all.iter().rev().copied().filter(|index| *index > 4000).take(10).collect();
+    assert_eq!(page.records.iter().map(|r| r.index).collect::<Vec<_>>(), on);
+    let minute = Filter {
+        from: Some(NOON.plus_seconds(21 * 60)),
+        until: Some(NOON.plus_seconds(22 * 60)),
+        ..housing.clone()
+    };
+    let (found, counted) = reader.look(Span::Hour, &minute, None, 1000).unwrap();
+    assert_eq!((found.records.len(), counted.histogram[0].1, counted.histogram.len()), (50, 50, 1));
+    assert_eq!(counted.sorts.iter().map(|count| count.records).sum::<u64>(), 100, "of other departments too");
+}
+
+#[tokio::test]
+async fn records_that_the_index_does_not_tell_apart_are_looked_at_themselves() {
+    let place = Site::new();
+    let log = place.open().unwrap();
+    for i in 0..30 {
+        log.append(telling(i)).await.unwrap();
+    }
+    assert_eq!(log.reader().newest(&Filter::default(), None, 50).unwrap().records.len(), 31);
+    drop(log);
+    let mut index = sqlite::open_index(&place.data().join("audit-index.db")).unwrap();
+    let untold = vec![0xff_u8; 31 * 3];
+    diesel::update(schema::block::table)
+        .set((schema::block::sorts.eq(&untold), schema::block::actors.eq(&untold)))
+        .execute(&mut index)
+        .unwrap();
+    drop(index);
+    let log = place.open().unwrap();
+    let asked = Filter {
+        operator: Some("official-0".into()),
+        rule: Some("r-2".into()),
+        outcome: Some("refused".into()),
+        ..Filter::default()
+    };
+    let (found, counted) = log.reader().look(Span::Day, &asked, None, 9).unwrap();
+    assert_eq!(found.records.iter().map(|r| r.index).collect::<Vec<_>>(), [16, 1]);
+    assert_eq!((counted.untold, counted.histogram.len(), counted.sorts.len()), (31, 0, 0));
+}
+
+#[tokio::test]
+async fn who_acted_is_counted_beside_what_matches_in_all_else() {
+    let place = Site::new();
+    let log = place.open().unwrap();
+    for i in 0..30 {
+        log.append(telling(i)).await.unwrap();
+    }
+    let asked = Filter { operator: Some("official-0".into()), rule: Some("r-2".into()), ..Filter::default() };
+    let (_, counted) = log.reader().look(Span::Day, &asked, None, 9).unwrap();
+    // Ten were refused, two of each of five officials; official-0 asked six times.
+    let by: Vec<u64> = counted.operators.iter().map(|(_, records)| *records).collect();
+    assert_eq!((by, counted.histogram[0].1), (vec![2; 5], 2));
+    assert_eq!(counted.sorts.iter().map(|count| count.records).sum::<u64>(), 6);
 }
 
 #[tokio::test]
@@ -242,7 +335,8 @@ async fn what_the_index_could_not_read_does_not_count_as_filed() {
         key: Arc::new(SubjectKey::new(&Secret::new([7; 32])).unwrap()),
         shared: Arc::new(Shared::new("sluice.test/log")),
     };
-    let mut another = sqlite::open_index(&indexer.index).unwrap();
+    let another = sqlite::open_index(&indexer.index).unwrap();
+    let mut another = filing::Filing::of(another, &indexer.index, 0).unwrap();
     indexer.chunk(&mut home.open_read_only().unwrap(), &mut another, 0, 21).unwrap();
     place.tamper("DELETE FROM record WHERE idx = 5");
     indexer.chunk(&mut home.open_read_only().unwrap(), &mut another, 0, 21).unwrap_err();

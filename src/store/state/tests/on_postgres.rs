@@ -14,6 +14,8 @@ use crate::store::testing_proxy::Proxy;
 mod inbox;
 #[path = "officers.rs"]
 mod officers;
+#[path = "order.rs"]
+mod order;
 #[path = "outbox.rs"]
 mod outbox;
 #[path = "replicas.rs"]
@@ -22,6 +24,8 @@ mod replicas;
 mod skew;
 #[path = "state.rs"]
 mod state;
+#[path = "suspensions.rs"]
+mod suspensions;
 
 /// The roles and schemas that an administrator makes.
 const ROLES: &str = include_str!("../../../../deploy/postgres/roles.sql");

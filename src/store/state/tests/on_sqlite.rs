@@ -10,12 +10,16 @@ use crate::store::state::StateStore;
 mod inbox;
 #[path = "officers.rs"]
 mod officers;
+#[path = "order.rs"]
+mod order;
 #[path = "outbox.rs"]
 mod outbox;
 #[path = "skew.rs"]
 mod skew;
 #[path = "state.rs"]
 mod state;
+#[path = "suspensions.rs"]
+mod suspensions;
 
 impl Home for TempDir {
     fn open(&self) -> StateStore {

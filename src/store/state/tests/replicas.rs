@@ -121,6 +121,28 @@ fn a_session_is_durable_and_sees_what_was_committed_whatever_its_role_is_set_to(
     assert_eq!(set.value, "remote_apply", "more is as well");
 }
 
+#[test]
+fn every_text_is_ordered_by_its_bytes_whatever_the_server_speaks() {
+    let (state, home) = open();
+    crate::store::audit::upkeep::migrate_on(&home.as_role("sluice_owner")).unwrap();
+    let connection = &mut *state.connection().unwrap();
+    let mut ask = |sql: &str| -> Vec<String> {
+        let found: Vec<Setting> = diesel::sql_query(sql).load(connection).unwrap();
+        found.into_iter().map(|found| found.value).collect()
+    };
+    let provider = "SELECT datlocprovider::text AS value FROM pg_database WHERE datname = current_database()";
+    assert_eq!(ask(provider), ["i"], "it does not order by bytes by itself");
+    // The table of the migrations is not ours; its numbers are of one length.
+    let otherwise = "SELECT c.relname || '.' || a.attname AS value FROM pg_attribute a
+        JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_collation o ON o.oid = a.attcollation
+        WHERE n.nspname IN ('sluice_state', 'sluice_log') AND c.relkind = 'r' AND o.collname <> 'C'
+        AND c.relname <> '__diesel_schema_migrations'";
+    assert_eq!(ask(otherwise), [""; 0]);
+    home.execute("ALTER TABLE sluice_state.acts ADD COLUMN loose TEXT");
+    assert_eq!(ask(otherwise), ["acts.loose"], "one that is not would be found");
+}
+
 #[derive(diesel::QueryableByName)]
 struct Setting {
     #[diesel(sql_type = diesel::sql_types::Text)]
