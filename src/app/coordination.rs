@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::applications::{blocking, state};
+use super::applications::state;
 use super::call::{Call, Known, PersonCaller};
 use super::gateway::Gateway;
 use super::trail::Trail;
@@ -165,24 +165,27 @@ pub struct RefusalLine {
 /// How applications get on, for those who look after the whole.
 ///
 /// # Errors
-/// `forbidden`, `not-ready`.
+/// `forbidden`, `overloaded`, `audit-unavailable`, `not-ready`.
 pub async fn coordination(
     gateway: &Arc<Gateway>,
     call: &Call<PersonCaller>,
     lang: Lang,
 ) -> Result<Coordination> {
+    let mut trail = Trail::new("coordination", call);
     if !call.caller.may(&gateway.world().policy, Action::ApplicationsReadAll) {
-        let trail = Trail::new("coordination", call);
         return Err(gateway.record_failure(&call.caller, trail, Code::Forbidden.into()).await);
     }
     let held = Arc::clone(gateway);
-    blocking(move || {
+    let read = move || -> Result<Coordination> {
         let (world, now) = (held.world(), held.now());
         let waiting = held.state.newest_applications(&State::PENDING, MAX_OPEN + 1).map_err(state)?;
         let decided = held.state.newest_applications(&ANSWERED, MAX_DECIDED + 1).map_err(state)?;
         Ok(work_out(&world, &waiting, &decided, now, lang))
-    })
-    .await
+    };
+    let all = gateway.reading.run(read).await??;
+    trail.count("found", (all.open.len() + all.decided) as u64);
+    gateway.record(trail.end(Code::Ok)).await?;
+    Ok(all)
 }
 
 fn work_out(

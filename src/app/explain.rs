@@ -6,6 +6,7 @@
 use super::call::{Call, Caller, Known};
 use super::gateway::Gateway;
 use super::recorded::Recorded;
+use super::records;
 use super::trail::Trail;
 use super::view::{Explanation, FieldExplanation};
 use crate::base::ids::RequestId;
@@ -37,8 +38,8 @@ pub async fn explain(
 
 async fn find(gateway: &Gateway, call: &Call<Caller>, request_id: &str) -> Result<Recorded> {
     let id = RequestId::parse(request_id).ok_or(Code::NotFound)?;
-    let found = gateway.log.read(move |log| log.find_request(&id.to_string())).await;
-    let found = found.map_err(|e| Error::new(Code::AuditUnavailable).because(e))?.ok_or(Code::NotFound)?;
+    let found = records::read(gateway, move |log| log.find_request(&id.to_string())).await?;
+    let found = found.ok_or(Code::NotFound)?;
     let recorded: Recorded = serde_json::from_str(&found.leaf).map_err(|_| Error::new(Code::Internal))?;
     let caller = &call.caller;
     let own = recorded.caller.department == caller.department().as_str();

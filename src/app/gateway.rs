@@ -12,6 +12,7 @@ use super::admission::Places;
 use super::anchors::Anchors;
 use super::consents::Consents;
 use super::deeds::Deeds;
+use super::desk::Desk;
 use super::lease::Lease;
 use super::refusals::Refusals;
 use super::rehearse;
@@ -25,6 +26,10 @@ use crate::privacy::{CountingKey, PseudonymKey};
 use crate::store::audit::AuditLog;
 use crate::store::state::{Quotas, StateStore};
 use crate::telemetry::Metrics;
+
+/// What is read at one time: fewer than the log has connections for readers, of which the gateway itself
+/// needs some to look up what administrators did.
+const READINGS: usize = 6;
 
 /// What every use case works with.
 pub struct Gateway {
@@ -41,6 +46,10 @@ pub struct Gateway {
     /// What each person may still try out this minute: a rehearsal costs a record, too.
     pub(super) rehearsals: Refusals,
     pub(super) places: Places,
+    /// Where people and systems read what takes long.
+    pub(super) reading: Desk,
+    /// Where another wording, or another version, is compared with one.
+    pub(super) trying: Desk,
     pub(super) entry: Entry,
     pub(super) consents: Arc<Consents>,
     /// How long what is in force here may be relied on.
@@ -105,6 +114,8 @@ impl Gateway {
             refusals: Refusals::new(parts.limits.refusals_per_minute),
             rehearsals: Refusals::new(rehearse::PER_MINUTE),
             places: Places::new(parts.limits.concurrent_queries.get()),
+            reading: Desk::new(READINGS),
+            trying: Desk::new(1),
             entry: parts.entry,
             consents: Arc::new(parts.consents),
             lease: parts.lease,

@@ -19,6 +19,7 @@ pub mod coordination;
 pub mod datasets;
 mod deeds;
 pub mod delegations;
+mod desk;
 pub mod emergency;
 pub mod erase;
 pub mod explain;

@@ -69,7 +69,7 @@ pub struct AdapterView {
 /// What the gateway is made of, for the three officers.
 ///
 /// # Errors
-/// `forbidden`, `audit-unavailable`, `not-ready`.
+/// `forbidden`, `overloaded`, `audit-unavailable`, `not-ready`.
 pub async fn operations(
     gateway: &Gateway,
     adapters: &Adapters,
@@ -77,8 +77,8 @@ pub async fn operations(
     lang: Lang,
 ) -> Result<Operations> {
     let world = gateway.world();
+    let mut trail = Trail::new("operations", call);
     if !call.caller.may(&world.policy, Action::OperationsRead) {
-        let trail = Trail::new("operations", call);
         return Err(gateway.record_failure(&call.caller, trail, Code::Forbidden.into()).await);
     }
     let (now, store) = (gateway.now(), gateway.state());
@@ -91,6 +91,8 @@ pub async fn operations(
         Ok((log.counts(&queries(7))?, log.counts(&queries(1))?, log.first_calls()?))
     })
     .await?;
+    trail.count("found", week.iter().map(|count| count.records).sum());
+    gateway.record(trail.end(Code::Ok)).await?;
     let keys = blocking(move || store.keys().map_err(state)).await?;
     let system = |system: &crate::identity::System| SystemView {
         system: system.id.to_string(),

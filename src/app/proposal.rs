@@ -2,7 +2,8 @@
 //!
 //! Invariant: nothing is stored and nothing takes effect. Both wordings are asked the same questions by
 //! the same decision that answers queries: who gets which field in which form, and what would have
-//! become of what was asked in the last days.
+//! become of what was asked in the last days. The laws of the decision are not tried: casbin takes them
+//! for a program, and what somebody types is not run in a gateway.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,6 +34,10 @@ const MAX_RECORDS: usize = 5_000;
 /// Records that are read at a time.
 const PAGE: usize = 1_000;
 const DAY: i64 = 86_400;
+
+/// The kinds of records that tell of it.
+const READ: &str = "policy-read";
+const TRY: &str = "policy-what-if";
 
 /// A file of the version in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +70,8 @@ pub struct Replay {
     pub cut: bool,
     /// Of those, how many would come to something else.
     pub changed: u64,
-    /// What would come to something else.
-    pub lines: Vec<ReplayLine>,
+    /// What would come to something else; none to a reader who may not read the log.
+    pub lines: Option<Vec<ReplayLine>>,
 }
 
 /// A field that was asked for in the last days and would be decided otherwise.
@@ -80,22 +85,35 @@ pub struct ReplayLine {
     pub record: u64,
 }
 
-/// The files of the version in force.
+/// The files of the version in force of which another wording can be tried.
 ///
 /// # Errors
-/// `forbidden`.
+/// `forbidden`; `audit-unavailable`.
 pub async fn files(gateway: &Gateway, call: &Call<PersonCaller>) -> Result<Vec<RuleFile>> {
-    let sources = sources(gateway, call).await?;
-    Ok(sources.0.iter().map(|(path, text)| RuleFile { path: path.clone(), size: text.len() }).collect())
+    let sources = sources(gateway, call, READ).await?;
+    gateway.record(Trail::new(READ, call).end(Code::Ok)).await?;
+    let tried = sources.0.iter().filter(|(path, _)| may_be_tried(path));
+    Ok(tried.map(|(path, text)| RuleFile { path: path.clone(), size: text.len() }).collect())
 }
 
-/// The text of one file of the version in force.
+/// The text of one of those files.
 ///
 /// # Errors
-/// `forbidden`; `not-found` when there is no such file.
+/// `forbidden`; `not-found` when there is no such file; `audit-unavailable`.
 pub async fn file(gateway: &Gateway, call: &Call<PersonCaller>, path: &str) -> Result<String> {
-    let sources = sources(gateway, call).await?;
-    sources.file(path).map(str::to_owned).ok_or_else(|| Code::NotFound.into())
+    let sources = sources(gateway, call, READ).await?;
+    let mut trail = Trail::new(READ, call);
+    let Some(text) = sources.file(path).filter(|_| may_be_tried(path)) else {
+        return Err(gateway.record_failure(&call.caller, trail, Code::NotFound.into()).await);
+    };
+    trail.note("of_file", path);
+    gateway.record(trail.end(Code::Ok)).await?;
+    Ok(text.to_owned())
+}
+
+/// Can another wording of the file be tried? A `.conf` is a law of the decision.
+fn may_be_tried(path: &str) -> bool {
+    [".csv", ".json", ".toml"].iter().any(|ending| path.ends_with(ending))
 }
 
 /// What it would change to write `text` into the file `path`, and what of the last `days` would have
@@ -103,7 +121,7 @@ pub async fn file(gateway: &Gateway, call: &Call<PersonCaller>, path: &str) -> R
 ///
 /// # Errors
 /// `forbidden`; `not-found` when there is no such file; `invalid-request` when it is too long or
-/// `days` is none; `audit-unavailable`.
+/// `days` is none; `overloaded` while somebody else tries one; `audit-unavailable`.
 pub async fn propose(
     gateway: &Gateway,
     call: &Call<PersonCaller>,
@@ -111,9 +129,9 @@ pub async fn propose(
     text: String,
     days: u32,
 ) -> Result<Proposed> {
-    let mut sources = sources(gateway, call).await?;
-    let mut trail = Trail::new("policy-what-if", call);
-    let fault = if sources.file(path).is_none() {
+    let mut sources = sources(gateway, call, TRY).await?;
+    let mut trail = Trail::new(TRY, call);
+    let fault = if sources.file(path).is_none() || !may_be_tried(path) {
         Some(Code::NotFound.into())
     } else if text.len() > MAX_FILE {
         Some(Error::at(Code::InvalidRequest, "/text", Code::OutOfBounds))
@@ -132,12 +150,17 @@ pub async fn propose(
     sources.0.insert(path.to_owned(), text.replace("\r\n", "\n"));
     let (world, now) = (gateway.world(), gateway.now());
     let asked = asked(gateway, now.plus_seconds(-i64::from(days) * DAY)).await?;
-    blocking(move || Ok(compare(&world, &sources, &asked, days, now))).await
+    let reads_log = call.caller.may(&world.policy, Action::AuditReadAll);
+    let mut proposed = gateway.trying.run(move || compare(&world, &sources, &asked, days, now)).await?;
+    if let Some(replay) = proposed.replay.as_mut().filter(|_| !reads_log) {
+        replay.lines = None;
+    }
+    Ok(proposed)
 }
 
-async fn sources(gateway: &Gateway, call: &Call<PersonCaller>) -> Result<Sources> {
+async fn sources(gateway: &Gateway, call: &Call<PersonCaller>, kind: &'static str) -> Result<Sources> {
     if !call.caller.may(&gateway.world().policy, Action::OperationsRead) {
-        let trail = Trail::new("policy-what-if", call);
+        let trail = Trail::new(kind, call);
         return Err(gateway.record_failure(&call.caller, trail, Code::Forbidden.into()).await);
     }
     let store = gateway.state();
@@ -348,83 +371,9 @@ fn replay(before: &Wording<'_>, after: &Wording<'_>, asked: &Asked, days: u32, n
     }
     lines.sort_by_key(|line| std::cmp::Reverse(line.times));
     lines.truncate(LINES);
-    Replay { days, queries: asked.queries, cut: asked.cut, changed: touched.len() as u64, lines }
+    let changed = touched.len() as u64;
+    Replay { days, queries: asked.queries, cut: asked.cut, changed, lines: Some(lines) }
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-    use crate::app::apply::read_sources;
-    use crate::store::state::Version;
-
-    const NOW: Timestamp = Timestamp::from_micros(1_795_334_400_000_000);
-    const FILE: &str = "policies/rules/civil.subsistence.csv";
-
-    fn world() -> (Arc<World>, Sources) {
-        let sources = read_sources(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
-        let version = Version { seq: 1, catalogue: 1, policy: 1, sources: sources.clone() };
-        (Arc::new(World::build(&version, &[], None).unwrap_or_else(|f| panic!("{f}"))), sources)
-    }
-
-    fn asked() -> Asked {
-        let mut asked = Asked::default();
-        for index in [4, 9] {
-            asked.take(&format!(
-                r#"{{"index":{index},"kind":"query","caller":{{"system":"medical.settlement"}},
-                    "dataset":"civil.subsistence","purpose":"medical-aid.review",
-                    "fields":[{{"field":"status","form":"plain"}},{{"field":"category","form":"plain"}}]}}"#
-            ));
-        }
-        asked
-    }
-
-    fn with_line(sources: &Sources, change: impl Fn(&str) -> Option<String>) -> Sources {
-        let mut sources = sources.clone();
-        let text: Vec<String> = sources.file(FILE).unwrap().lines().filter_map(change).collect();
-        sources.0.insert(FILE.into(), text.join("\n") + "\n");
-        sources
-    }
-
-    #[test]
-    fn the_same_wording_changes_nothing() {
-        let (world, sources) = world();
-        let proposed = compare(&world, &sources, &asked(), 30, NOW);
-        assert_eq!(proposed.changes, Changes::default());
-        let replay = proposed.replay.unwrap();
-        assert_eq!((replay.queries, replay.changed, replay.lines.len()), (2, 0, 0));
-    }
-
-    #[test]
-    fn a_rule_taken_away_shows_who_loses_what_and_which_past_queries() {
-        let (world, sources) = world();
-        let system =
-            world.registry.systems().find(|s| s.department.as_str() == "medical").unwrap().id.clone();
-        let without = with_line(&sources, |line| (!line.contains("CS-020")).then(|| line.to_owned()));
-        let proposed = compare(&world, &without, &asked(), 30, NOW);
-        assert!(!proposed.findings.has_errors(), "{}", proposed.findings);
-        let lines = &proposed.changes.lines;
-        let lost: Vec<_> = lines.iter().map(|c| (c.field.as_str(), c.after, c.is_gain())).collect();
-        assert!(
-            !lost.is_empty() && lost.iter().all(|change| *change == ("category", None, false)),
-            "{lost:?}"
-        );
-        assert!(lines.iter().any(|change| change.system == system.as_str()));
-        assert_eq!((proposed.changes.gains, proposed.changes.losses), (0, lines.len()));
-        let replay = proposed.replay.unwrap();
-        assert_eq!(replay.changed, 2);
-        assert_eq!((replay.lines[0].times, replay.lines[0].record), (2, 9));
-        assert_eq!(replay.lines[0].change.before, Some(Form::Plain));
-    }
-
-    #[test]
-    fn a_wording_that_does_not_hold_together_says_where_and_compares_nothing() {
-        let (world, sources) = world();
-        let broken = with_line(&sources, |line| Some(line.replace("CS-020", "CS-010")));
-        let proposed = compare(&world, &broken, &asked(), 30, NOW);
-        assert!(proposed.findings.has_errors() && proposed.replay.is_none());
-        assert!(proposed.findings.0.iter().any(|finding| finding.file == FILE && finding.line > 0));
-    }
-}
+mod tests;

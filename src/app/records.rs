@@ -207,9 +207,12 @@ async fn fail<T>(gateway: &Gateway, call: &Call<Caller>, trail: Trail, error: Er
     Err(gateway.record_failure(&call.caller, trail, error).await)
 }
 
+/// Reads the log for somebody: so much at one time and no more.
 pub(super) async fn read<T: Send + 'static>(
     gateway: &Gateway,
     work: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
 ) -> Result<T> {
-    gateway.log.read(work).await.map_err(|e| Error::new(Code::AuditUnavailable).because(e))
+    let log = gateway.log.clone();
+    let read = gateway.reading.run(move || work(log.reader())).await?;
+    read.map_err(|e| Error::new(Code::AuditUnavailable).because(e))
 }

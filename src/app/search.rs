@@ -278,12 +278,10 @@ const FIELDS: [FieldName; 3] = [
 
 /// Each facet, narrowed by all the others and not by itself.
 fn facets(counted: &Counted, asked: &Filter, own: Option<&str>) -> Vec<Facet> {
-    // An officer's own department, or its own dataset, is not a choice: nothing else may be counted.
-    let fixed = match (own, asked.department.is_some()) {
-        (None, _) => None,
-        (Some(_), true) => Some("department"),
-        (Some(_), false) => Some("dataset"),
-    };
+    // An officer's own department is not a choice, or else the dataset of its own: nothing else may be
+    // counted. Which of the two, `records::permit` has said.
+    let fixed =
+        own.map(|own| if asked.department.as_deref() == Some(own) { "department" } else { "dataset" });
     let by_names = |count: &Count, except: Option<&str>| {
         NAMES.iter().all(|(name, of, chosen)| {
             (Some(*name) == except && Some(*name) != fixed)
@@ -406,7 +404,11 @@ mod tests {
         assert_eq!(shown(&counts, &asked, Some("housing"), "department"), [("housing".to_owned(), 5)]);
         assert_eq!(shown(&counts, &asked, Some("housing"), "outcome"), [("ok".to_owned(), 5)]);
         let was_asked = Filter { datasets: vec!["b".into()], ..Filter::default() };
-        assert_eq!(shown(&counts, &was_asked, Some("welfare"), "dataset"), [("b".to_owned(), 9)]);
+        let by_medical = Filter { department: Some("medical".into()), ..was_asked.clone() };
+        let counts = [&counts[..], &[count("medical", "a", "no", 7)]].concat();
+        for asked in [was_asked, by_medical] {
+            assert_eq!(shown(&counts, &asked, Some("welfare"), "dataset"), [("b".to_owned(), 9)]);
+        }
     }
 
     #[test]

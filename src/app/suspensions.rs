@@ -152,11 +152,15 @@ pub async fn admit(gateway: &Gateway, call: &Call<SystemCaller>) -> Result<()> {
 /// Everybody who is stopped, for those who see how it goes.
 ///
 /// # Errors
-/// `forbidden`, `not-ready`.
+/// `forbidden`, `audit-unavailable`, `not-ready`.
 pub async fn list(gateway: &Gateway, call: &Call<PersonCaller>) -> Result<Vec<Suspension>> {
     permit(gateway, call, Action::OverviewRead).await?;
     let store = gateway.state();
-    blocking(move || store.suspensions().map_err(state)).await
+    let stopped = blocking(move || store.suspensions().map_err(state)).await?;
+    let mut trail = Trail::new("suspensions-read", call);
+    trail.count("found", stopped.len() as u64);
+    gateway.record(trail.end(Code::Ok)).await?;
+    Ok(stopped)
 }
 
 /// Stops a system or an operator: in force when it returns.

@@ -72,11 +72,12 @@ pub async fn list(gateway: &Gateway, call: &Call<PersonCaller>, seq: Option<i64>
 /// What the version with the number `seq` changed.
 ///
 /// # Errors
-/// `forbidden`; `not-found` when there is no such version; `not-ready`; `audit-unavailable`.
+/// `forbidden`; `not-found` when there is no such version; `overloaded` while others are compared;
+/// `not-ready`; `audit-unavailable`.
 pub async fn changed(gateway: &Gateway, call: &Call<PersonCaller>, seq: i64) -> Result<Changed> {
     read(gateway, call, Some(seq)).await?;
     let store = gateway.state();
-    blocking(move || {
+    let compared = move || {
         let mut lines = store.versions(seq, 2).map_err(state)?.into_iter();
         let version = lines.next().filter(|line| line.seq == seq).ok_or(Code::NotFound)?;
         let before = lines.next();
@@ -87,8 +88,8 @@ pub async fn changed(gateway: &Gateway, call: &Call<PersonCaller>, seq: i64) -> 
         };
         let old = sources(line)?.ok_or(Code::NotFound)?.sources;
         Ok(Changed { version, before, changes: compare(&old, &new), files: files(&old, &new) })
-    })
-    .await
+    };
+    gateway.trying.run(compared).await?
 }
 
 /// Who reads the rules is recorded, like any other reading of what is kept.

@@ -5,24 +5,28 @@
 //! comes from (Fetch Metadata, `Origin`); what says nothing is no browser.
 //!
 //! Invariant: a request that changes something and is carried by a cookie comes from this very
-//! origin, or from no page at all.
+//! origin, or from no page at all. One that only reads may also come by a link that somebody followed
+//! from elsewhere: but no page of another site has anything read, which would stand in the log under
+//! the name of whoever looks at that page.
 
 use actix_web::HttpRequest;
 use actix_web::http::{Method, header};
 
 use crate::base::Code;
 
-/// Does the request come from here, or change nothing?
+/// Does the request come from here, or does somebody go to the page that it reads?
 ///
 /// # Errors
 /// `cross-site`.
 pub fn check(req: &HttpRequest) -> Result<(), Code> {
-    if matches!(*req.method(), Method::GET | Method::HEAD) {
-        return Ok(());
-    }
     let text = |name: &str| req.headers().get(name).map(|value| value.to_str().unwrap_or("?"));
+    let reads = matches!(*req.method(), Method::GET | Method::HEAD);
+    // A page that is to be shown whole, in a window of its own; not a picture, a frame or a script.
+    let goes_there = text("sec-fetch-mode") == Some("navigate") && text("sec-fetch-dest") == Some("document");
     let own = match (text("sec-fetch-site"), text(header::ORIGIN.as_str())) {
-        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (Some(site), _) => matches!(site, "same-origin" | "none") || reads && goes_there,
+        // A browser that says nothing of where it comes from says no more when it only reads.
+        (None, _) if reads => true,
         (None, Some(origin)) => {
             let host =
                 text(header::HOST.as_str()).or_else(|| req.uri().authority().map(|host| host.as_str()));
@@ -58,6 +62,21 @@ mod tests {
     }
 
     #[test]
+    fn another_site_leads_to_a_page_and_reads_none() {
+        let reads = |mode: &str, dest: &str| {
+            let request = TestRequest::get().insert_header(("sec-fetch-site", "same-site"));
+            let request =
+                request.insert_header(("sec-fetch-mode", mode)).insert_header(("sec-fetch-dest", dest));
+            check(&request.to_http_request()).is_ok()
+        };
+        assert!(reads("navigate", "document"));
+        for (mode, dest) in [("no-cors", "image"), ("navigate", "iframe"), ("cors", "empty"), ("", "")] {
+            assert!(!reads(mode, dest), "{mode} {dest}");
+        }
+        assert_eq!(check(&TestRequest::get().to_http_request()), Ok(()), "from no page");
+    }
+
+    #[test]
     fn one_from_another_site_does_not() {
         for headers in [
             &[("sec-fetch-site", "cross-site")][..],
@@ -69,7 +88,11 @@ mod tests {
         ] {
             assert!(!passes(headers), "{headers:?}");
         }
-        let reading = TestRequest::get().insert_header(("sec-fetch-site", "cross-site"));
-        assert_eq!(check(&reading.to_http_request()), Ok(()), "reading changes nothing");
+        let going = [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
+        assert!(!passes(&going), "a form of another site");
     }
 }

@@ -160,11 +160,14 @@ fn code_of(status: StatusCode) -> Code {
 /// The headers that every answer has. A page may load its own style and script; the files of those say
 /// themselves how long they may be kept.
 fn seal(headers: &mut HeaderMap, arrival: &Arrival, page: bool) {
-    const FIXED: [(HeaderName, &str); 3] = [
+    const FIXED: [(HeaderName, &str); 5] = [
         (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         // `no-referrer` would take the origin out of forms, by which they are told from other sites'.
         (header::REFERRER_POLICY, "same-origin"),
+        // No page of another site gets it into its process or a window that it holds on to.
+        (header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+        (header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
     ];
     for (name, value) in FIXED {
         headers.insert(name, HeaderValue::from_static(value));

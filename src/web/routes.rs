@@ -56,14 +56,17 @@ const SYSTEM: &[Code] = &[
 ];
 
 /// Problems of routes that want to know the person.
-const PERSON: &[Code] =
-    &[Code::SignInRequired, Code::SignInUnfinished, Code::TooManyRefusals, Code::AuditUnavailable];
+const PERSON: &[Code] = &[
+    Code::SignInRequired,
+    Code::SignInUnfinished,
+    Code::CrossSite,
+    Code::TooManyRefusals,
+    Code::AuditUnavailable,
+];
 
 /// The same where a sign-in need not be finished.
-const HOLDER: &[Code] = &[Code::SignInRequired, Code::TooManyRefusals, Code::AuditUnavailable];
-
-/// Problems of routes by which a person changes something.
-const CHANGE: &[Code] = &[Code::CrossSite];
+const HOLDER: &[Code] =
+    &[Code::SignInRequired, Code::CrossSite, Code::TooManyRefusals, Code::AuditUnavailable];
 
 /// Problems of signing in.
 const SIGN_IN: &[Code] = &[
@@ -88,9 +91,13 @@ const ANYONE: &[Code] = &[
     Code::CertificateRevoked,
     Code::SignInRequired,
     Code::SignInUnfinished,
+    Code::CrossSite,
     Code::TooManyRefusals,
     Code::AuditUnavailable,
 ];
+
+/// Problems of reading the log.
+const LOG: &[Code] = &[Code::NotFound, Code::Overloaded];
 
 /// Problems of changing what is signed in with.
 const CREDENTIALS: &[Code] = &[Code::TooManyAttempts, Code::Overloaded];
@@ -146,7 +153,7 @@ const QUERY: &[Code] = &[
 ];
 
 /// Problems of seeing who asked about a person.
-const HISTORY: &[Code] = &[Code::Forbidden, Code::ConsentRequired];
+const HISTORY: &[Code] = &[Code::Forbidden, Code::ConsentRequired, Code::Overloaded];
 
 /// Problems of what takes a second person.
 const SECOND: &[Code] = &[Code::Forbidden, Code::NotSeparate, Code::NotFound, Code::WrongState];
@@ -159,65 +166,59 @@ pub static ROWS: &[Row] = &[
     post("/v1/datasets/{dataset}/query", &[SYSTEM, BODY, QUERY], || web::to(query::query)),
     get("/v1/datasets", &[ANYONE, &[Code::Forbidden]], || web::to(datasets::list)),
     get("/v1/datasets/{dataset}", &[ANYONE, &[Code::Forbidden, Code::NotFound]], || web::to(datasets::view)),
-    get("/v1/requests/{request_id}/explain", &[ANYONE, &[Code::NotFound]], || web::to(explain::explain)),
+    get("/v1/requests/{request_id}/explain", &[ANYONE, LOG], || web::to(explain::explain)),
     get("/v1/audit/checkpoint", &[ANYONE, &[Code::NotFound, Code::InvalidRequest]], || {
         web::to(audit::checkpoint)
     }),
-    get("/v1/audit/tile/{level}/{index}", &[ANYONE, &[Code::NotFound]], || web::to(audit::tile))
+    get("/v1/audit/tile/{level}/{index}", &[ANYONE, LOG], || web::to(audit::tile))
         .matching("/v1/audit/tile/{level}/{index:.+}"),
-    get("/v1/audit/records", &[ANYONE, &[Code::Forbidden, Code::InvalidRequest]], || web::to(audit::records)),
-    get("/v1/audit/records/{index}", &[ANYONE, &[Code::NotFound]], || web::to(audit::record)),
-    get("/v1/audit/records/{index}/proof", &[ANYONE, &[Code::NotFound]], || web::to(audit::proof)),
-    post("/v1/subjects/history", &[ANYONE, CHANGE, BODY, HISTORY], || web::to(subjects::history)),
-    post("/v1/subjects/erase", &[ANYONE, CHANGE, BODY, &[Code::Forbidden]], || web::to(subjects::erase)),
+    get("/v1/audit/records", &[ANYONE, &[Code::Forbidden, Code::InvalidRequest, Code::Overloaded]], || {
+        web::to(audit::records)
+    }),
+    get("/v1/audit/records/{index}", &[ANYONE, LOG], || web::to(audit::record)),
+    get("/v1/audit/records/{index}/proof", &[ANYONE, LOG], || web::to(audit::proof)),
+    post("/v1/subjects/history", &[ANYONE, BODY, HISTORY], || web::to(subjects::history)),
+    post("/v1/subjects/erase", &[ANYONE, BODY, &[Code::Forbidden]], || web::to(subjects::erase)),
     get("/v1/consents", &[PERSON, &[Code::Forbidden]], || web::to(consents::list)),
-    post("/v1/consents", &[PERSON, CHANGE, BODY, &[Code::Forbidden, Code::WrongState]], || {
-        web::to(consents::ask)
-    }),
-    post("/v1/consents/{id}/decide", &[PERSON, CHANGE, BODY, SECOND], || web::to(consents::decide)),
+    post("/v1/consents", &[PERSON, BODY, &[Code::Forbidden, Code::WrongState]], || web::to(consents::ask)),
+    post("/v1/consents/{id}/decide", &[PERSON, BODY, SECOND], || web::to(consents::decide)),
     get("/v1/suspensions", &[PERSON, &[Code::Forbidden]], || web::to(suspensions::list)),
-    post(
-        "/v1/suspensions",
-        &[PERSON, CHANGE, BODY, &[Code::Forbidden, Code::NotFound, Code::WrongState]],
-        || web::to(suspensions::suspend),
-    ),
-    post("/v1/suspensions/resume", &[PERSON, CHANGE, BODY, SECOND], || web::to(suspensions::resume)),
-    get("/v1/emergency", &[PERSON, &[Code::Forbidden]], || web::to(emergency::list)),
-    post("/v1/emergency", &[PERSON, CHANGE, BODY, EMERGENCY], || web::to(emergency::open)),
-    post("/v1/emergency/enrolments", &[PERSON, CHANGE, BODY, EMERGENCY], || web::to(emergency::enrol)),
-    post("/v1/emergency/enrolments/withdraw", &[PERSON, CHANGE, BODY, EMERGENCY], || {
-        web::to(emergency::withdraw)
+    post("/v1/suspensions", &[PERSON, BODY, &[Code::Forbidden, Code::NotFound, Code::WrongState]], || {
+        web::to(suspensions::suspend)
     }),
-    post("/v1/emergency/{id}/review", &[PERSON, CHANGE, BODY, EMERGENCY], || web::to(emergency::review)),
+    post("/v1/suspensions/resume", &[PERSON, BODY, SECOND], || web::to(suspensions::resume)),
+    get("/v1/emergency", &[PERSON, &[Code::Forbidden]], || web::to(emergency::list)),
+    post("/v1/emergency", &[PERSON, BODY, EMERGENCY], || web::to(emergency::open)),
+    post("/v1/emergency/enrolments", &[PERSON, BODY, EMERGENCY], || web::to(emergency::enrol)),
+    post("/v1/emergency/enrolments/withdraw", &[PERSON, BODY, EMERGENCY], || web::to(emergency::withdraw)),
+    post("/v1/emergency/{id}/review", &[PERSON, BODY, EMERGENCY], || web::to(emergency::review)),
     get("/v1/session", &[HOLDER], || web::to(session::view)),
     post("/v1/session", &[SIGN_IN, BODY], || web::to(session::begin)).open(),
-    delete("/v1/session", &[HOLDER, CHANGE], || web::to(session::end)),
+    delete("/v1/session", &[HOLDER], || web::to(session::end)),
     get("/v1/session/oidc", &[OIDC], || web::to(session::depart)).open(),
     get("/v1/session/oidc/callback", &[OIDC, &[Code::SignInFailed, Code::Overloaded]], || {
         web::to(session::arrive)
     })
     .open(),
-    post("/v1/session/password", &[HOLDER, CHANGE, BODY, CREDENTIALS], || web::to(session::password)),
-    post("/v1/session/totp", &[HOLDER, CHANGE, BODY, CREDENTIALS], || web::to(session::totp)),
+    post("/v1/session/password", &[HOLDER, BODY, CREDENTIALS], || web::to(session::password)),
+    post("/v1/session/totp", &[HOLDER, BODY, CREDENTIALS], || web::to(session::totp)),
     get("/v1/sessions", &[PERSON], || web::to(session::list)),
-    delete("/v1/sessions/{session}", &[PERSON, CHANGE, &[Code::NotFound]], || web::to(session::end_other)),
+    delete("/v1/sessions/{session}", &[PERSON, &[Code::NotFound]], || web::to(session::end_other)),
     get("/v1/people", &[PERSON, &[Code::Forbidden, Code::InvalidRequest]], || web::to(people::list)),
-    post("/v1/people", &[PERSON, CHANGE, BODY, PEOPLE], || web::to(people::make)),
+    post("/v1/people", &[PERSON, BODY, PEOPLE], || web::to(people::make)),
     get("/v1/people/{account}", &[PERSON, &[Code::NotFound]], || web::to(people::view)),
-    post("/v1/people/{account}/{command}", &[PERSON, CHANGE, BODY, PEOPLE], || web::to(people::command)),
+    post("/v1/people/{account}/{command}", &[PERSON, BODY, PEOPLE], || web::to(people::command)),
     get("/v1/applications", &[PERSON, READ], || web::to(applications::list)),
-    post("/v1/applications", &[PERSON, CHANGE, BODY, COMMAND], || web::to(applications::draft)),
+    post("/v1/applications", &[PERSON, BODY, COMMAND], || web::to(applications::draft)),
     get("/v1/applications/{id}", &[PERSON, READ], || web::to(applications::get)),
     get("/v1/applications/{id}/events", &[PERSON, READ], || web::to(applications::events)),
-    post("/v1/applications/{id}/{command}", &[PERSON, CHANGE, BODY, COMMAND], || {
-        web::to(applications::command)
-    }),
+    post("/v1/applications/{id}/{command}", &[PERSON, BODY, COMMAND], || web::to(applications::command)),
     get("/v1/grants", &[PERSON, READ], || web::to(grants::list)),
     get("/v1/grants/{id}", &[PERSON, READ], || web::to(grants::get)),
-    post("/v1/grants/{id}/{command}", &[PERSON, CHANGE, BODY, COMMAND], || web::to(grants::command)),
+    post("/v1/grants/{id}/{command}", &[PERSON, BODY, COMMAND], || web::to(grants::command)),
     get("/v1/delegations", &[PERSON, READ], || web::to(delegations::list)),
-    post("/v1/delegations", &[PERSON, CHANGE, BODY, COMMAND], || web::to(delegations::give)),
-    delete("/v1/delegations/{id}", &[PERSON, CHANGE, READ], || web::to(delegations::take_back)),
+    post("/v1/delegations", &[PERSON, BODY, COMMAND], || web::to(delegations::give)),
+    delete("/v1/delegations/{id}", &[PERSON, READ], || web::to(delegations::take_back)),
     get("/openapi.json", &[], || web::to(openapi::document)).open(),
 ];
 

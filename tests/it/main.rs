@@ -21,6 +21,7 @@ mod canary;
 mod clock;
 mod consents;
 mod console;
+mod console_bounds;
 mod console_live;
 mod console_officers;
 mod console_stories;

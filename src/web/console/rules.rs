@@ -16,12 +16,10 @@ use super::messages::Messages;
 use super::pages::{Page, get, post};
 use super::places::Places;
 use super::viewer::Viewer;
-use crate::app::call::Known;
 use crate::app::proposal::{self, Change, Changes, MAX_DAYS, Proposed, RuleFile};
 use crate::base::finding::Severity;
 use crate::base::{Code, Error, Result};
 use crate::catalogue::Form as Disclosure;
-use crate::policy::Action;
 use crate::web::api::to_its_end;
 use crate::web::server::Worker;
 
@@ -70,8 +68,6 @@ struct Try<'a> {
     most: u32,
     proposed: Option<Proposed>,
     groups: Vec<Group>,
-    /// May the viewer read the records that were played back?
-    reads: bool,
     fault: Option<Error>,
 }
 
@@ -143,7 +139,6 @@ async fn show(viewer: Viewer, worker: Worker, req: HttpRequest) -> Result<HttpRe
         most: MAX_DAYS,
         proposed: None,
         groups: Vec::new(),
-        reads: false,
         fault: None,
     };
     frame.page(&page)
@@ -156,7 +151,6 @@ async fn propose(viewer: Viewer, worker: Worker, posted: Posted) -> Result<HttpR
     let (file, text) = (value(&form, "file"), value(&form, "text"));
     let days = form.value("days").parse().unwrap_or(0);
     let (path, wording, held) = (file.clone(), text.clone(), worker.clone());
-    let reads = call.caller.may(&held.gateway.world().policy, Action::AuditReadAll);
     let story = async move { proposal::propose(&worker.gateway, &call, &path, wording, days).await };
     let (proposed, fault) = match to_its_end(story).await {
         Ok(proposed) => (Some(proposed), None),
@@ -168,5 +162,5 @@ async fn propose(viewer: Viewer, worker: Worker, posted: Posted) -> Result<HttpR
     let places = Places::of(&held.gateway, frame.m.lang());
     let groups = proposed.as_ref().map(|proposed| groups(&proposed.changes, &frame.m)).unwrap_or_default();
     let most = MAX_DAYS;
-    frame.page_with(status, &Try { frame, places, file, text, days, most, proposed, groups, reads, fault })
+    frame.page_with(status, &Try { frame, places, file, text, days, most, proposed, groups, fault })
 }
