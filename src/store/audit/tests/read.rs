@@ -265,7 +265,7 @@ async fn a_search_goes_over_blocks_and_the_index_goes_on_within_one_after_a_rest
     }
     let all: Vec<u64> = (1..size)
         .rev()
-        .filter(|index| reader.record(*index).unwrap().unwrap().leaf.contains("housing"))
+        .filter(|index| reader.record(*index).unwrap().unwrap().leaf.contains(r#""department":"housing""#))
         .collect();
     assert_eq!(seen, all);
     let page = reader.records(&housing, Some(4000), 10).unwrap();
