@@ -9,6 +9,7 @@ import { look } from '../look.mjs';
 export const title = 'an auditor finds an event and has its proof checked in the browser; a security administrator stops what is wrong';
 
 export async function run(t, browser) {
+  // An export is cut off in it.
   const auditor = await browser.as('audit.auditor', { provokes: true });
   const { page, faults, go } = auditor;
   const key = readFileSync(join(browser.demo.dir, browser.demo.about.audit_public_key), 'utf8').trim();
