@@ -215,7 +215,10 @@ impl Counter {
     ///
     /// Other gateways may keep a server's counts for a while: once they are held, `join` is told, for
     /// whoever came meanwhile and needs no others to go along.
-    #[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
+    #[cfg_attr(
+        not(feature = "postgres"),
+        allow(unused_variables, clippy::ptr_arg, reason = "only a server's counts are waited for")
+    )]
     fn charge(
         &mut self,
         batch: &mut Vec<Job>,
