@@ -4,6 +4,7 @@
 //! refused on the next request, and an answer under way is not given; whatever it asks is recorded.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,6 +16,7 @@ use super::subject;
 use super::trail::Trail;
 use crate::base::{Code, Error, Result};
 use crate::catalogue::reference;
+use crate::identity::Account;
 use crate::policy::Action;
 pub use crate::store::state::suspensions::{Resumed, Stopped, Suspension};
 
@@ -215,14 +217,15 @@ pub async fn resume(
 ) -> Result<Resumed> {
     permit(gateway, call, Action::CallersSuspend).await?;
     let (store, now, name) = (gateway.state(), gateway.now(), name.to_owned());
-    let account = call.caller.account.clone();
-    let came =
-        blocking(move || store.resume_caller(what, &name, &account.id, &account.person, now).map_err(state))
-            .await?;
+    let (by, policy) = (call.caller.account.id.clone(), Arc::clone(&gateway.world().policy));
+    // As the accounts are then: the body may have been long in coming, and the first voice may be old.
+    let may = move |account: &Account| policy.person_may(account, Action::CallersSuspend);
+    let came = blocking(move || store.resume_caller(what, &name, &by, may, now).map_err(state)).await?;
     let fault = match came {
         Resumed::Asked | Resumed::Done => return gateway.in_force().await.map(|()| came),
         Resumed::SamePerson => Code::NotSeparate,
         Resumed::NotSuspended => Code::WrongState,
+        Resumed::NotAllowed => Code::Forbidden,
     };
     let trail = Trail::new("suspension", call);
     Err(gateway.record_failure(&call.caller, trail, fault.into()).await)

@@ -4,7 +4,7 @@ use sluice::audit::{SignedRecord, VerifyingKey};
 
 use crate::console::{send, token};
 use crate::support::client::{Client, ask};
-use crate::support::{PERSON, TestGateway};
+use crate::support::{PERSON, TestGateway, resident_id};
 
 async fn page(client: &Client, path: &str) -> String {
     let answer = client.get(path).await;
@@ -43,6 +43,11 @@ async fn an_auditor_finds_an_event_and_what_the_page_shows_is_what_is_proven() {
     let links: Vec<&str> = found.matches("href=\"/console/security/events/").collect();
     assert_eq!(links.len(), 1, "one event and no other: {found}");
     let index = found.split("href=\"/console/security/events/").nth(1).unwrap().split('"').next().unwrap();
+    // Nobody is searched for by a person's number; it is no operator's.
+    let number = resident_id("11010519491231002");
+    let refused = page(&auditor, &format!("/console/security/events?operator={number}")).await;
+    assert!(refused.contains("role=\"alert\" id=\"faults\""), "{refused}");
+    assert!(!refused.contains("href=\"/console/security/events/"), "{refused}");
     let none = page(&auditor, "/console/security/events?kind=query&form=mask").await;
     assert!(none.contains("class=\"empty\""), "{none}");
 

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 
-use super::schema::{accounts, acts};
+use super::accounts::profile;
+use super::schema::acts;
 use super::{Db, StateError, StateStore, acts as acts_of, bump};
 use crate::base::Timestamp;
-use crate::base::ids::{AccountId, PersonId};
+use crate::base::ids::AccountId;
+use crate::identity::Account;
 
 const SUSPENDED: &str = "caller-suspended";
 const RESUME_ASKED: &str = "caller-resume-asked";
@@ -76,6 +78,8 @@ pub enum Resumed {
     SamePerson,
     /// It is not stopped.
     NotSuspended,
+    /// The account may not, or may no longer, let anybody go on.
+    NotAllowed,
 }
 
 impl StateStore {
@@ -131,22 +135,21 @@ impl StateStore {
         what: Stopped,
         name: &str,
         by: &AccountId,
-        person: &PersonId,
+        may: impl Fn(&Account) -> bool,
         now: Timestamp,
     ) -> Result<Resumed, StateError> {
         self.write(|connection| {
+            let Some(account) = entitled(connection, by, &may)? else { return Ok(Resumed::NotAllowed) };
             let Some(suspension) = one(connection, what, name)? else { return Ok(Resumed::NotSuspended) };
-            let (kind, came) = match &suspension.resuming {
+            // Whose voice was given and who may not give it any more has given none.
+            let first = match suspension.resuming.as_deref().and_then(AccountId::parse) {
+                Some(first) => entitled(connection, &first, &may)?,
+                None => None,
+            };
+            let (kind, came) = match first {
                 None => (RESUME_ASKED, Resumed::Asked),
-                Some(first) => {
-                    let known: Option<String> =
-                        accounts::table.find(first).select(accounts::person).first(connection).optional()?;
-                    // An account that is gone might have been this person's.
-                    if known.is_none_or(|known| known == person.as_str()) {
-                        return Ok(Resumed::SamePerson);
-                    }
-                    (RESUMED, Resumed::Done)
-                }
+                Some(first) if first.person == account.person => return Ok(Resumed::SamePerson),
+                Some(_) => (RESUMED, Resumed::Done),
             };
             acts_of::add(connection, kind, &what.object(name), &suspension.reason, now, by.as_str())?;
             bump(connection)?;
@@ -156,6 +159,15 @@ impl StateStore {
 }
 
 type Row = (String, String, String, i64, String);
+
+/// The account as it is now, if it may let somebody go on.
+fn entitled(
+    connection: &mut Db,
+    id: &AccountId,
+    may: impl Fn(&Account) -> bool,
+) -> Result<Option<Account>, StateError> {
+    Ok(profile(connection, id)?.map(|profile| profile.account).filter(|account| may(account)))
+}
 
 fn one(connection: &mut Db, what: Stopped, name: &str) -> Result<Option<Suspension>, StateError> {
     let rows = acts::table
