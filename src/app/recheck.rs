@@ -41,6 +41,16 @@ impl Given {
             if (name, form, predicate, rule) == (&self.name, &self.form, &self.predicate, &self.rule))
     }
 
+    /// Was given, and no longer is: for the reason that the rules have now, so that who asked is told the
+    /// same as who asks next. A grant that gave it has ended, whatever the rules say.
+    fn refused_by(&self, newest: &[FieldVerdict]) -> FieldRefusal {
+        let refused = newest.iter().find_map(|verdict| match verdict {
+            FieldVerdict::Refused(refusal) if refusal.field == self.name => Some(refusal.clone()),
+            _ => None,
+        });
+        refused.filter(|_| self.grant.is_none()).unwrap_or_else(|| self.withdrawn())
+    }
+
     /// Was given, and no longer is.
     fn withdrawn(&self) -> FieldRefusal {
         let code = if self.grant.is_some() { Code::GrantNotValid } else { Code::NoRule };
@@ -67,5 +77,26 @@ pub(super) fn withdrawn(
     }
     let verdict = newest.policy.decide(system, ask, now);
     let gone = given.iter().filter(|given| !verdict.fields.iter().any(|field| given.is(field)));
-    gone.map(Given::withdrawn).collect()
+    gone.map(|given| given.refused_by(&verdict.fields)).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_the_rules_take_back_is_refused_for_the_reason_that_they_have_now() {
+        let given = Given {
+            name: FieldName::parse("status").unwrap(),
+            form: Form::LADDER[0],
+            predicate: None,
+            rule: RuleId::parse("CS-001").unwrap(),
+            grant: None,
+        };
+        let denied = FieldRefusal { code: Code::DeniedByRule, ..given.withdrawn() };
+        assert_eq!(given.refused_by(&[FieldVerdict::Refused(denied.clone())]), denied);
+        let other = FieldRefusal { field: FieldName::parse("income").unwrap(), ..denied };
+        assert_eq!(given.refused_by(&[FieldVerdict::Refused(other)]).code, Code::NoRule);
+    }
 }
