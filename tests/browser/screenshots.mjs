@@ -52,6 +52,6 @@ async function choose(page) {
 async function prove(page) {
   await page.locator('main td a[href*="/events/"]').first().click();
   await page.locator('#vkey').fill(readFileSync(join(world.dir, world.about.audit_public_key), 'utf8').trim());
-  await page.locator('#proof-form button').click();
+  await page.locator('#proof-form button.primary').click();
   await page.locator('#proof-result[data-state=good]').waitFor();
 }
