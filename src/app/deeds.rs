@@ -77,7 +77,9 @@ pub(super) struct Deed {
 pub(super) struct Told {
     /// The number of the act.
     act: u64,
-    /// When it was done.
+    /// When it was recorded.
+    time: Box<str>,
+    /// When it was done, by the one who did it.
     done_at: Box<str>,
     // What a deed has, one by one: a gateway reads very many of these when it starts, and what is
     // flattened is read twice.
@@ -92,6 +94,7 @@ impl Told {
     pub fn read(leaf: &str) -> Self {
         serde_json::from_str(leaf).unwrap_or_else(|_| Self {
             act: u64::MAX,
+            time: Box::default(),
             done_at: Box::default(),
             action: "(unreadable)".into(),
             object: Box::default(),
@@ -134,7 +137,7 @@ impl Deeds {
     /// act in hand may record it once more after another one has, and has gone on. A state database
     /// that was put back begins anew with its numbers, but not with the time.
     fn take(&mut self, told: Told) {
-        let Told { act, done_at, action, object, detail, done_by } = told;
+        let Told { act, time, done_at, action, object, detail, done_by } = told;
         let deed = Deed { action, object, detail, done_by };
         let about = about(&deed);
         if matches!(about, About::Unknown) {
@@ -143,7 +146,9 @@ impl Deeds {
                 .get_or_insert_with(|| format!("the log has an act of an unknown kind, {action} {object}"));
             return;
         }
-        let at = Timestamp::parse(&done_at);
+        // Never later than its record: an act of a day to come, which only who writes into the state
+        // database makes, would hide all that is done until then.
+        let at = Timestamp::parse(&done_at).min(Timestamp::parse(&time));
         let (last, latest) = self.last;
         if act <= last && at <= latest {
             return;
@@ -264,7 +269,7 @@ mod tests {
 
     fn record(act: u64, second: u32, action: &str, object: &str, detail: &str) -> Told {
         let line = format!(
-            r#"{{"index":9,"act":{act},"action":"{action}","object":"{object}","detail":"{detail}","done_at":"2026-11-22T00:00:{second:02}.000000Z","done_by":"sys"}}"#
+            r#"{{"index":9,"time":"2026-11-22T00:00:50.000000Z","act":{act},"action":"{action}","object":"{object}","detail":"{detail}","done_at":"2026-11-22T00:00:{second:02}.000000Z","done_by":"sys"}}"#
         );
         serde_json::from_str(&line).unwrap()
     }
@@ -281,6 +286,22 @@ mod tests {
         assert!(deeds.bear_out("grant-ended", "G-1", "d").is_ok());
         assert!(deeds.take_in(4, vec![record(4, 35, "key-registered", "a", "aa")], 5));
         assert!(deeds.bear_out("key-registered", "a", "aa").is_ok(), "by another clock");
+    }
+
+    #[test]
+    fn an_act_of_a_day_to_come_hides_nothing_that_is_done_after_it_was_recorded() {
+        let mut forged = record(9_000_000_000_000_000_000, 0, "key-registered", "a", "bb");
+        forged.done_at = "2999-01-01T00:00:00.000000Z".into();
+        let [mut revoked, mut ended] =
+            [record(8, 55, "key-revoked", "a", "aa"), record(9, 55, "grant-ended", "G-1", "d")];
+        for act in [&mut revoked, &mut ended] {
+            act.time = "2026-11-22T00:00:56.000000Z".into();
+        }
+        let mut deeds = Deeds::default();
+        let registered = record(7, 10, "key-registered", "a", "aa");
+        assert!(deeds.take_in(0, vec![registered, forged, revoked, ended], 4));
+        assert!(deeds.bear_out("key-registered", "a", "aa").is_err());
+        assert!(deeds.bear_out("grant-ended", "G-1", "d").is_ok(), "done at the same time as the one before");
     }
 
     #[test]
