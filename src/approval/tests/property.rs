@@ -13,15 +13,6 @@ use crate::base::ids::PersonId;
 use crate::catalogue::Form;
 use crate::identity::Role;
 
-const TIMERS: [TimerKind; 6] = [
-    TimerKind::Remind,
-    TimerKind::Overdue,
-    TimerKind::Lapse,
-    TimerKind::Expire,
-    TimerKind::OfferRenewal,
-    TimerKind::Recompute,
-];
-
 /// One thing that somebody tries.
 #[derive(Debug, Clone)]
 enum Try {
@@ -44,7 +35,7 @@ fn tries() -> impl Strategy<Value = Vec<Try>> {
     let onwards = any::<usize>().prop_map(|who| Try::Onwards { who });
     // Some hours, or most of a year.
     let hours = prop_oneof![3 => 0..400_i64, 1 => 0..7_000_i64];
-    let clock = (hours, 0..TIMERS.len()).prop_map(|(hours, timer)| Try::Clock { hours, timer });
+    let clock = (hours, 0..TimerKind::ALL.len()).prop_map(|(hours, timer)| Try::Clock { hours, timer });
     prop::collection::vec(prop_oneof![3 => anything, 9 => onwards, 1 => clock], 1..48)
 }
 
@@ -151,7 +142,7 @@ fn attempt(world: &mut World, attempt: &Try) {
         }
         Try::Clock { hours, timer } => {
             world.now = world.now.plus_seconds(hours * 60 * 60);
-            world.fires(TIMERS[*timer]);
+            world.fires(TimerKind::ALL[*timer]);
         }
     }
 }

@@ -26,7 +26,7 @@ async fn every_harm_is_named_with_its_place() {
             "reordered: record 17: the record of another place stands here",
         ),
         (
-            "UPDATE tile SET hashes = CAST(substr(hashes, 1, 31) || x'00' || substr(hashes, 33) AS BLOB) WHERE id = 0",
+            "UPDATE tile SET hashes = CAST(substr(hashes, 1, 31) || CASE substr(hashes, 32, 1) WHEN x'00' THEN x'01' ELSE x'00' END || substr(hashes, 33) AS BLOB) WHERE id = 0",
             "altered: tile 0 of level 0: the record is as it was signed, its hash here is not",
         ),
         ("DELETE FROM tile WHERE id = 1", "missing: tile 1 of level 0: there is no such tile of hashes"),
