@@ -4,8 +4,9 @@
 //! not put back with it can tell: this file, best kept on another disk or machine.
 //!
 //! Invariant: two slots are written in turn, and never first the one that holds the newest
-//! checkpoint that is whole, so that a torn write leaves one. The file is not synced after each batch: after a power cut it may be older than the database,
-//! which is no sign of anything; it is never newer.
+//! checkpoint that is whole, so that a torn write leaves one. The file is not synced after each
+//! batch: after a power cut it may be older than the database, which is no sign of anything; it is
+//! never newer.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -64,8 +65,9 @@ impl SecondPlace {
     /// Writes a checkpoint over the older of the two.
     fn write(&self, size: u64, note: &str) -> std::io::Result<()> {
         let mut turn = self.turn();
-        // Whoever writes the log and whoever follows it come each at their own pace.
-        if size < turn.newest {
+        // Whoever writes the log and whoever follows it come each at their own pace; the same one
+        // twice would stand in both slots, and the one before it in none.
+        if size <= turn.newest {
             return Ok(());
         }
         let mut slot = note.as_bytes().to_vec();
@@ -102,4 +104,21 @@ fn texts(bytes: &[u8]) -> impl Iterator<Item = String> {
         let text = text.trim_end_matches(['\n', '\0']);
         if text.is_empty() { String::new() } else { format!("{text}\n") }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_that_two_have_to_tell_of_stands_there_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (place, _) = SecondPlace::open(&dir.path().join("checkpoint")).unwrap();
+        for size in [1, 2, 2, 1, 3, 3] {
+            assert!(place.note(size, &format!("{size}\n")));
+        }
+        assert_eq!(place.read().unwrap(), ["3\n", "2\n"]);
+    }
 }
