@@ -10,6 +10,8 @@ pub mod audit;
 mod connect;
 pub mod db;
 pub mod state;
+#[cfg(feature = "postgres")]
+mod tables;
 pub mod upkeep;
 #[cfg(feature = "postgres")]
 mod wire;
