@@ -87,14 +87,9 @@ impl Tables {
 
     /// The same with another patience.
     pub fn migrate_within(&self, patience: Duration, owner: &Server) -> Result<(), TablesError> {
-        // The first lock is held for as long as the session lasts: of two who migrate at once one waits.
-        let session = format!(
-            "SET search_path = {}; SET lock_timeout = 5000; SELECT pg_advisory_lock(hashtext('sluice migrate')); \
-             SET lock_timeout = {}",
-            self.schema,
-            LOCK.as_millis()
-        );
-        let mut conn = owner.connect_to_migrate(&session)?;
+        let session = format!("SET search_path = {}; SET lock_timeout = {}", self.schema, LOCK.as_millis());
+        let (mut conn, until) = (owner.connect_to_migrate(&session)?, Instant::now() + patience);
+        alone(&mut conn, until)?;
         if !is(&mut conn, &format!("to_regnamespace('{}') IS NOT NULL", self.schema))? {
             let fix = "run deploy/postgres/roles.sql as an administrator of the database first";
             return Err(TablesError::Schema(format!("there is no schema {}: {fix}", self.schema)));
@@ -106,11 +101,8 @@ impl Tables {
             Schema::Newer { .. } => return standing.demand().map_err(TablesError::Schema),
             Schema::None | Schema::Current(_) | Schema::Behind { .. } => {}
         }
-        let applied = conn.applied_migrations().map_err(|e| TablesError::Schema(e.to_string()))?;
-        let mut pending = self.known()?;
-        pending.retain(|migration| !applied.contains(&migration.name().version()));
-        pending.sort_by(|a, b| a.name().version().cmp(&b.name().version()));
-        let (last, until) = (pending.pop(), Instant::now() + patience);
+        let mut pending = self.pending(&mut conn)?;
+        let last = pending.pop();
         for migration in &pending {
             patiently(&mut conn, until, |conn| self.step(conn, Some(migration.as_ref()), None))?;
         }
@@ -121,6 +113,15 @@ impl Tables {
 
     fn known(&self) -> Result<Vec<Box<dyn Migration<Pg>>>, TablesError> {
         MigrationSource::<Pg>::migrations(&self.migrations).map_err(|e| TablesError::Schema(e.to_string()))
+    }
+
+    /// What they lack, the oldest first.
+    fn pending(&self, conn: &mut PgConnection) -> Result<Vec<Box<dyn Migration<Pg>>>, TablesError> {
+        let applied = conn.applied_migrations().map_err(|e| TablesError::Schema(e.to_string()))?;
+        let mut pending = self.known()?;
+        pending.retain(|migration| !applied.contains(&migration.name().version()));
+        pending.sort_by(|a, b| a.name().version().cmp(&b.name().version()));
+        Ok(pending)
     }
 
     /// What is one transaction. It first waits until no change of a gateway is half done, and holds no
@@ -139,6 +140,18 @@ impl Tables {
         }
         Ok(rights.map_or(Ok(()), |rights| conn.batch_execute(rights))?)
     }
+}
+
+/// Waits until this session is the only one that migrates; it is for as long as it lasts.
+fn alone(conn: &mut PgConnection, until: Instant) -> Result<(), TablesError> {
+    while !is(conn, "pg_try_advisory_lock(hashtext('sluice migrate'))")? {
+        if Instant::now() >= until {
+            let why = "another `sluice migrate` is at work: wait until that is over, and run this again";
+            return Err(TablesError::Schema(why.into()));
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
 }
 
 /// Tries a step until nobody holds on to what it needs.

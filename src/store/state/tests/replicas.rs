@@ -389,6 +389,18 @@ fn a_migration_that_waited_for_too_long_says_for_whom_and_changes_nothing() {
 }
 
 #[test]
+fn of_two_who_migrate_at_once_one_waits_and_says_so_if_that_is_too_long() {
+    let database = Database::new();
+    let mut other = database.connect();
+    other.batch_execute("SELECT pg_advisory_lock(hashtext('sluice migrate'))").unwrap();
+    let owner = database.as_role("sluice_owner");
+    let why = upkeep::ON_SERVER.migrate_within(Duration::ZERO, &owner).unwrap_err();
+    assert!(why.to_string().contains("another `sluice migrate`"), "{why}");
+    drop(other);
+    upkeep::migrate_on(&owner).unwrap();
+}
+
+#[test]
 fn a_change_that_is_under_way_is_over_before_a_migration_touches_a_table() {
     let (_state, home, mut reader) = before_a_change();
     reader.batch_execute("ROLLBACK; BEGIN; SELECT FROM revision FOR UPDATE").unwrap();
