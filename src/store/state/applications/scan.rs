@@ -46,7 +46,8 @@ impl StateStore {
             for (id, events) in events.into_iter().rev() {
                 match read(&id, &events) {
                     Ok(application) => found.push(application),
-                    Err(error) => tracing::warn!(application = id, %error, "left out: it cannot be read"),
+                    // Why would quote what people wrote.
+                    Err(_) => tracing::warn!(application = id, "left out: an event of it cannot be read"),
                 }
             }
         }
