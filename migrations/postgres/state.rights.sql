@@ -12,7 +12,7 @@ GRANT INSERT ON versions, application_events, application_approvals TO sluice_ga
 -- What stands in one row changes in that row alone.
 GRANT UPDATE (value) ON revision TO sluice_gateway;
 GRANT INSERT, UPDATE (revoked_at) ON system_keys TO sluice_gateway;
-GRANT INSERT, UPDATE (log_index) ON acts TO sluice_gateway;
+GRANT INSERT, UPDATE (log_index, seal) ON acts TO sluice_gateway;
 GRANT INSERT, UPDATE (ended_at) ON delegations TO sluice_gateway;
 GRANT INSERT, UPDATE ON quota, grants, accounts, applications, emergency_enrolments, emergencies
     TO sluice_gateway;

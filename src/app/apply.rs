@@ -6,13 +6,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::deeds::Deeds;
 use super::gateway::Gateway;
 use super::suspensions::{Suspended, Suspension};
 use super::world::{self, World};
-use crate::audit::record::{Draft, kind};
 use crate::base::{Clock, Code, Error, Finding, Findings, Moment, Sources};
 use crate::store::state::grants::StandingGrant;
-use crate::store::state::{Act, Applied, RegisteredKey, StateError, StateStore, Version, Watch};
+use crate::store::state::{Applied, RegisteredKey, StateError, StateStore, Version, Watch};
 
 /// Folders below the catalogue's folder that are read.
 const FOLDERS: [&str; 3] = ["schemas", "policies", "policies/rules"];
@@ -100,6 +100,20 @@ pub enum NotTaken {
 /// How often what is in doubt is read anew because something changed meanwhile.
 const TRIES: usize = 3;
 
+/// What a gateway has taken up.
+pub(super) struct Seen {
+    /// The revision of the state whose changes are in force.
+    pub revision: i64,
+    /// If the log did not bear some of it out: how many acts the log had then. A gateway of the release
+    /// before records what was done by a program of its own.
+    pub in_doubt: Option<u64>,
+}
+
+impl Seen {
+    /// The revision before all others.
+    pub const NOTHING: i64 = -1;
+}
+
 /// What the state database has, of one moment.
 #[derive(Clone)]
 struct Read {
@@ -120,16 +134,18 @@ impl Gateway {
     pub async fn take_up_changes(&self) -> Result<(), NotTaken> {
         let mut last = self.seen.lock().await;
         let began = Moment::now();
-        let Some(mut read) = self.changed_since(*last).await? else {
+        let since = if self.may_be_settled(&last).await? { Seen::NOTHING } else { last.revision };
+        let Some(mut read) = self.changed_since(since).await? else {
             self.knows_all()?;
             self.lease.renew(began);
             return Ok(());
         };
         let mut tries = TRIES;
+        let in_doubt;
         let new = loop {
             self.record_acts().await?;
             self.recall().await?;
-            let (new, doubts) = self.confirmed(&read, *last < 0).await?;
+            let (new, doubts) = self.confirmed(&read, last.revision == Seen::NOTHING).await?;
             // What the log has otherwise may have changed since it was read.
             if !doubts.is_empty()
                 && tries > 0
@@ -138,6 +154,7 @@ impl Gateway {
                 (read, tries) = (newer, tries - 1);
                 continue;
             }
+            in_doubt = (!doubts.is_empty()).then(|| self.deeds(Deeds::taken));
             for doubt in doubts {
                 tracing::error!(doubt, "the log does not bear out the state database: this is not in force");
             }
@@ -155,9 +172,16 @@ impl Gateway {
         let alone = self.answering.write().await;
         self.world.store(Arc::new(new));
         drop(alone);
-        *last = read.revision;
+        *last = Seen { revision: read.revision, in_doubt };
         self.lease.renew(began);
         Ok(())
+    }
+
+    /// Has the log more acts than when something was in doubt?
+    async fn may_be_settled(&self, last: &Seen) -> Result<bool, NotTaken> {
+        let Some(taken) = last.in_doubt else { return Ok(false) };
+        self.read_on().await?;
+        Ok(self.deeds(Deeds::taken) != taken)
     }
 
     /// Tells when it is time to take up changes.
@@ -244,32 +268,10 @@ impl Gateway {
         let taken = self.take_up_changes().await;
         taken.map_err(|e| Error::new(Code::AuditUnavailable).retry_after(1).because(e))
     }
-
-    /// Records the administrative acts that the log does not have yet: each is in one gateway's
-    /// hands at a time, so that it is recorded once.
-    async fn record_acts(&self) -> Result<(), NotTaken> {
-        loop {
-            let state = self.state.clone();
-            let in_hand = self.taking_up.begin();
-            let Some(taken) = blocking(move || Ok(state.take_act()?)).await? else { return Ok(()) };
-            drop(in_hand);
-            let receipt = self.record(draft(taken.act())).await;
-            let _in_hand = self.taking_up.begin();
-            blocking(move || Ok(taken.recorded(receipt?.index)?)).await?;
-        }
-    }
 }
 
-fn draft(act: &Act) -> Draft {
-    let mut draft = Draft::new(kind::ADMINISTRATION);
-    let members = draft.members();
-    members.number("act", u64::try_from(act.seq).unwrap_or_default());
-    members.text("action", &act.kind).text("object", &act.object).text("detail", &act.detail);
-    members.text("done_at", &act.at.to_string()).text("done_by", &act.actor);
-    draft
-}
-
-async fn blocking<T: Send + 'static>(
+/// Does `work` on a thread where blocking is allowed.
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, NotTaken> + Send + 'static,
 ) -> Result<T, NotTaken> {
     // Boxed: else each work makes a task of a type of its own.

@@ -30,6 +30,15 @@ impl Gateway {
     /// # Errors
     /// When the log cannot be read.
     pub(super) async fn recall(&self) -> Result<(), NotTaken> {
+        self.read_on().await?;
+        self.knows_all()
+    }
+
+    /// The same for who only records, and decides nothing by it.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub(super) async fn read_on(&self) -> Result<(), NotTaken> {
         loop {
             let from = self.deeds(Deeds::read);
             let read = self.log.read(move |log| since(log, from)).await;
@@ -44,7 +53,7 @@ impl Gateway {
         loop {
             let from = self.deeds(Deeds::read);
             if self.take_in(from, since(self.log.reader(), from))? {
-                return Ok(());
+                return self.knows_all();
             }
         }
     }
@@ -53,7 +62,6 @@ impl Gateway {
     fn take_in(&self, from: u64, read: Result<(Vec<Told>, Acts), ReadError>) -> Result<bool, NotTaken> {
         let (deeds, Acts { next, all }) = read.map_err(|e| NotTaken::Unconfirmed(e.to_string()))?;
         let taken = self.deeds.write().unwrap_or_else(PoisonError::into_inner).take_in(from, deeds, next);
-        self.knows_all()?;
         Ok(taken && all)
     }
 
@@ -89,7 +97,7 @@ impl Gateway {
     }
 
     /// Looks something up in what was done.
-    fn deeds<T>(&self, look: impl FnOnce(&Deeds) -> T) -> T {
+    pub(super) fn deeds<T>(&self, look: impl FnOnce(&Deeds) -> T) -> T {
         look(&self.deeds.read().unwrap_or_else(PoisonError::into_inner))
     }
 

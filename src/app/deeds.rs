@@ -12,10 +12,12 @@
 //! is bounded by those.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use serde::Deserialize;
 
 use crate::base::Timestamp;
+use crate::store::state::Act;
 use crate::store::state::suspensions::Stopped;
 
 /// What two acts must have in common for the one to undo the other.
@@ -75,6 +77,8 @@ pub(super) struct Deed {
 /// What a record of an act says.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Told {
+    /// Its place in the log.
+    index: u64,
     /// The number of the act.
     act: u64,
     /// When it was recorded.
@@ -93,6 +97,7 @@ impl Told {
     /// What a record of an act says. One that cannot be read is of an unknown kind.
     pub fn read(leaf: &str) -> Self {
         serde_json::from_str(leaf).unwrap_or_else(|_| Self {
+            index: u64::MAX,
             act: u64::MAX,
             time: Box::default(),
             done_at: Box::default(),
@@ -102,24 +107,70 @@ impl Told {
             done_by: Box::default(),
         })
     }
+
+    /// Its place in the log.
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// Does it tell of this act?
+    pub fn is(&self, act: &Act) -> bool {
+        Some(self.act) == u64::try_from(act.seq).ok()
+            && *self.done_at == *act.at.to_string()
+            && (&*self.action, &*self.object) == (&*act.kind, &*act.object)
+            && (&*self.detail, &*self.done_by) == (&*act.detail, &*act.actor)
+    }
+
+    /// Its place among the acts.
+    fn place(&self) -> Place {
+        // Never later than its record: an act of a day to come, which in a log of the release before
+        // anybody may have made who wrote into the state database, would hide all that is done until then.
+        let at = Timestamp::parse(&self.done_at).min(Timestamp::parse(&self.time));
+        Place { act: self.act, at }
+    }
+}
+
+/// The place of an act among the others.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    /// Its number. Numbers rise, and begin anew when the state database is put back.
+    act: u64,
+    /// When it was done; not always in the order of numbers, since there are several clocks.
+    at: Option<Timestamp>,
+}
+
+impl Place {
+    /// Is it that of `other`, or before it?
+    fn is_within(self, other: Place) -> bool {
+        self.act <= other.act && self.at <= other.at
+    }
 }
 
 /// The newest deed in each matter.
 #[derive(Debug, Default)]
 pub(super) struct Deeds {
-    newest: HashMap<(Matter, Box<str>), Deed>,
+    newest: HashMap<(Matter, Box<str>), (Place, Deed)>,
     /// The first deed of an unknown kind.
     unknown: Option<String>,
     /// The records of the log that were read: all before this one.
     read: u64,
-    /// The number of the last act, and the latest time of any.
-    last: (u64, Option<Timestamp>),
+    /// How many of them tell of acts.
+    taken: u64,
+    /// The highest number since numbers began, and the latest time of any act.
+    last: Place,
+    /// The latest time of any act from before numbers began.
+    began: Option<Timestamp>,
 }
 
 impl Deeds {
     /// The records of the log that were read: all before this one.
     pub fn read(&self) -> u64 {
         self.read
+    }
+
+    /// How many acts were read.
+    pub fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// Takes in the deeds of the records from `from` to before `to`, in their order; false, and nothing
@@ -133,30 +184,47 @@ impl Deeds {
         true
     }
 
-    /// Takes in the next record of an act, unless it repeats one: a gateway that stood still with an
-    /// act in hand may record it once more after another one has, and has gone on. A state database
-    /// that was put back begins anew with its numbers, but not with the time.
+    /// Takes in the next record of an act. It counts unless a later act on its matter is known: a gateway
+    /// that stood still with an act in hand may record it once more after another one has, and has gone
+    /// on; and of two gateways of two releases, the one may be quicker with the later act. A state
+    /// database that was put back begins anew with its numbers, but not with the time.
     fn take(&mut self, told: Told) {
-        let Told { act, time, done_at, action, object, detail, done_by } = told;
+        let place = told.place();
+        self.taken += 1;
+        self.number(place);
+        let Told { action, object, detail, done_by, .. } = told;
         let deed = Deed { action, object, detail, done_by };
-        let about = about(&deed);
-        if matches!(about, About::Unknown) {
-            let Deed { action, object, .. } = &deed;
-            self.unknown
-                .get_or_insert_with(|| format!("the log has an act of an unknown kind, {action} {object}"));
-            return;
+        match about(&deed) {
+            About::Matter(matter, name) => match self.newest.entry((matter, name)) {
+                Entry::Occupied(known) if place.is_within(known.get().0) => {}
+                Entry::Occupied(mut known) => _ = known.insert((place, deed)),
+                Entry::Vacant(new) => _ = new.insert((place, deed)),
+            },
+            About::Nothing => {}
+            About::Unknown => {
+                let Deed { action, object, .. } = &deed;
+                self.unknown.get_or_insert_with(|| {
+                    format!("the log has an act of an unknown kind, {action} {object}")
+                });
+            }
         }
-        // Never later than its record: an act of a day to come, which only who writes into the state
-        // database makes, would hide all that is done until then.
-        let at = Timestamp::parse(&done_at).min(Timestamp::parse(&time));
-        let (last, latest) = self.last;
-        if act <= last && at <= latest {
-            return;
+    }
+
+    /// Notes the number of an act that was recorded.
+    fn number(&mut self, place: Place) {
+        if place.act > self.last.act {
+            self.last.act = place.act;
+        } else if place.at > self.last.at {
+            (self.began, self.last.act) = (self.last.at, place.act);
         }
-        self.last = (act, at.max(latest));
-        if let About::Matter(matter, name) = about {
-            self.newest.insert((matter, name), deed);
-        }
+        self.last.at = self.last.at.max(place.at);
+    }
+
+    /// Can it be said without a look that no record tells of this act? Its number is then higher than
+    /// that of any that was recorded since numbers began, and it was done after them all that were
+    /// recorded before.
+    pub fn is_new(&self, act: &Act) -> bool {
+        u64::try_from(act.seq).is_ok_and(|number| number > self.last.act) && Some(act.at) > self.began
     }
 
     /// What a newer program has done and this one does not know, if there is any such thing.
@@ -166,13 +234,13 @@ impl Deeds {
 
     /// The newest deed in the matter of `name`.
     pub fn newest(&self, matter: Matter, name: &str) -> Option<&Deed> {
-        self.newest.get(&(matter, name.into()))
+        self.newest.get(&(matter, name.into())).map(|(_, deed)| deed)
     }
 
     /// The systems and operators that are stopped, as the acts name them.
     pub fn stopped(&self) -> impl Iterator<Item = &str> {
         let newest = self.newest.iter().filter(|((matter, _), _)| *matter == Matter::Suspension);
-        newest.filter(|(_, deed)| &*deed.action != "caller-resumed").map(|((_, object), _)| &**object)
+        newest.filter(|(_, (_, deed))| &*deed.action != "caller-resumed").map(|((_, object), _)| &**object)
     }
 
     /// Is this the newest word on its matter?
@@ -187,7 +255,7 @@ impl Deeds {
             done_by: Box::default(),
         };
         let newest = match about(&claim) {
-            About::Matter(matter, name) => self.newest.get(&(matter, name)),
+            About::Matter(matter, name) => self.newest(matter, &name),
             About::Nothing | About::Unknown => None,
         };
         match newest {
@@ -286,6 +354,43 @@ mod tests {
         assert!(deeds.bear_out("grant-ended", "G-1", "d").is_ok());
         assert!(deeds.take_in(4, vec![record(4, 35, "key-registered", "a", "aa")], 5));
         assert!(deeds.bear_out("key-registered", "a", "aa").is_ok(), "by another clock");
+    }
+
+    #[test]
+    fn of_two_acts_on_a_matter_the_later_counts_whichever_was_recorded_first() {
+        let mut deeds = Deeds::default();
+        let [registered, revoked] = ["key-registered", "key-revoked"]
+            .map(|kind| record(7 + u64::from(kind == "key-revoked"), 10, kind, "a", "aa"));
+        // In between, another gateway was quicker with what was done later on another matter.
+        let ended = record(9, 12, "grant-ended", "G-1", "d");
+        assert!(deeds.take_in(0, vec![ended, revoked, registered], 3));
+        assert!(deeds.bear_out("key-registered", "a", "aa").is_err());
+        assert!(deeds.bear_out("grant-ended", "G-1", "d").is_ok());
+        assert!(deeds.take_in(3, vec![record(8, 11, "grant-active", "G-2", "d")], 4));
+        assert!(deeds.bear_out("grant-active", "G-2", "d").is_ok(), "it is not passed over for being late");
+    }
+
+    #[test]
+    fn an_act_is_new_only_if_no_record_can_tell_of_it() {
+        let act = |seq, second: u32| Act {
+            seq,
+            kind: String::new(),
+            object: String::new(),
+            detail: String::new(),
+            at: Timestamp::parse(&format!("2026-11-22T00:00:{second:02}.000000Z")).unwrap(),
+            actor: String::new(),
+        };
+        let mut deeds = Deeds::default();
+        assert!(deeds.is_new(&act(1, 1)));
+        let told =
+            [(1, 1), (2, 2), (3, 3)].map(|(number, second)| record(number, second, "noted-x", "a", ""));
+        assert!(deeds.take_in(0, told.to_vec(), 3));
+        assert!(deeds.is_new(&act(4, 2)), "by another clock");
+        assert!(!deeds.is_new(&act(3, 3)) && !deeds.is_new(&act(2, 9)) && !deeds.is_new(&act(-1, 9)));
+        // The state was put back, and has one act since: what was done before is not new by its number.
+        assert!(deeds.take_in(3, vec![record(2, 10, "noted-x", "b", "")], 4));
+        assert!(!deeds.is_new(&act(3, 3)) && !deeds.is_new(&act(2, 2)));
+        assert!(deeds.is_new(&act(3, 11)));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use ring::rand::SystemRandom;
 
 use super::admission::Places;
 use super::anchors::Anchors;
+use super::apply::Seen;
 use super::consents::Consents;
 use super::deeds::Deeds;
 use super::desk::Desk;
@@ -59,9 +60,8 @@ pub struct Gateway {
     pub(super) stopping: AtomicBool,
     /// What the log says was done by administrators.
     pub(super) deeds: RwLock<Deeds>,
-    /// The revision whose changes are in force; held while changes are taken up, so that no act is
-    /// recorded twice. -1: nothing was seen yet.
-    pub(super) seen: tokio::sync::Mutex<i64>,
+    /// What was taken up; held while changes are, so that no act is recorded twice.
+    pub(super) seen: tokio::sync::Mutex<Seen>,
     /// A step of taking up changes.
     pub(crate) taking_up: InHand,
     /// Shared by answers from the last look at what is in force until their records are in the
@@ -124,7 +124,7 @@ impl Gateway {
             lease: parts.lease,
             stopping: AtomicBool::new(false),
             deeds: RwLock::default(),
-            seen: tokio::sync::Mutex::new(-1),
+            seen: tokio::sync::Mutex::new(Seen { revision: Seen::NOTHING, in_doubt: None }),
             taking_up: InHand::default(),
             answering: tokio::sync::RwLock::default(),
             metrics: parts.metrics,

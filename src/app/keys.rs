@@ -19,6 +19,10 @@ use crate::base::ids::{decode_hex, hex};
 use crate::base::{Finding, Secret};
 use crate::config::{AuditSection, read_private};
 use crate::privacy::{CountingKey, PseudonymKey};
+use crate::store::state::ActKey;
+
+/// What the key of acts is derived for.
+const ACTS: &[u8] = b"sluice acts v1";
 
 /// The keys of a gateway.
 pub struct Keys {
@@ -38,6 +42,8 @@ pub struct Keys {
     pub journeys: JourneyKey,
     /// Knows again whose history a consent is about.
     pub consents: ConsentKey,
+    /// Seals acts in the state database.
+    pub acts: ActKey,
 }
 
 impl Keys {
@@ -48,10 +54,7 @@ impl Keys {
     pub fn read(config: &AuditSection) -> Result<Keys, Finding> {
         let signing = read_signing(&config.signing_key_file)?;
         let previous = config.previous_signing_key_file.as_deref().map(read_signing).transpose()?;
-        let master = read(&config.subject_key_file)?;
-        let master = decode_hex::<32>(master.trim()).ok_or_else(|| {
-            fault(&config.subject_key_file, "not 64 lower-case hex digits", "make one with `sluice keys`")
-        })?;
+        let master = read_master(&config.subject_key_file)?;
         let derive = |purpose: &[u8]| {
             derive(&master, purpose)
                 .ok_or_else(|| fault(&config.subject_key_file, "cannot be used", "make another"))
@@ -71,8 +74,19 @@ impl Keys {
             .ok_or_else(|| fault(&config.subject_key_file, "cannot be used", "make another"))?,
             journeys: JourneyKey::new(&derive(b"sluice journeys v1")?),
             consents: ConsentKey::new(&derive(b"sluice consents v1")?),
+            acts: ActKey::new(&derive(ACTS)?),
         })
     }
+}
+
+/// The key under which acts are sealed, from the file of the subject key: all that a command needs that
+/// does an act.
+///
+/// # Errors
+/// When the file is missing, open to others, or not a key.
+pub fn act_key(file: &Path) -> Result<ActKey, Finding> {
+    let key = derive(&read_master(file)?, ACTS);
+    key.map(|key| ActKey::new(&key)).ok_or_else(|| fault(file, "cannot be used", "make another"))
 }
 
 /// Makes the keys in `dir`, keeping those that are there: `audit.key` (secret), `audit.vkey`
@@ -128,6 +142,11 @@ fn derive(master: &[u8; 32], purpose: &[u8]) -> Option<Secret<[u8; 32]>> {
 fn read_signing(path: &Path) -> Result<SigningKey, Finding> {
     SigningKey::parse(read(path)?.trim())
         .map_err(|_| fault(path, "not a signing key", "make one with `sluice keys`"))
+}
+
+fn read_master(path: &Path) -> Result<[u8; 32], Finding> {
+    decode_hex(read(path)?.trim())
+        .ok_or_else(|| fault(path, "not 64 lower-case hex digits", "make one with `sluice keys`"))
 }
 
 fn read(path: &Path) -> Result<String, Finding> {

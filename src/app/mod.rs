@@ -3,6 +3,7 @@
 //! Invariant: every story ends in a record of the log before it answers, whatever its end; and
 //! no story knows of HTTP. Entrances (web, jobs, the command line) call these and nothing below.
 
+pub mod acts;
 mod admission;
 pub mod anchor;
 pub mod anchors;

@@ -17,7 +17,7 @@ use crate::base::ids::{AccountId, Fingerprint};
 use crate::base::{Clock, Lang, Secret, SystemClock};
 use crate::config::Config;
 use crate::identity::{CodeSecret, Role, password};
-use crate::store::state::{Change, Changed, NewAccount, StateStore, machine_user};
+use crate::store::state::{Change, Changed, NewAccount, machine_user};
 use crate::web::tls;
 
 const NO_RANDOMNESS: &str = "the machine gives no randomness";
@@ -137,7 +137,7 @@ fn create(
     let (one_time, kept) = one_time(&key)?;
     let code = CodeSecret::random(&rng).ok_or(NO_RANDOMNESS)?;
     let sealed = key.seal(&account.id, &code, &rng).ok_or(NO_RANDOMNESS)?;
-    let state = open(&config)?;
+    let state = super::state(&config)?;
     let new = NewAccount {
         account: &account,
         password: &kept,
@@ -189,14 +189,10 @@ fn bind_outside(of: &Of, subject: &str) -> Result<String, String> {
 }
 
 fn change(of: &Of, change: &Change) -> Result<(), String> {
-    let state = open(&Config::read(&of.config).map_err(text)?)?;
+    let state = super::state(&Config::read(&of.config).map_err(text)?)?;
     let id = AccountId::parse(&of.account).ok_or("--account: there is none of that name")?;
     let changed = state.change_account(&id, change, &machine_user().map_err(text)?, SystemClock.now());
     refused(changed.map_err(text)?.ok_or("--account: there is none of that name")?)
-}
-
-fn open(config: &Config) -> Result<StateStore, String> {
-    StateStore::of(config).map_err(text)
 }
 
 fn refused(changed: Changed) -> Result<(), String> {

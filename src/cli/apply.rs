@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use crate::app::apply::{self, NotApplied};
 use crate::base::SystemClock;
 use crate::config::Config;
-use crate::store::state::StateStore;
 
 /// Where the gateway is.
 #[derive(clap::Args)]
@@ -21,9 +20,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Ok(config) => config,
         Err(findings) => return super::fail(findings),
     };
-    let state = match StateStore::of(&config) {
+    let state = match super::state(&config) {
         Ok(state) => state,
-        Err(error) => return super::fail(error),
+        Err(why) => return super::fail(why),
     };
     match apply::apply(&state, &config.gateway.catalogue_dir, &SystemClock) {
         Ok((applied, warnings)) => {

@@ -80,6 +80,5 @@ fn open(at: &At) -> Result<(StateStore, Fingerprint), String> {
         (None, Some(text)) => Fingerprint::parse(text).ok_or("--fingerprint: 64 lower-case hex digits")?,
         (None, None) => return Err("name --certificate or --fingerprint".into()),
     };
-    let state = StateStore::of(&config).map_err(|e| e.to_string())?;
-    Ok((state, key))
+    Ok((super::state(&config)?, key))
 }

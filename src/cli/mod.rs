@@ -29,6 +29,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::app::keys::act_key;
+use crate::config::Config;
+use crate::store::state::StateStore;
+
 /// Sluice (数闸): departments share data field by field, with privacy, approval and proof.
 #[derive(Parser)]
 #[command(version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
@@ -109,6 +113,12 @@ pub fn main() -> ExitCode {
 /// Makes a folder for this user alone, where there is none.
 fn private_dir(dir: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+/// Opens the state for a command that does an act, which is sealed under the gateway's key.
+fn state(config: &Config) -> Result<StateStore, String> {
+    let seals = act_key(&config.audit.subject_key_file).map_err(|finding| finding.to_string())?;
+    StateStore::of(config, seals).map_err(|e| e.to_string())
 }
 
 /// Prints why a command could not do what it was asked.

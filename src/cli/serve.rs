@@ -77,6 +77,7 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
         actix_rt::spawn(jobs::take_up_changes(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::record_surplus(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::measure(Arc::clone(&gateway))),
+        actix_rt::spawn(jobs::count_unsealed(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::fire_timers(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::sweep_emergencies(Arc::clone(&gateway))),
         actix_rt::spawn(jobs::forget_consents(Arc::clone(&gateway))),
@@ -142,7 +143,7 @@ fn build(
             "the database server has commits wait for no standby (synchronous_standby_names): its loss loses what was answered"
         );
     }
-    let state = StateStore::of(config).map_err(text)?;
+    let state = StateStore::of(config, keys.acts).map_err(text)?;
     if state.newest_version().map_err(text)?.is_none() {
         first_version(&state, config, clock.as_ref())?;
     }

@@ -91,8 +91,9 @@ pub fn enrol(dir: &Path, authority: &Authority, now: Timestamp) -> io::Result<()
         checkpoint_copy_file: dir.join("second-place/checkpoint"),
         queue: NonZeroUsize::MIN,
     };
-    let key = Keys::read(&audit).map_err(|finding| io::Error::other(finding.to_string()))?.credentials;
-    let state = StateStore::open(&dir.join("data/state.db")).map_err(io::Error::other)?;
+    let Keys { credentials: key, acts, .. } =
+        Keys::read(&audit).map_err(|finding| io::Error::other(finding.to_string()))?;
+    let state = StateStore::open(&dir.join("data/state.db"), acts).map_err(io::Error::other)?;
     let rng = SystemRandom::new();
     let broken = || io::Error::other("an official of the demo cannot be enrolled");
     for (number, (name, called, role)) in (1001..).zip(OFFICIALS) {

@@ -117,7 +117,9 @@ fn make(dir: &Path, recipe: &Recipe, clock: &dyn Clock) -> io::Result<()> {
 fn register(dir: &Path, keys: &[(Fingerprint, SystemId)], clock: &dyn Clock) -> io::Result<()> {
     let data = dir.join("data");
     fs::create_dir_all(&data)?;
-    let state = StateStore::open(&data.join("state.db")).map_err(io::Error::other)?;
+    let seals = keys::act_key(&dir.join("keys/subjects.key"));
+    let seals = seals.map_err(|finding| io::Error::other(finding.to_string()))?;
+    let state = StateStore::open(&data.join("state.db"), seals).map_err(io::Error::other)?;
     for (key, system) in keys {
         state.register_key(*key, system, clock.now()).map_err(io::Error::other)?;
     }

@@ -19,7 +19,7 @@ pub use notices::carry_notices;
 use crate::app::Gateway;
 use crate::app::anchor::{Outcome, Told};
 
-/// How often refusals that were only counted become records.
+/// How often refusals that were only counted become records, and acts that wait in vain are counted.
 const SURPLUS: Duration = Duration::from_secs(10);
 /// How often emergency access is looked after. Its end does not wait for that: it has its hour.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -82,6 +82,27 @@ pub async fn measure(gateway: Arc<Gateway>) {
             Err(error) => failing.say(&error),
         }
         gateway.measure();
+    })
+    .await;
+}
+
+/// Says when an act is in the state database that no program with the gateway's keys did. Runs until it is
+/// dropped.
+pub async fn count_unsealed(gateway: Arc<Gateway>) {
+    let mut failing = Failing::new("acts that wait for their records could not be looked at");
+    let mut unsealed = Failing::new(
+        "ALARM: acts in the state database were done by no program with the gateway's keys; they are not recorded, and not in force; `sluice doctor` names them",
+    );
+    every(SURPLUS, async || match gateway.count_unsealed().await {
+        Ok(0) => {
+            failing.over();
+            unsealed.over();
+        }
+        Ok(some) => {
+            failing.over();
+            unsealed.say(&format_args!("{some} acts without a seal that holds"));
+        }
+        Err(error) => failing.say(&error),
     })
     .await;
 }

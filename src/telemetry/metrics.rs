@@ -33,6 +33,7 @@ pub struct Metrics {
     audit_copied: Gauge,
     anchors: Family<Anchor, Counter>,
     anchor_age: Gauge,
+    acts_unsealed: Gauge,
     policy_version: Gauge,
     catalogue_version: Gauge,
     crl_age: Gauge,
@@ -100,6 +101,7 @@ impl Default for Metrics {
             audit_copied: Gauge::default(),
             anchors: Family::default(),
             anchor_age: Gauge::default(),
+            acts_unsealed: Gauge::default(),
             policy_version: Gauge::default(),
             catalogue_version: Gauge::default(),
             crl_age: Gauge::default(),
@@ -147,6 +149,8 @@ impl Metrics {
         let help =
             "Since the newest checkpoint for which as many vouched as are required; 0 where nobody is asked";
         r.register_with_unit("anchor_age", help, Unit::Seconds, self.anchor_age.clone());
+        let help = "Acts in the state database that no program with the gateway's keys did";
+        r.register("acts_unsealed", help, self.acts_unsealed.clone());
         r.register("policy_version", "The version of the policies in force", self.policy_version.clone());
         let help = "The version of the catalogue in force";
         r.register("catalogue_version", help, self.catalogue_version.clone());
@@ -219,6 +223,11 @@ impl Metrics {
         self.anchor_age.set(seconds);
     }
 
+    /// Acts in the state database that wait in vain, since no program with the gateway's keys did them.
+    pub fn acts_unsealed(&self, acts: usize) {
+        self.acts_unsealed.set(i64::try_from(acts).unwrap_or(i64::MAX));
+    }
+
     /// The versions in force.
     pub fn versions(&self, catalogue: u64, policy: u64) {
         self.catalogue_version.set(count(catalogue));
@@ -278,6 +287,7 @@ mod tests {
         metrics.audit_state(3, 1_000, 90, 2, true);
         metrics.anchored("civil", "forked");
         metrics.anchor_age(61);
+        metrics.acts_unsealed(1);
         metrics.versions(7, 41);
         metrics.certificates(60, -1, 86_400);
         metrics.notices(5, 1, 2, 90);
@@ -297,6 +307,7 @@ mod tests {
             "sluice_audit_checkpoint_copied 1",
             "sluice_anchors_total{by=\"civil\",outcome=\"forked\"} 1",
             "sluice_anchor_age_seconds 61",
+            "sluice_acts_unsealed 1",
             "sluice_policy_version 41",
             "sluice_catalogue_version 7",
             "sluice_crl_age_seconds 60",

@@ -96,6 +96,13 @@ async fn each_fault_is_named_with_what_to_do() {
     let told = doctor(&gw, &[], &["faketime", "-f", "+3650d"]).await;
     assert_eq!((told.code, told.state("certificate")), (2, vec!["fail"]), "{:#}", told.all);
 
+    gw.tamper("INSERT INTO acts (kind, object, detail, at, actor) VALUES ('role-granted', 'li', 'leader', 1, 'sys')");
+    let told = doctor(&gw, &[], &[]).await;
+    assert_eq!((told.code, told.state("acts")), (2, vec!["fail"]), "{:#}", told.all);
+    assert!(told.what("acts").contains(r#"("role-granted" "li","#), "{:#}", told.all);
+    gw.tamper("DELETE FROM acts WHERE kind = 'role-granted'");
+    assert_eq!(doctor(&gw, &[], &[]).await.state("acts"), ["ok"]);
+
     let copy = gw.path().join("second-place/checkpoint");
     let earlier = fs::read(&copy).unwrap();
     answers(&gw, 2).await;

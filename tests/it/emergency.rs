@@ -180,7 +180,8 @@ async fn after_its_hour_it_gives_nothing_and_without_a_review_in_time_the_enrolm
         (open(&opener).await.problem() == "403 forbidden").then_some(())
     })
     .await;
-    assert_eq!(told(&gw, Kind::EnrolmentSuspended).len(), 3, "the person, its head, the provider's lead");
+    // Once the log has it: the person, its head, the provider's lead.
+    until("it is told", async || (told(&gw, Kind::EnrolmentSuspended).len() == 3).then_some(())).await;
     let acts = acts(&gw, &[&json!(ACCOUNT), &second["emergency"]]).await;
     let suspended = ["emergency-review-overdue", "emergency-enrolment-suspended"];
     assert_eq!(acts[acts.len() - 2..], suspended, "{acts:?}");

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use diesel::connection::SimpleConnection;
 use serde_json::json;
 use sluice::approval::Terms;
+use sluice::store::state::Act;
 use tokio::sync::Notify;
 
 use crate::support::client::{Answer, ask};
@@ -31,17 +32,13 @@ fn terms() -> Terms {
 /// How the events of an application leave a grant, without the application: the row and its act.
 fn stand(gw: &TestGateway, id: &str, application: &str, terms: &Terms, state: &str) {
     let (text, digest) = (serde_json::to_string(terms).unwrap(), terms.revision());
-    let (digest, since) = (digest.as_str(), now().plus_seconds(-60).micros());
-    sql(
-        gw,
-        &format!(
-            "BEGIN IMMEDIATE;
-             REPLACE INTO grants VALUES ('{id}', '{application}', 'service', '{text}', '{digest}', {since}, '{state}', {since});
-             INSERT INTO acts (kind, object, detail, at, actor) VALUES ('grant-{state}', '{id}', '{digest}', {since}, 'civil.zhang');
-             UPDATE revision SET value = value + 1;
-             COMMIT;"
-        ),
+    let (at, digest) = (now().plus_seconds(-60), digest.as_str());
+    let since = at.micros();
+    let row = format!(
+        "REPLACE INTO grants VALUES ('{id}', '{application}', 'service', '{text}', '{digest}', {since}, '{state}', {since})"
     );
+    let (kind, object, actor) = (format!("grant-{state}"), id.to_owned(), "civil.zhang".to_owned());
+    gw.act(&row, Act { seq: 0, kind, object, detail: digest.to_owned(), at, actor });
 }
 
 fn sql(gw: &TestGateway, text: &str) {

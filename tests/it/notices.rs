@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use sluice::base::{Clock, Lang, Timestamp};
 use sluice::demo::certificates::Usage;
 use sluice::identity::Role;
-use sluice::store::state::StateStore;
 use sluice::store::state::notice::{Kind, Recipient};
 use sluice::store::state::outbox::Waiting;
 
@@ -338,7 +337,7 @@ async fn a_gateway_killed_before_it_marks_a_notice_sends_it_again_under_the_same
              allow = [\"127.0.0.1\"]\nca = \"ca/adapters/ca.pem\"\nsecret_file = \"secret\"\n\n[[adapter]]"
         ),
     );
-    let state = StateStore::open(&gw.path().join("data/state.db")).unwrap();
+    let state = gw.state();
     let to = Recipient::Department(department("civil"));
     let new: Vec<_> = (1..=2).map(|number| notice(to.clone(), Kind::VoteNeeded, number)).collect();
     receiver.hold();

@@ -6,7 +6,7 @@ use std::path::Path;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use sluice::base::{Clock, Sources, SystemClock};
-use sluice::store::state::StateStore;
+use sluice::store::state::Act;
 
 use crate::support::vault::answers;
 use crate::support::{TestGateway, until};
@@ -74,7 +74,7 @@ async fn an_act_of_an_unknown_kind_is_recorded_and_nothing_is_answered_from_then
 async fn policies_that_only_a_newer_program_can_read_stop_an_older_one_until_there_are_others() {
     let gw = TestGateway::start().await;
     answers(&gw, 1).await;
-    let state = StateStore::open(&gw.path().join("data/state.db")).unwrap();
+    let state = gw.state();
     let known = state.newest_version().unwrap().unwrap().sources;
     let mut unknown: Sources = known.clone();
     *unknown.0.get_mut("policies/systems.toml").unwrap() += "\n[curfew]\nfrom = \"22:00\"\n";
@@ -100,14 +100,8 @@ async fn stopped(gw: &TestGateway) {
 
 /// Does an act, as a newer program would.
 fn act(gw: &TestGateway, kind: &str, object: &str) {
-    let now = SystemClock.now().micros();
-    sql(
-        gw,
-        &format!(
-            "INSERT INTO acts (kind, object, detail, at, actor) VALUES ('{kind}', '{object}', '', {now}, 'li'); \
-             UPDATE revision SET value = value + 1"
-        ),
-    );
+    let (kind, object, actor) = (kind.to_owned(), object.to_owned(), "li".to_owned());
+    gw.act("", Act { seq: 0, kind, object, detail: String::new(), at: SystemClock.now(), actor });
 }
 
 fn sql(gw: &TestGateway, statements: &str) {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use super::source::Access;
 use super::{Failure, public_key, verify};
+use crate::app::acts;
 use crate::app::keys::Keys;
 use crate::audit::verify::{Kind, Stored};
 use crate::audit::{Checkpoint, VerifyingKey};
@@ -93,18 +94,26 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
         return Err(format!("{} is in the way: move it elsewhere, and keep it", kept.display()).into());
     }
     let data_dir = &config.gateway.data_dir;
-    let (held, acts) = match &place {
+    // An act from before there were seals is taken over if the old log has it.
+    let forget = |state: StateStore, old: &mut Database| {
+        state.forget_log(|act, index| {
+            let leaf = old.leaf(index).ok().flatten();
+            leaf.is_some_and(|leaf| acts::tells_of(&leaf, act))
+        })
+    };
+    let (held, (recorded, passed_over)) = match &mut place {
         Place::Files(backup) => {
             let held = backup::place(backup, data_dir, &[STATE])?;
-            (held, StateStore::open(&data_dir.join(STATE))?.forget_log()?)
+            let state = StateStore::open(&data_dir.join(STATE), keys.acts)?;
+            (held, forget(state, &mut Database::open(&backup.dir)?)?)
         }
-        Place::Server { new, .. } => {
+        Place::Server { old, new } => {
             // Before anything is forgotten of it.
             if Database::on(new)?.head()?.is_some() {
                 return Err("there is a log in the database of [database]: it is to be a copy of the old one, with an empty schema sluice_log; docs/operations.md, Several gateways".into());
             }
             private_dir(data_dir)?;
-            (log::hold(data_dir)?, StateStore::on(new)?.forget_log()?)
+            (log::hold(data_dir)?, forget(StateStore::on(new, keys.acts)?, old)?)
         }
     };
     if copy.exists() {
@@ -126,10 +135,16 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     };
     log::begin_after(options, &past, &held)?;
     println!(
-        "{name} begins, and names {} at {} records, of which {} are still there; the next start records {acts} acts \
+        "{name} begins, and names {} at {} records, of which {} are still there; the next start records {recorded} acts \
          anew. Keep the old log; give every department the new public key",
         last.origin, last.size, report.size,
     );
+    if passed_over > 0 {
+        println!(
+            "{passed_over} acts are in no record of the old log, and no seal shows that they were done: they stay \
+             out of force; `sluice doctor` names them"
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }
 

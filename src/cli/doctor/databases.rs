@@ -14,12 +14,14 @@ use crate::base::{Findings, Timestamp};
 use crate::config::{Config, DatabaseSection};
 use crate::store::audit::{Database, checkpoints_in_copy, upkeep as log};
 use crate::store::db::Server;
-use crate::store::state::upkeep as state;
+use crate::store::state::{Act, upkeep as state};
 use crate::store::upkeep::Schema;
 
 /// Room below which the log soon cannot be written, and below which somebody should look.
 const LITTLE: u64 = 256 << 20;
 const LOW: u64 = 2 << 30;
+/// The most acts that are named.
+const NAMED: usize = 5;
 /// Further back than this the log takes no record.
 const BACK: i64 = 5;
 
@@ -33,6 +35,9 @@ pub(super) fn check(config: &Config, keys: Option<&Keys>, now: Timestamp) -> Vec
         return checks;
     }
     checks.extend([state_database(dir), log_database(dir)]);
+    if let Some(keys) = keys {
+        checks.extend(state::unsealed(dir, &keys.acts, NAMED).ok().map(|found| acts(&found)));
+    }
     // Whether this is the log that the keys belong to, and how far it is.
     let end = Database::open(dir).ok().and_then(end_of_log);
     if let Some((_, last)) = &end {
@@ -98,6 +103,34 @@ fn state_database(dir: &Path) -> Check {
     }
 }
 
+/// Acts that wait for a record and are given none. What they say, somebody may have made up.
+fn acts(unsealed: &[Act]) -> Check {
+    const NAME: &str = "acts";
+    if unsealed.is_empty() {
+        return Check::ok(
+            NAME,
+            "none but what a program with these keys did",
+            "待记录的操作均由持有本密钥的程序完成",
+        );
+    }
+    let short = |text: &str| text.chars().take(64).collect::<String>();
+    let named =
+        |act: &Act| format!("{} ({:?} {:?}, {})", act.seq, short(&act.kind), short(&act.object), act.at);
+    let named: Vec<String> = unsealed.iter().map(named).collect();
+    let named = named.join(", ");
+    Check::fail(
+        NAME,
+        Text::new(
+            format!("acts that no program with these keys did: {named}"),
+            format!("以下操作不是由持有本密钥的程序完成：{named}"),
+        ),
+        Text::new(
+            "they are not recorded and not in force; docs/operations.md, SluiceActsUnsealed",
+            "这些操作不会被记录，也不会生效；参见 docs/operations.md 的 SluiceActsUnsealed 一节",
+        ),
+    )
+}
+
 /// What gateways share: its schemas, and the log's end against this machine's clock and copy.
 fn on_server(config: &Config, section: &DatabaseSection, keys: Option<&Keys>, now: Timestamp) -> Vec<Check> {
     let server = match Server::new(section) {
@@ -108,6 +141,9 @@ fn on_server(config: &Config, section: &DatabaseSection, keys: Option<&Keys>, no
         schema_on_server("state", state::schema_on(&server).map_err(|e| e.to_string())),
         schema_on_server("log", log::schema_on(&server).map_err(|e| e.to_string())),
     ];
+    if let Some(keys) = keys {
+        checks.extend(state::unsealed_on(&server, &keys.acts, NAMED).ok().map(|found| acts(&found)));
+    }
     let end = Database::on(&server).ok().and_then(end_of_log);
     if let Some((_, last)) = &end {
         checks.push(clock(*last, now));

@@ -22,7 +22,7 @@ use super::sorts::{Known, Wanted};
 use crate::audit::export::Line as SignedLine;
 use crate::audit::facets::Facets;
 use crate::audit::proof::{self, ProofError};
-use crate::audit::record::kind;
+use crate::audit::record::{LeafHead, kind};
 use crate::audit::{Hash, SignedRecord, SubjectKey, Tile, Token};
 use crate::base::Timestamp;
 
@@ -218,6 +218,22 @@ impl Reader {
             rows::tile(&mut *self.log()?, tile)?.ok_or(ReadError::Damaged("a tile is missing"))?;
         bytes.truncate(usize::from(tile.width) * Hash::LEN);
         Ok(Some(bytes))
+    }
+
+    /// The index of the first record that is not from before `time`; where there is none, how many there
+    /// are. Times never go back, so some tens of records are looked at, however many there are.
+    pub fn first_since(&self, time: Timestamp) -> Result<u64, ReadError> {
+        let (mut first, mut end) = (0, self.now(u64::MAX)?.size);
+        while first < end {
+            let middle = first + (end - first) / 2;
+            let record = self.record(middle)?.ok_or(ReadError::Damaged("a record is missing"))?;
+            let head = LeafHead::parse(record.leaf.as_bytes());
+            match head.map_err(|_| ReadError::Damaged("a record cannot be read"))?.time < time {
+                true => first = middle + 1,
+                false => end = middle,
+            }
+        }
+        Ok(first)
     }
 
     /// Hands over the records of administrative acts from index `from` on, `most` of them or up to a page

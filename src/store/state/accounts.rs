@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use super::account::{Change, Changed, NewAccount, Profile, made_as};
 use super::idempotency::Basis;
 use super::schema::{account_keys, account_roles, accounts};
-use super::{Db, StateError, StateStore, acts, bump, emergency, sessions};
+use super::{ActKey, Db, StateError, StateStore, acts, bump, emergency, sessions};
 use crate::base::ids::{AccountId, DepartmentId, Fingerprint, PersonId};
 use crate::base::{Lang, Timestamp};
 use crate::identity::{Account, Outside, Role, role};
@@ -97,7 +97,7 @@ impl StateStore {
         actor: &str,
         now: Timestamp,
     ) -> Result<Changed, StateError> {
-        self.write(|connection| made(connection, new, actor, now))
+        self.write(|connection| made(connection, &self.seals, new, actor, now))
     }
 
     /// The same, if nothing changed that it rests on.
@@ -115,7 +115,7 @@ impl StateStore {
             if !basis.stands(connection)? {
                 return Ok(Changed::Stale);
             }
-            let changed = made(connection, new, actor, now)?;
+            let changed = made(connection, &self.seals, new, actor, now)?;
             if changed.is_done() {
                 basis.keep_answer(connection, now)?;
             }
@@ -134,7 +134,7 @@ impl StateStore {
         actor: &str,
         now: Timestamp,
     ) -> Result<Option<Changed>, StateError> {
-        self.write(|connection| changed(connection, id, change, actor, now))
+        self.write(|connection| changed(connection, &self.seals, id, change, actor, now))
     }
 
     /// The same, if nothing changed that it rests on.
@@ -153,7 +153,7 @@ impl StateStore {
             if !basis.stands(connection)? {
                 return Ok(Some(Changed::Stale));
             }
-            let changed = changed(connection, id, change, actor, now)?;
+            let changed = changed(connection, &self.seals, id, change, actor, now)?;
             if changed.is_some_and(Changed::is_done) {
                 basis.keep_answer(connection, now)?;
             }
@@ -164,6 +164,7 @@ impl StateStore {
 
 fn made(
     connection: &mut Db,
+    seals: &ActKey,
     new: &NewAccount<'_>,
     actor: &str,
     now: Timestamp,
@@ -191,10 +192,10 @@ fn made(
         accounts::code_step.eq(0),
     );
     diesel::insert_into(accounts::table).values(row).execute(connection)?;
-    acts::add(connection, "account-made", id, &made_as(account), now, actor)?;
+    acts::add(connection, seals, "account-made", id, &made_as(account), now, actor)?;
     for role in &account.roles {
         give(connection, &account.id, *role)?;
-        acts::add(connection, "role-granted", id, role.as_str(), now, actor)?;
+        acts::add(connection, seals, "role-granted", id, role.as_str(), now, actor)?;
     }
     bump(connection)?;
     Ok(Changed::Yes)
@@ -202,6 +203,7 @@ fn made(
 
 fn changed(
     connection: &mut Db,
+    seals: &ActKey,
     id: &AccountId,
     change: &Change,
     actor: &str,
@@ -211,12 +213,12 @@ fn changed(
     let changed = make(connection, &before, change, now)?;
     if changed == Changed::Yes {
         let (kind, detail) = told(change);
-        acts::add(connection, kind, id.as_str(), &detail, now, actor)?;
+        acts::add(connection, seals, kind, id.as_str(), &detail, now, actor)?;
         if !matches!(change, Change::SetEmail(_)) {
             sessions::end_all(connection, id)?;
         }
         if matches!(change, Change::Disable) {
-            emergency::end_all(connection, id.as_str(), actor, now)?;
+            emergency::end_all(connection, seals, id.as_str(), actor, now)?;
         }
         bump(connection)?;
     }

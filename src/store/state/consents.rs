@@ -126,7 +126,7 @@ impl StateStore {
                 return Ok(Came::TooMany);
             }
             diesel::insert_into(consents::table).values(new).execute(connection)?;
-            acts::add(connection, Word::Asked.act(), &new.id, &new.digest(), now, &new.account)?;
+            acts::add(connection, &self.seals, Word::Asked.act(), &new.id, &new.digest(), now, &new.account)?;
             bump(connection)?;
             Ok(Came::Done(Box::new(new.clone())))
         })
@@ -165,7 +165,7 @@ impl StateStore {
                 consents::decided_at.eq(decided.decided_at),
             );
             diesel::update(consents::table.find(id)).set(set).execute(connection)?;
-            acts::add(connection, word.act(), id, &decided.digest(), now, by.as_str())?;
+            acts::add(connection, &self.seals, word.act(), id, &decided.digest(), now, by.as_str())?;
             bump(connection)?;
             Ok(Came::Done(Box::new(decided)))
         })

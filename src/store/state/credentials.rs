@@ -103,7 +103,7 @@ impl StateStore {
             }
             diesel::update(accounts::table.find(rotation.account.as_str())).set(set).execute(connection)?;
             let account = rotation.account.as_str();
-            acts::add(connection, "password-changed", account, "", now, account)?;
+            acts::add(connection, &self.seals, "password-changed", account, "", now, account)?;
             bump(connection)?;
             Ok(true)
         })
@@ -145,7 +145,7 @@ impl StateStore {
                 accounts::code_step.eq(step),
             );
             diesel::update(accounts::table.find(account)).set(set).execute(connection)?;
-            acts::add(connection, "code-changed", account, "", now, account)?;
+            acts::add(connection, &self.seals, "code-changed", account, "", now, account)?;
             bump(connection)?;
             Ok(true)
         })

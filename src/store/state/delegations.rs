@@ -93,7 +93,15 @@ impl StateStore {
             let id = newest.ok_or_else(|| StateError::new("the delegation was not kept"))?;
             let loan = Loan { id, ..loan.clone() };
             let (object, detail) = (id.to_string(), loan.given_as());
-            acts::add(connection, "delegation-given", &object, &detail, now, loan.from.as_str())?;
+            acts::add(
+                connection,
+                &self.seals,
+                "delegation-given",
+                &object,
+                &detail,
+                now,
+                loan.from.as_str(),
+            )?;
             if let Some(key) = key {
                 idempotency::put(connection, key, &answer(&loan)?, now)?;
             }
@@ -119,7 +127,7 @@ impl StateStore {
             diesel::update(dsl::delegations.find(id))
                 .set(dsl::ended_at.eq(now.micros()))
                 .execute(connection)?;
-            acts::add(connection, "delegation-ended", &id.to_string(), "", now, from.as_str())?;
+            acts::add(connection, &self.seals, "delegation-ended", &id.to_string(), "", now, from.as_str())?;
             bump(connection)?;
             Ok(true)
         })

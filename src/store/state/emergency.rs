@@ -10,7 +10,7 @@ use time::Date;
 use super::grants::{GrantState, StandingGrant};
 use super::notice::Notice;
 use super::schema::{emergencies as opened, emergency_enrolments as enrolment};
-use super::{Db, StateError, StateStore, acts, bump, outbox};
+use super::{ActKey, Db, StateError, StateStore, acts, bump, outbox};
 use crate::base::Timestamp;
 use crate::base::ids::{AccountId, ApplicationId, DatasetId, DepartmentId, PersonId, RuleId};
 
@@ -125,7 +125,10 @@ impl StateStore {
         actor: &str,
         now: Timestamp,
     ) -> Result<bool, StateError> {
-        self.write(|connection| set_enrolment(connection, account.as_str(), dataset.as_str(), to, actor, now))
+        self.write(|connection| {
+            let (account, dataset) = (account.as_str(), dataset.as_str());
+            Ok(set_enrolment(connection, &self.seals, account, dataset, to, actor, now)?.is_some())
+        })
     }
 
     /// Opens emergency access, with the id that it gives. `told` makes the notices of it.
@@ -153,9 +156,10 @@ impl StateStore {
             }
             let new = Emergency { id: next_id(connection, now)?, ..new };
             diesel::insert_into(opened::table).values(&new).execute(connection)?;
-            acts::add(connection, "emergency-opened", &new.id, &new.dataset, now, &new.account)?;
-            acts::add(connection, GrantState::Active.act(), &new.id, &new.digest, now, &new.account)?;
-            outbox::add(connection, &told(&new), now)?;
+            acts::add(connection, &self.seals, "emergency-opened", &new.id, &new.dataset, now, &new.account)?;
+            let active = GrantState::Active.act();
+            let act = acts::add(connection, &self.seals, active, &new.id, &new.digest, now, &new.account)?;
+            outbox::add(connection, &told(&new), act, now)?;
             bump(connection)?;
             Ok(Opened::Yes(Box::new(new)))
         })
@@ -193,11 +197,13 @@ impl StateStore {
             if noted == 0 {
                 return Ok(false);
             }
-            acts::add(connection, "emergency-reviewed", &emergency.id, verdict, now, reviewer)?;
+            acts::add(connection, &self.seals, "emergency-reviewed", &emergency.id, verdict, now, reviewer)?;
             if review.misuse {
                 let (account, dataset) = (&emergency.account, &emergency.dataset);
-                if set_enrolment(connection, account, dataset, Enrolment::Suspended, reviewer, now)? {
-                    outbox::add(connection, &told(emergency), now)?;
+                let to = Enrolment::Suspended;
+                let set = set_enrolment(connection, &self.seals, account, dataset, to, reviewer, now)?;
+                if let Some(act) = set {
+                    outbox::add(connection, &told(emergency), act, now)?;
                 }
             }
             bump(connection)?;
@@ -238,17 +244,18 @@ impl StateStore {
         self.write(|connection| {
             let (over, late) = (over.load::<Emergency>(connection)?, late.load::<Emergency>(connection)?);
             for emergency in &over {
-                end(connection, emergency, TIMER, now)?;
-                outbox::add(connection, &told(emergency, false), now)?;
+                let act = end(connection, &self.seals, emergency, TIMER, now)?;
+                outbox::add(connection, &told(emergency, false), act, now)?;
             }
             for emergency in &late {
                 let (account, dataset) = (&emergency.account, &emergency.dataset);
                 diesel::update(opened::table.find(&emergency.id))
                     .set(opened::overdue.eq(true))
                     .execute(connection)?;
-                acts::add(connection, "emergency-review-overdue", &emergency.id, dataset, now, TIMER)?;
-                set_enrolment(connection, account, dataset, Enrolment::Suspended, TIMER, now)?;
-                outbox::add(connection, &told(emergency, true), now)?;
+                let (overdue, to) = ("emergency-review-overdue", Enrolment::Suspended);
+                let noted = acts::add(connection, &self.seals, overdue, &emergency.id, dataset, now, TIMER)?;
+                let set = set_enrolment(connection, &self.seals, account, dataset, to, TIMER, now)?;
+                outbox::add(connection, &told(emergency, true), set.unwrap_or(noted), now)?;
             }
             if over.len() + late.len() > 0 {
                 bump(connection)?;
@@ -315,20 +322,22 @@ pub(super) fn as_grants(connection: &mut Db) -> Result<Vec<StandingGrant>, State
     Ok(read.collect())
 }
 
+/// Gives the number of the last act that it took; none when it changed nothing.
 fn set_enrolment(
     connection: &mut Db,
+    seals: &ActKey,
     account: &str,
     dataset: &str,
     to: Enrolment,
     actor: &str,
     now: Timestamp,
-) -> Result<bool, StateError> {
+) -> Result<Option<i64>, StateError> {
     let known = enrolment::table.find((account, dataset)).select(enrolment::state);
     let known: Option<String> = known.first(connection).optional()?;
     // Nobody is suspended or taken out who was not in.
     let out = to != Enrolment::Active && known.as_deref() != Some(Enrolment::Active.as_str());
     if out || known.as_deref() == Some(to.as_str()) {
-        return Ok(false);
+        return Ok(None);
     }
     let set = (enrolment::state.eq(to.as_str()), enrolment::changed_at.eq(now.micros()));
     if known.is_some() {
@@ -337,19 +346,20 @@ fn set_enrolment(
         let whose = (enrolment::account.eq(account), enrolment::dataset.eq(dataset));
         diesel::insert_into(enrolment::table).values((whose, set)).execute(connection)?;
     }
-    acts::add(connection, to.act(), account, dataset, now, actor)?;
+    let mut act = acts::add(connection, seals, to.act(), account, dataset, now, actor)?;
     if to != Enrolment::Active {
         for emergency in open_ones(connection, account, dataset)? {
-            end(connection, &emergency, actor, now)?;
+            act = end(connection, seals, &emergency, actor, now)?;
         }
     }
     bump(connection)?;
-    Ok(true)
+    Ok(Some(act))
 }
 
 /// Ends whatever the account has open: part of the transaction that disables it.
 pub(super) fn end_all(
     connection: &mut Db,
+    seals: &ActKey,
     account: &str,
     actor: &str,
     now: Timestamp,
@@ -357,7 +367,9 @@ pub(super) fn end_all(
     let open = opened::table
         .filter(opened::account.eq(account).and(opened::state.eq("active")))
         .select(Emergency::as_select());
-    open.load(connection)?.iter().try_for_each(|emergency| end(connection, emergency, actor, now))
+    open.load(connection)?
+        .iter()
+        .try_for_each(|emergency| end(connection, seals, emergency, actor, now).map(|_| ()))
 }
 
 fn open_ones(connection: &mut Db, account: &str, dataset: &str) -> Result<Vec<Emergency>, StateError> {
@@ -367,9 +379,16 @@ fn open_ones(connection: &mut Db, account: &str, dataset: &str) -> Result<Vec<Em
     Ok(open.load(connection)?)
 }
 
-fn end(connection: &mut Db, emergency: &Emergency, actor: &str, now: Timestamp) -> Result<(), StateError> {
+/// Gives the number of the act.
+fn end(
+    connection: &mut Db,
+    seals: &ActKey,
+    emergency: &Emergency,
+    actor: &str,
+    now: Timestamp,
+) -> Result<i64, StateError> {
     diesel::update(opened::table.find(&emergency.id)).set(opened::state.eq("ended")).execute(connection)?;
-    acts::add(connection, GrantState::Ended.act(), &emergency.id, &emergency.digest, now, actor)
+    acts::add(connection, seals, GrantState::Ended.act(), &emergency.id, &emergency.digest, now, actor)
 }
 
 /// The next id of the year: one is never given twice, since rows stay.

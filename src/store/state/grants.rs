@@ -6,7 +6,7 @@
 use diesel::prelude::*;
 
 use super::schema::grants::{self, dsl};
-use super::{Db, StateError, StateStore, acts, bump, emergency};
+use super::{ActKey, Db, StateError, StateStore, acts, bump, emergency};
 use crate::base::Timestamp;
 use crate::base::ids::{ApplicationId, DepartmentId, RuleId};
 
@@ -108,13 +108,15 @@ fn grant((id, application, requester, terms, digest, since, state): Row) -> Opti
     })
 }
 
-/// Has a grant stand as `grant` says: part of the transaction that appends the event.
+/// Has a grant stand as `grant` says: part of the transaction that appends the event. Gives the number
+/// of the act.
 pub(super) fn put(
     connection: &mut Db,
+    seals: &ActKey,
     grant: &StandingGrant,
     actor: &str,
     now: Timestamp,
-) -> Result<(), StateError> {
+) -> Result<i64, StateError> {
     let row = (
         dsl::application.eq(grant.application.as_str()),
         dsl::requester.eq(grant.requester.as_str()),
@@ -129,6 +131,7 @@ pub(super) fn put(
         let id = dsl::id.eq(grant.id.as_str());
         diesel::insert_into(grants::table).values((id, row)).execute(connection)?;
     }
-    acts::add(connection, grant.state.act(), grant.id.as_str(), &grant.digest, now, actor)?;
-    bump(connection)
+    let act = acts::add(connection, seals, grant.state.act(), grant.id.as_str(), &grant.digest, now, actor)?;
+    bump(connection)?;
+    Ok(act)
 }

@@ -27,6 +27,9 @@ pub enum Registration {
     Taken,
 }
 
+/// What registering a key is called.
+const REGISTERED: &str = "key-registered";
+
 impl StateStore {
     /// The keys in force. A malformed row is told of and left out: it names nobody, and must not keep
     /// what else changed, removals above all, from being taken up.
@@ -66,28 +69,26 @@ impl StateStore {
                 .first::<(String, Option<i64>)>(connection)
                 .optional()?;
             match known {
-                Some((owner, None)) if owner == system.as_str() => Ok(Registration::Unchanged),
-                Some(_) => Ok(Registration::Taken),
+                Some((owner, None)) if owner == system.as_str() => {
+                    // One that nobody bears out is registered once more.
+                    if !acts::is_in_vain(connection, &self.seals, REGISTERED, &owner, &fingerprint)? {
+                        return Ok(Registration::Unchanged);
+                    }
+                }
+                Some(_) => return Ok(Registration::Taken),
                 None => {
-                    diesel::insert_into(dsl::system_keys)
-                        .values((
-                            dsl::fingerprint.eq(&fingerprint),
-                            dsl::system.eq(system.as_str()),
-                            dsl::registered_at.eq(now.micros()),
-                        ))
-                        .execute(connection)?;
-                    acts::add(
-                        connection,
-                        "key-registered",
-                        system.as_str(),
-                        &fingerprint,
-                        now,
-                        &acts::machine_user()?,
-                    )?;
-                    bump(connection)?;
-                    Ok(Registration::Registered)
+                    let row = (
+                        dsl::fingerprint.eq(&fingerprint),
+                        dsl::system.eq(system.as_str()),
+                        dsl::registered_at.eq(now.micros()),
+                    );
+                    diesel::insert_into(dsl::system_keys).values(row).execute(connection)?;
                 }
             }
+            let actor = acts::machine_user()?;
+            acts::add(connection, &self.seals, REGISTERED, system.as_str(), &fingerprint, now, &actor)?;
+            bump(connection)?;
+            Ok(Registration::Registered)
         })
     }
 
@@ -105,7 +106,8 @@ impl StateStore {
             diesel::update(dsl::system_keys.find(&fingerprint))
                 .set(dsl::revoked_at.eq(now.micros()))
                 .execute(connection)?;
-            acts::add(connection, "key-revoked", &system, &fingerprint, now, &acts::machine_user()?)?;
+            let actor = acts::machine_user()?;
+            acts::add(connection, &self.seals, "key-revoked", &system, &fingerprint, now, &actor)?;
             bump(connection)?;
             Ok(true)
         })

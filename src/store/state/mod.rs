@@ -20,6 +20,7 @@ pub mod outbox;
 mod place;
 mod quota;
 mod schema;
+mod seal;
 mod searches;
 mod sessions;
 pub mod suspensions;
@@ -42,6 +43,7 @@ pub use attempts::{Mark, Tries};
 pub use credentials::{Credentials, Rotation};
 pub use keys::{RegisteredKey, Registration};
 pub use quota::{Charge, Charged, Counted, DayUse, Quotas, Use, UsePeople};
+pub use seal::ActKey;
 pub use searches::SavedSearch;
 pub use sessions::{Lasting, Means, NewSession, Session};
 pub use versions::{Applied, Version, VersionLine};
@@ -77,6 +79,8 @@ impl From<diesel::result::Error> for StateError {
 pub struct StateStore {
     pool: Pool<Place>,
     place: Place,
+    /// Every act that is added is sealed under it.
+    seals: ActKey,
 }
 
 impl StateStore {
@@ -84,10 +88,10 @@ impl StateStore {
     ///
     /// # Errors
     /// As for [`StateStore::open`] and [`StateStore::on`].
-    pub fn of(config: &Config) -> Result<Self, StateError> {
+    pub fn of(config: &Config, seals: ActKey) -> Result<Self, StateError> {
         match &config.database {
-            None => Self::open(&config.gateway.data_dir.join(upkeep::DATABASE)),
-            Some(section) => Self::on(&Server::new(section).map_err(StateError::new)?),
+            None => Self::open(&config.gateway.data_dir.join(upkeep::DATABASE), seals),
+            Some(section) => Self::on(&Server::new(section).map_err(StateError::new)?, seals),
         }
     }
 
@@ -95,14 +99,9 @@ impl StateStore {
     ///
     /// # Errors
     /// When it cannot be opened, a newer program wrote it, or a migration fails.
-    pub fn open(path: &Path) -> Result<Self, StateError> {
-        if let Some(dir) = path.parent() {
-            std::fs::create_dir_all(dir).map_err(StateError::new)?;
-        }
+    pub fn open(path: &Path, seals: ActKey) -> Result<Self, StateError> {
         let pool = Pool::builder().max_size(4).connection_timeout(Duration::from_secs(5));
-        let store = Self::with(Place::File(path.into()), pool)?;
-        upkeep::bring_up_to_date(&mut *store.connection()?)?;
-        Ok(store)
+        Self::with(Place::at(path)?, pool, seals)
     }
 
     /// Opens the state on a PostgreSQL server. Its schema is the owner's business: it is only
@@ -110,20 +109,20 @@ impl StateStore {
     ///
     /// # Errors
     /// When the server is not reached, or the schema is not this program's.
-    pub fn on(server: &Server) -> Result<Self, StateError> {
+    pub fn on(server: &Server, seals: ActKey) -> Result<Self, StateError> {
         let pool = Pool::builder()
             .max_size(server.connections())
             .min_idle(Some(1))
             .connection_timeout(Duration::from_secs(2));
-        let store = Self::with(Place::Server(server.clone()), pool)?;
+        let store = Self::with(Place::Server(server.clone()), pool, seals)?;
         upkeep::bring_up_to_date(&mut *store.connection()?)?;
         Ok(store)
     }
 
-    fn with(place: Place, pool: Builder<Place>) -> Result<Self, StateError> {
+    fn with(place: Place, pool: Builder<Place>, seals: ActKey) -> Result<Self, StateError> {
         let pool =
             pool.error_handler(Box::new(place::Quiet)).build(place.clone()).map_err(StateError::new)?;
-        Ok(Self { pool, place })
+        Ok(Self { pool, place, seals })
     }
 
     /// Do other gateways decide by this state too?

@@ -8,6 +8,7 @@
 use diesel::dsl::{count_star, exists, max, min, not};
 use diesel::prelude::*;
 
+use super::acts::pending;
 use super::notice::{Kind, Notice, Recipient, Urgency};
 use super::schema::{acts, letter_notices, letters, notices};
 use super::{Db, StateError, StateStore};
@@ -92,9 +93,11 @@ pub struct Waiting {
     pub oldest: Option<Timestamp>,
 }
 
-/// Adds notices: part of the transaction that makes the change, after its acts were added.
-pub(super) fn add(connection: &mut Db, new: &[Notice], now: Timestamp) -> Result<(), StateError> {
-    let act: Option<i64> = acts::table.select(max(acts::seq)).first(connection)?;
+/// The most acts without a seal that do not keep back the notices behind them.
+const PASSED_OVER: usize = 1_000;
+
+/// Adds notices: part of the transaction that makes the change, of whose acts `act` is the last.
+pub(super) fn add(connection: &mut Db, new: &[Notice], act: i64, now: Timestamp) -> Result<(), StateError> {
     for notice in new {
         let row = (
             notices::recipient.eq(notice.recipient.to_text()),
@@ -103,7 +106,7 @@ pub(super) fn add(connection: &mut Db, new: &[Notice], now: Timestamp) -> Result
             notices::about.eq(serde_json::to_string(&notice.about).map_err(StateError::new)?),
             notices::urgency.eq(notice.urgency().as_str()),
             notices::created_at.eq(now.micros()),
-            notices::act.eq(act.unwrap_or_default()),
+            notices::act.eq(act),
         );
         diesel::insert_into(notices::table).values(row).execute(connection)?;
     }
@@ -116,17 +119,24 @@ impl StateStore {
     /// # Errors
     /// When the database cannot be written.
     pub fn post(&self, new: &[Notice], now: Timestamp) -> Result<(), StateError> {
-        self.write(|connection| add(connection, new, now))
+        self.write(|connection| add(connection, new, 0, now))
     }
 
     /// Notices to address now, oldest first, at most `limit`: those for at once, and for the
-    /// letter of the day those from before `hour`. None of a change that the log has yet to record, and
-    /// none of a kind that this program does not know: the newer one that wrote it addresses it.
+    /// letter of the day those from before `hour`. None of a change that the log has yet to record, nor
+    /// any behind it; but an act that is not sealed, and that nobody may ever record, keeps back its own
+    /// notice only. None of a kind that this program does not know: the newer one that wrote it addresses
+    /// it.
     ///
     /// # Errors
     /// When the database cannot be read, or holds what this program cannot.
     pub fn unaddressed(&self, hour: Timestamp, limit: i64) -> Result<Vec<Posted>, StateError> {
-        let unrecorded = acts::table.filter(acts::log_index.is_null().and(acts::seq.le(notices::act)));
+        let connection = &mut self.connection()?;
+        let passed_over: Vec<i64> =
+            pending(connection, &self.seals, false, PASSED_OVER)?.into_iter().map(|act| act.seq).collect();
+        let own = acts::seq.eq(notices::act);
+        let before = acts::seq.lt(notices::act).and(acts::seq.ne_all(passed_over));
+        let unrecorded = acts::table.filter(acts::log_index.is_null().and(own.or(before)));
         let due = notices::urgency.eq(Urgency::Immediate.as_str()).or(notices::created_at.lt(hour.micros()));
         let rows = notices::table
             .filter(notices::addressed_at.is_null().and(due).and(not(exists(unrecorded))))
@@ -134,7 +144,7 @@ impl StateStore {
             .order(notices::seq)
             .limit(limit)
             .select(NOTICE)
-            .load::<Row>(&mut self.connection()?)?;
+            .load::<Row>(connection)?;
         rows.into_iter().map(posted).collect()
     }
 

@@ -10,7 +10,7 @@ use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionMa
 use diesel::r2d2::{HandleError, ManageConnection, R2D2Connection};
 use diesel::{Connection, QueryResult, SqliteConnection};
 
-use super::StateError;
+use super::{StateError, upkeep};
 use crate::store::db::{Db, Server};
 
 /// What keys the locks under which acts are recorded, and attempts to sign in judged: numbers that
@@ -60,6 +60,19 @@ impl Place {
             Place::Server(_) => "SET synchronous_commit = off; SET plan_cache_mode = force_generic_plan",
         })?;
         Ok(db)
+    }
+
+    /// The file at `path`, made or brought up to date where needed.
+    ///
+    /// # Errors
+    /// When it cannot be opened, a newer program wrote it, or a migration fails.
+    pub(super) fn at(path: &Path) -> Result<Self, StateError> {
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir).map_err(StateError::new)?;
+        }
+        let place = Place::File(path.into());
+        upkeep::bring_up_to_date(&mut place.connect()?)?;
+        Ok(place)
     }
 }
 
@@ -116,6 +129,15 @@ impl Db {
             Db::Sqlite(_) => Ok(()),
             #[cfg(feature = "postgres")]
             Db::Postgres(c) => AnsiTransactionManager::begin_transaction(c),
+        }
+    }
+
+    /// Shows the server that who holds it is alive.
+    pub(super) fn show_life(&mut self) -> QueryResult<()> {
+        match self {
+            Db::Sqlite(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Db::Postgres(c) => c.batch_execute("SELECT 1"),
         }
     }
 

@@ -38,6 +38,7 @@ diesel::table! {
         at -> BigInt,
         actor -> Text,
         log_index -> Nullable<BigInt>,
+        seal -> Nullable<Text>,
     }
 }
 

@@ -9,7 +9,7 @@ use diesel::prelude::*;
 
 use super::accounts::profile;
 use super::schema::acts;
-use super::{Db, StateError, StateStore, acts as acts_of, bump};
+use super::{Act, ActKey, Db, StateError, StateStore, acts as acts_of, bump};
 use crate::base::Timestamp;
 use crate::base::ids::AccountId;
 use crate::identity::Account;
@@ -97,9 +97,9 @@ impl StateStore {
                 .filter(acts::object.ge(from).and(acts::object.lt(to)))
                 .filter(acts::kind.eq_any([SUSPENDED, RESUME_ASKED, RESUMED]))
                 .order(acts::seq)
-                .select((acts::kind, acts::object, acts::detail, acts::at, acts::actor))
-                .load::<Row>(connection)?;
-            all.extend(standing(what, rows));
+                .select(acts_of::COLUMNS)
+                .load::<acts_of::Row>(connection)?;
+            all.extend(standing(rows, what, &self.seals));
         }
         Ok(all)
     }
@@ -117,10 +117,10 @@ impl StateStore {
         now: Timestamp,
     ) -> Result<bool, StateError> {
         self.write(|connection| {
-            if one(connection, what, name)?.is_some() {
+            if one(connection, &self.seals, what, name)?.is_some() {
                 return Ok(false);
             }
-            acts_of::add(connection, SUSPENDED, &what.object(name), reason, now, by.as_str())?;
+            acts_of::add(connection, &self.seals, SUSPENDED, &what.object(name), reason, now, by.as_str())?;
             bump(connection)?;
             Ok(true)
         })
@@ -140,7 +140,9 @@ impl StateStore {
     ) -> Result<Resumed, StateError> {
         self.write(|connection| {
             let Some(account) = entitled(connection, by, &may)? else { return Ok(Resumed::NotAllowed) };
-            let Some(suspension) = one(connection, what, name)? else { return Ok(Resumed::NotSuspended) };
+            let Some(suspension) = one(connection, &self.seals, what, name)? else {
+                return Ok(Resumed::NotSuspended);
+            };
             // Whose voice was given and who may not give it any more has given none.
             let first = match suspension.resuming.as_deref().and_then(AccountId::parse) {
                 Some(first) => entitled(connection, &first, &may)?,
@@ -151,14 +153,20 @@ impl StateStore {
                 Some(first) if first.person == account.person => return Ok(Resumed::SamePerson),
                 Some(_) => (RESUMED, Resumed::Done),
             };
-            acts_of::add(connection, kind, &what.object(name), &suspension.reason, now, by.as_str())?;
+            acts_of::add(
+                connection,
+                &self.seals,
+                kind,
+                &what.object(name),
+                &suspension.reason,
+                now,
+                by.as_str(),
+            )?;
             bump(connection)?;
             Ok(came)
         })
     }
 }
-
-type Row = (String, String, String, i64, String);
 
 /// The account as it is now, if it may let somebody go on.
 fn entitled(
@@ -169,31 +177,39 @@ fn entitled(
     Ok(profile(connection, id)?.map(|profile| profile.account).filter(|account| may(account)))
 }
 
-fn one(connection: &mut Db, what: Stopped, name: &str) -> Result<Option<Suspension>, StateError> {
+fn one(
+    connection: &mut Db,
+    seals: &ActKey,
+    what: Stopped,
+    name: &str,
+) -> Result<Option<Suspension>, StateError> {
     let rows = acts::table
         .filter(acts::object.eq(what.object(name)))
         .filter(acts::kind.eq_any([SUSPENDED, RESUME_ASKED, RESUMED]))
         .order(acts::seq)
-        .select((acts::kind, acts::object, acts::detail, acts::at, acts::actor))
-        .load::<Row>(connection)?;
-    Ok(standing(what, rows).pop())
+        .select(acts_of::COLUMNS)
+        .load::<acts_of::Row>(connection)?;
+    Ok(standing(rows, what, seals).pop())
 }
 
-/// Who is stopped after these acts, which are in the order in which they happened.
-fn standing(what: Stopped, rows: Vec<Row>) -> Vec<Suspension> {
+/// Who is stopped after these acts, which are in the order in which they happened. That somebody said
+/// they may go on counts with a seal only, since the next to say so lets them.
+fn standing(rows: Vec<acts_of::Row>, what: Stopped, seals: &ActKey) -> Vec<Suspension> {
     let mut standing: BTreeMap<String, Suspension> = BTreeMap::new();
-    for (kind, object, detail, at, actor) in rows {
+    for row in rows {
+        let (act, seal) = acts_of::act(row);
+        let asked = act.kind == RESUME_ASKED && seals.holds(&act, seal.as_deref());
+        let Act { kind, object, detail, at: since, actor, .. } = act;
         let Some((_, name)) = object.split_once(':') else { continue };
         let name = name.to_owned();
         match kind.as_str() {
             SUSPENDED => {
-                let since = Timestamp::from_micros(at);
                 let new =
                     Suspension { what, name: name.clone(), reason: detail, since, by: actor, resuming: None };
                 standing.insert(name, new);
             }
             RESUME_ASKED => {
-                if let Some(known) = standing.get_mut(&name) {
+                if let Some(known) = standing.get_mut(&name).filter(|_| asked) {
                     known.resuming = Some(actor);
                 }
             }

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use diesel::migration::MigrationSource;
 use diesel::prelude::*;
+use diesel::r2d2::ManageConnection;
 use diesel::sql_types::Text;
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::schema::acts::dsl;
+use super::place::Place;
 use super::schema::revision::dsl as revisions;
-use super::{Db, StateError, StateStore};
+use super::{Act, ActKey, Db, StateError, acts};
 use crate::store::audit::open_read_only;
 use crate::store::db::Server;
 #[cfg(feature = "postgres")]
@@ -55,7 +56,8 @@ pub fn schema(data_dir: &Path) -> Result<Schema, StateError> {
 /// When a newer program took something away, or a migration fails; a migration is done whole or not at
 /// all.
 pub fn migrate(data_dir: &Path) -> Result<(), StateError> {
-    StateStore::open(&data_dir.join(DATABASE)).map(|_| ())
+    Place::at(&data_dir.join(DATABASE))?;
+    Ok(())
 }
 
 /// Copies the state in `data_dir`, which may be in use, to the file `to`. Gives the number of
@@ -94,15 +96,21 @@ pub fn is_sound(data_dir: &Path) -> Result<bool, StateError> {
     Ok(found.iter().all(|line| line.line == "ok"))
 }
 
-impl StateStore {
-    /// Forgets where in the log each act was recorded: the state goes on beside another log, which
-    /// is to record them all again. Gives how many they are.
-    ///
-    /// # Errors
-    /// When the database cannot be written; nothing has changed then.
-    pub fn forget_log(&self) -> Result<usize, StateError> {
-        self.write(|conn| Ok(diesel::update(dsl::acts).set(dsl::log_index.eq(None::<i64>)).execute(conn)?))
-    }
+/// The acts in the state in `data_dir` that wait in vain, oldest first, at most `limit`. Changes nothing.
+///
+/// # Errors
+/// When the database cannot be read, or its schema is older than this program's.
+pub fn unsealed(data_dir: &Path, seals: &ActKey, limit: usize) -> Result<Vec<Act>, StateError> {
+    let conn = open_read_only(&data_dir.join(DATABASE)).map_err(StateError::new)?;
+    acts::pending(&mut Db::Sqlite(conn), seals, false, limit)
+}
+
+/// The same on a server.
+///
+/// # Errors
+/// When the server is not reached, or its schema is older than this program's.
+pub fn unsealed_on(server: &Server, seals: &ActKey, limit: usize) -> Result<Vec<Act>, StateError> {
+    acts::pending(&mut Place::Server(server.clone()).connect()?, seals, false, limit)
 }
 
 /// How the schema of the state on a server stands to this program's. Changes nothing.

@@ -130,8 +130,7 @@ impl StateStore {
                 (old_catalogue != catalogue_digest, old_policy != policy_digest);
             let catalogue = catalogue + i64::from(new_catalogue);
             let policy = policy + i64::from(new_policy);
-            let changed = new_catalogue || new_policy;
-            if changed {
+            if new_catalogue || new_policy {
                 diesel::insert_into(dsl::versions)
                     .values((
                         dsl::seq.eq(seq + 1),
@@ -143,26 +142,21 @@ impl StateStore {
                         dsl::applied_at.eq(now.micros()),
                     ))
                     .execute(connection)?;
-                if new_catalogue {
-                    acts::add(
-                        connection,
-                        "catalogue-applied",
-                        &catalogue.to_string(),
-                        &catalogue_digest,
-                        now,
-                        &acts::machine_user()?,
-                    )?;
+            }
+            let mut changed = false;
+            for (kind, new, version, digest) in [
+                ("catalogue-applied", new_catalogue, catalogue, &catalogue_digest),
+                ("policy-applied", new_policy, policy, &policy_digest),
+            ] {
+                let version = version.to_string();
+                // One that nobody bears out is applied once more.
+                if new || acts::is_in_vain(connection, &self.seals, kind, &version, digest)? {
+                    let actor = acts::machine_user()?;
+                    acts::add(connection, &self.seals, kind, &version, digest, now, &actor)?;
+                    changed = true;
                 }
-                if new_policy {
-                    acts::add(
-                        connection,
-                        "policy-applied",
-                        &policy.to_string(),
-                        &policy_digest,
-                        now,
-                        &acts::machine_user()?,
-                    )?;
-                }
+            }
+            if changed {
                 bump(connection)?;
             }
             Ok(Applied {

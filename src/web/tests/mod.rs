@@ -140,7 +140,7 @@ fn gateway(pki: &Pki, housing: &Identity, limits: &LimitsSection, metrics: &Arc<
         queue: 64,
     })
     .unwrap();
-    let state = StateStore::open(&pki.path("data/state.db")).unwrap();
+    let state = StateStore::open(&pki.path("data/state.db"), keys.acts).unwrap();
     apply::apply(&state, Path::new(env!("CARGO_MANIFEST_DIR")), clock.as_ref()).unwrap();
     state.register_key(housing.key(), &SystemId::parse("housing.aid").unwrap(), clock.now()).unwrap();
     let version = state.newest_version().unwrap().unwrap();

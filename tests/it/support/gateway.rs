@@ -9,11 +9,11 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use sluice::app::keys;
+use sluice::app::keys::{self, act_key};
 use sluice::base::ids::SystemId;
 use sluice::base::{Clock, SystemClock, Timestamp};
 use sluice::demo::certificates::{Authority, Issued, Usage};
-use sluice::store::state::StateStore;
+use sluice::store::state::{ActKey, StateStore};
 use tempfile::TempDir;
 
 use super::client::Client;
@@ -106,11 +106,16 @@ impl TestGateway {
         self.dir.path()
     }
 
+    /// The key under which acts are sealed.
+    pub fn seals(&self) -> ActKey {
+        act_key(&self.path().join("keys/subjects.key")).unwrap_or_else(|finding| panic!("{finding}"))
+    }
+
     /// Registers the key of a certificate for a system.
     pub fn register(&self, system: &str, issued: &Issued) {
         let data = self.path().join("data");
         std::fs::create_dir_all(&data).unwrap();
-        let state = StateStore::open(&data.join("state.db")).unwrap();
+        let state = StateStore::open(&data.join("state.db"), self.seals()).unwrap();
         state.register_key(issued.fingerprint, &SystemId::parse(system).unwrap(), SystemClock.now()).unwrap();
     }
 

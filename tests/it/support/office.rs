@@ -6,14 +6,14 @@ use sluice::app::apply::read_sources;
 use sluice::app::notices::{Channel, Postman};
 use sluice::base::clock::ManualClock;
 use sluice::base::ids::{AccountId, ApplicationId, DatasetId, DepartmentId, PersonId};
-use sluice::base::{Clock, Lang};
+use sluice::base::{Clock, Lang, Secret};
 use sluice::catalogue::Catalogue;
 use sluice::config::file;
 use sluice::demo::certificates::{Authority, Usage};
 use sluice::identity::{Account, Role};
-use sluice::store::state::StateStore;
 use sluice::store::state::notice::{About, Kind, Notice, Recipient};
 use sluice::store::state::outbox::Waiting;
+use sluice::store::state::{ActKey, StateStore};
 use sluice::telemetry::Metrics;
 use tempfile::TempDir;
 use time::macros::date;
@@ -49,7 +49,8 @@ impl Office {
         private(&dir, "secret", &"a5".repeat(32));
         Self {
             clock: Arc::new(ManualClock::new(now)),
-            state: StateStore::open(&dir.path().join("state.db")).unwrap(),
+            state: StateStore::open(&dir.path().join("state.db"), ActKey::new(&Secret::new([7; 32])))
+                .unwrap(),
             catalogue: Catalogue::load(&sources).unwrap().0,
             accounts: Arc::default(),
             authority,

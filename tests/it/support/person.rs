@@ -1,12 +1,14 @@
 //! People at a gateway: accounts, and clients that are signed in.
 
 use diesel::connection::SimpleConnection;
+use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::{RunQueryDsl, dsl};
 use serde_json::{Value, json};
 use sluice::base::ids::{AccountId, DepartmentId, PersonId};
 use sluice::base::{Lang, Secret};
 use sluice::demo::certificates::{Issued, Usage};
 use sluice::identity::{Account, CodeSecret, Role};
-use sluice::store::state::{Change, Changed, NewAccount, StateStore};
+use sluice::store::state::{Act, Change, Changed, NewAccount, StateStore};
 
 use super::client::{Answer, Client};
 use super::{TestGateway, now};
@@ -73,7 +75,7 @@ impl TestGateway {
 
     /// The state database of the gateway, beside it.
     pub fn state(&self) -> StateStore {
-        StateStore::open(&self.path().join("data/state.db")).unwrap()
+        StateStore::open(&self.path().join("data/state.db"), self.seals()).unwrap()
     }
 
     /// Writes into the state database, as somebody who has it and not the keys.
@@ -81,6 +83,30 @@ impl TestGateway {
         let mut state = super::vault::open(&self.path().join("data/state.db"));
         state.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
         state.batch_execute(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
+    }
+
+    /// Does something as a program with the gateway's keys does: `sql`, with the sealed act that tells of it.
+    pub fn act(&self, sql: &str, act: Act) {
+        let mut state = super::vault::open(&self.path().join("data/state.db"));
+        state.batch_execute("PRAGMA busy_timeout = 5000").unwrap();
+        let done = state.immediate_transaction(|state| {
+            state.batch_execute(sql)?;
+            let newest = diesel::select(dsl::sql::<Nullable<BigInt>>("(SELECT max(seq) FROM acts)"));
+            let act = Act { seq: newest.first::<Option<i64>>(state)?.unwrap_or_default() + 1, ..act };
+            diesel::sql_query(
+                "INSERT INTO acts (seq, at, kind, object, detail, actor, seal) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            )
+            .bind::<BigInt, _>(act.seq)
+            .bind::<BigInt, _>(act.at.micros())
+            .bind::<Text, _>(&act.kind)
+            .bind::<Text, _>(&act.object)
+            .bind::<Text, _>(&act.detail)
+            .bind::<Text, _>(&act.actor)
+            .bind::<Text, _>(self.seals().seal(&act))
+            .execute(state)?;
+            state.batch_execute("UPDATE revision SET value = value + 1")
+        });
+        done.unwrap_or_else(|e: diesel::result::Error| panic!("{sql}: {e}"));
     }
 
     /// `sluice admin create`.

@@ -101,7 +101,8 @@ impl Replicas {
     pub fn state(&self) -> sluice::store::state::StateStore {
         let url = self.server().configured("sluice_gateway", DATABASE);
         let section = toml::from_str(&format!("url = '{url}'")).unwrap();
-        sluice::store::state::StateStore::on(&sluice::store::db::Server::new(&section).unwrap()).unwrap()
+        let server = sluice::store::db::Server::new(&section).unwrap();
+        sluice::store::state::StateStore::on(&server, self.gw.seals()).unwrap()
     }
 
     /// The log's database, as the owner of the server sees it.

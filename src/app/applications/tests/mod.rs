@@ -5,6 +5,7 @@
 
 mod bounds;
 mod clocks;
+mod forgeries;
 mod keys;
 mod on_postgres;
 mod races;
@@ -33,7 +34,7 @@ use crate::config::{AuditSection, HistorySection, LimitsSection, SessionsSection
 use crate::identity::{Account, Role};
 use crate::store::audit::{AuditLog, Options};
 use crate::store::db::Server;
-use crate::store::state::{Changed, NewAccount, Quotas, StateStore};
+use crate::store::state::{ActKey, Changed, NewAccount, Quotas, StateStore};
 use crate::telemetry::Metrics;
 
 /// A Monday morning in Shanghai.
@@ -49,6 +50,11 @@ pub struct Stage {
 /// How often a race is run.
 const ROUNDS: usize = 100;
 
+/// The key under which acts are sealed here.
+fn seals() -> ActKey {
+    ActKey::new(&Secret::new([7; 32]))
+}
+
 async fn open() -> Stage {
     Stage::new().await
 }
@@ -56,7 +62,7 @@ async fn open() -> Stage {
 impl Stage {
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let state = StateStore::open(&dir.path().join("data/state.db")).unwrap();
+        let state = StateStore::open(&dir.path().join("data/state.db"), seals()).unwrap();
         Self::set(dir.path().to_owned(), NOW, state, None, Box::new(dir)).await
     }
 

@@ -30,6 +30,6 @@ async fn open() -> Stage {
     state::migrate_on(&owner).unwrap();
     log::migrate_on(&owner).unwrap();
     let server = as_role("sluice_gateway");
-    let state = StateStore::on(&server).unwrap();
+    let state = StateStore::on(&server, seals()).unwrap();
     Stage::set(dir.path().to_owned(), PAST, state, Some(server), Box::new((dir, postgres))).await
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 use serde_json::Value;
 
-use super::{Standing, name, newest_act};
+use super::{Standing, name};
 use crate::approval::State;
 use crate::approval::application::Application;
 use crate::approval::event::{Actor, Event, What};
@@ -19,7 +19,7 @@ use crate::store::state::notice::Notice;
 use crate::store::state::schema::{
     application_approvals, application_events, application_waits, applications, timers, versions,
 };
-use crate::store::state::{Db, StateError, StateStore, acts, bump, outbox, revision};
+use crate::store::state::{ActKey, Db, StateError, StateStore, acts, bump, outbox, revision};
 
 /// What one command, or one clock, adds to an application.
 #[derive(Debug, Clone)]
@@ -88,7 +88,7 @@ impl StateStore {
             if drafts_are_full(connection, &change.application)? {
                 return Ok((Appended::Full, None));
             }
-            Ok((put(connection, &change, now)?, Some(id)))
+            Ok((put(connection, &self.seals, &change, now)?, Some(id)))
         })
     }
 
@@ -103,7 +103,7 @@ impl StateStore {
             if let Some(before) = answered(connection, key, now)? {
                 return Ok(before);
             }
-            put(connection, change, now)
+            put(connection, &self.seals, change, now)
         })
     }
 }
@@ -161,7 +161,7 @@ fn is_outdated(connection: &mut Db, rules: i64) -> Result<bool, StateError> {
     Ok(newest.is_some_and(|newest| newest > rules))
 }
 
-fn put(connection: &mut Db, change: &Change, now: Timestamp) -> Result<Appended, StateError> {
+fn put(connection: &mut Db, seals: &ActKey, change: &Change, now: Timestamp) -> Result<Appended, StateError> {
     let application = &change.application;
     let id = application.id.as_str();
     let before = application.events.len().checked_sub(change.new);
@@ -177,20 +177,21 @@ fn put(connection: &mut Db, change: &Change, now: Timestamp) -> Result<Appended,
     }
     put_row(connection, change)?;
     let new = application.events.get(before..).unwrap_or_default();
+    let mut act = None;
     for event in new {
-        put_event(connection, id, event)?;
+        act = Some(put_event(connection, seals, id, event)?);
     }
     put_standing(connection, id, &change.standing)?;
     for approval in &change.approvals {
         put_approval(connection, id, approval)?;
     }
     if let (Some(grant), Some(last)) = (&change.grant, new.last()) {
-        grants::put(connection, grant, &actor(&last.by), now)?;
+        act = Some(grants::put(connection, seals, grant, &actor(&last.by), now)?);
     }
     if let Some((key, answer)) = &change.answer {
         idempotency::put(connection, key, answer, now)?;
     }
-    outbox::add(connection, &change.notices, now)?;
+    outbox::add(connection, &change.notices, act.unwrap_or_default(), now)?;
     if !new.is_empty() {
         bump(connection)?;
     }
@@ -229,11 +230,13 @@ fn put_row(connection: &mut Db, change: &Change) -> Result<(), StateError> {
     Ok(())
 }
 
-fn put_event(connection: &mut Db, id: &str, event: &Event) -> Result<(), StateError> {
+/// Gives the number of the act that tells of it.
+fn put_event(connection: &mut Db, seals: &ActKey, id: &str, event: &Event) -> Result<i64, StateError> {
     let json = serde_json::to_value(event).map_err(StateError::new)?;
     let kind = json.get("event").and_then(Value::as_str).unwrap_or_default();
-    acts::add(
+    let act = acts::add(
         connection,
+        seals,
         &format!("application-{kind}"),
         id,
         &detail(&event.what),
@@ -244,10 +247,10 @@ fn put_event(connection: &mut Db, id: &str, event: &Event) -> Result<(), StateEr
         application_events::application.eq(id),
         application_events::seq.eq(i64::from(event.seq)),
         application_events::event.eq(json.to_string()),
-        application_events::act.eq(newest_act(connection)?),
+        application_events::act.eq(act),
     );
     diesel::insert_into(application_events::table).values(row).execute(connection)?;
-    Ok(())
+    Ok(act)
 }
 
 /// Two events of one moment may be the same approval.

@@ -20,7 +20,7 @@ pub use list::{ApplicationRow, List, Whose};
 pub use waiting::{Due, Place};
 
 use super::schema::{acts, application_approvals, application_events, applications, grants, timers};
-use super::{Db, StateError, StateStore};
+use super::{StateError, StateStore};
 use crate::approval::Terms;
 use crate::approval::application::Application;
 use crate::approval::command::TimerKind;
@@ -195,9 +195,4 @@ fn name(value: &impl Serialize) -> Result<String, StateError> {
 /// The value of a plain enumeration of that name.
 fn from_name<T: DeserializeOwned>(name: &str) -> Result<T, StateError> {
     serde_json::from_value(Value::String(name.to_owned())).map_err(StateError::new)
-}
-
-/// The number of the newest act of this connection.
-fn newest_act(connection: &mut Db) -> Result<i64, StateError> {
-    Ok(acts::table.select(diesel::dsl::max(acts::seq)).first::<Option<i64>>(connection)?.unwrap_or_default())
 }

@@ -4,12 +4,14 @@
 
 use std::path::PathBuf;
 
-use super::{Home, at};
+use super::{Home, at, seals};
 use crate::store::db::Server;
 use crate::store::state::{StateStore, upkeep};
 use crate::store::testing::{ADMIN, Postgres};
 use crate::store::testing_proxy::Proxy;
 
+#[path = "forgeries.rs"]
+mod forgeries;
 #[path = "inbox.rs"]
 mod inbox;
 #[path = "officers.rs"]
@@ -53,7 +55,7 @@ impl Database {
         let proxy = Proxy::start(PathBuf::from(self.0.socket()).join(".s.PGSQL.5432"));
         let section = format!("url = 'postgres://sluice_gateway@{}/{NAME}'\nconnections = 4", proxy.address);
         let server = Server::new(&toml::from_str(&section).unwrap()).unwrap();
-        (StateStore::on(&server).unwrap(), proxy)
+        (StateStore::on(&server, seals()).unwrap(), proxy)
     }
 
     /// A session of an administrator.
@@ -72,7 +74,7 @@ impl Database {
 
 impl Home for Database {
     fn open(&self) -> StateStore {
-        StateStore::on(&self.as_role("sluice_gateway")).unwrap()
+        StateStore::on(&self.as_role("sluice_gateway"), seals()).unwrap()
     }
 }
 

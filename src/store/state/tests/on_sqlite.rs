@@ -3,9 +3,11 @@
 use diesel::RunQueryDsl;
 use tempfile::TempDir;
 
-use super::{Home, at};
+use super::{Home, at, seals};
 use crate::store::state::StateStore;
 
+#[path = "forgeries.rs"]
+mod forgeries;
 #[path = "inbox.rs"]
 mod inbox;
 #[path = "officers.rs"]
@@ -23,7 +25,7 @@ mod suspensions;
 
 impl Home for TempDir {
     fn open(&self) -> StateStore {
-        StateStore::open(&self.path().join("state.db")).unwrap()
+        StateStore::open(&self.path().join("state.db"), seals()).unwrap()
     }
 }
 

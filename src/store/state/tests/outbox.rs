@@ -88,7 +88,7 @@ fn a_notice_is_there_exactly_if_its_change_happened() {
     let (state, _dir) = open();
     let new = [notice(Recipient::Office(Role::Coordinator), Kind::ExtensionNeeded, 1)];
     let undone = state.write(|connection| {
-        outbox::add(connection, &new, NOW)?;
+        outbox::add(connection, &new, 0, NOW)?;
         Err::<(), _>(StateError::new("the change failed"))
     });
     assert!(undone.is_err());
@@ -102,8 +102,9 @@ fn a_notice_leaves_only_after_the_log_has_recorded_its_change() {
         let new = [notice(Recipient::Office(Role::Coordinator), Kind::ExtensionNeeded, number)];
         state
             .write(|connection| {
-                acts::add(connection, "application-extension-asked", "A-2026-000001", "", NOW, "civil.li")?;
-                outbox::add(connection, &new, NOW)
+                let (kind, object) = ("application-extension-asked", "A-2026-000001");
+                let act = acts::add(connection, &state.seals, kind, object, "", NOW, "civil.li")?;
+                outbox::add(connection, &new, act, NOW)
             })
             .unwrap();
     };
@@ -116,6 +117,28 @@ fn a_notice_leaves_only_after_the_log_has_recorded_its_change() {
     assert_eq!(state.unaddressed(HOUR, 10).unwrap(), []);
     state.act_recorded(acts[0].seq, 7).unwrap();
     assert_eq!(state.unaddressed(HOUR, 10).unwrap().len(), 2);
+}
+
+#[test]
+fn an_act_without_a_seal_keeps_back_no_notice_but_its_own() {
+    let (state, _dir) = open();
+    state.tamper(
+        "INSERT INTO acts (kind, object, detail, at, actor, seal) VALUES ('noted-x', 'o', '', 1, 'u', 'x')",
+    );
+    let tell = |act, number| {
+        let new = [notice(Recipient::Office(Role::Coordinator), Kind::ExtensionNeeded, number)];
+        state.write(|connection| outbox::add(connection, &new, act, NOW)).unwrap();
+    };
+    let real = state.write(|c| acts::add(c, &state.seals, "noted-x", "o", "", NOW, "civil.li")).unwrap();
+    tell(1, 1);
+    tell(real, 2);
+    assert_eq!(state.unaddressed(HOUR, 10).unwrap(), [], "the real one is not recorded yet");
+    state.act_recorded(real, 7).unwrap();
+    let free = state.unaddressed(HOUR, 10).unwrap();
+    assert_eq!(
+        free.iter().map(|posted| posted.notice.object.as_str()).collect::<Vec<_>>(),
+        ["A-2026-000002"]
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use diesel::sql_types::Bool;
 use futures_util::FutureExt;
 use time::macros::date;
 
-use super::{Database, Home, open};
+use super::{Database, Home, open, seals};
 use crate::base::ids::{Fingerprint, RuleId, SystemId};
 use crate::base::{Clock, Sources, SystemClock, Timestamp};
 use crate::identity::Role;
@@ -250,6 +250,23 @@ fn who_stands_still_with_an_act_in_hand_loses_it_to_the_next() {
 }
 
 #[test]
+fn who_takes_long_with_an_act_and_shows_it_keeps_the_act() {
+    let (one, home) = open();
+    let two = home.open();
+    one.register_key(Fingerprint::of_spki(b"key"), &SystemId::parse("a").unwrap(), NOW).unwrap();
+    let mut held = one.take_act().unwrap().unwrap();
+    let (began, (never, nothing)) = (Instant::now(), std::sync::mpsc::channel::<()>());
+    // Longer than the server bears with who stands still.
+    while began.elapsed() < Duration::from_millis(2_500) {
+        nothing.recv_timeout(Duration::from_millis(500)).unwrap_err();
+        held.still_in_hand().unwrap();
+    }
+    drop(never);
+    held.recorded(7).unwrap();
+    assert!(two.take_act().unwrap().is_none());
+}
+
+#[test]
 fn the_gateways_role_changes_nothing_that_happened_and_no_schema() {
     let (state, home) = open();
     changed(&state, "one");
@@ -287,7 +304,7 @@ fn a_schema_that_is_not_this_programs_is_refused_with_what_to_do() {
     let database = Database::new();
     let (gateway, owner) = (database.as_role("sluice_gateway"), database.as_role("sluice_owner"));
     let refused = |database: &Database| {
-        StateStore::on(&database.as_role("sluice_gateway")).map(|_| ()).unwrap_err().to_string()
+        StateStore::on(&database.as_role("sluice_gateway"), seals()).map(|_| ()).unwrap_err().to_string()
     };
     assert_eq!(upkeep::schema_on(&owner).unwrap(), Schema::None);
     assert!(refused(&database).contains("sluice migrate"));
@@ -428,7 +445,7 @@ fn what_a_newer_program_added_is_done_without_and_keeps_its_rights() {
     assert!(added.is_ok(), "{added:?}");
     // What it lacks is not done without, though there is more.
     database.execute("DELETE FROM sluice_state.__diesel_schema_migrations WHERE version = '00000000000012'");
-    let refused = StateStore::on(&database.as_role("sluice_gateway")).map(|_| ()).unwrap_err();
+    let refused = StateStore::on(&database.as_role("sluice_gateway"), seals()).map(|_| ()).unwrap_err();
     assert!(refused.to_string().contains("a newer program wrote it"), "{refused}");
 }
 
