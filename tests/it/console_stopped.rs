@@ -63,6 +63,12 @@ async fn from_where_the_trouble_is_seen_the_form_that_stops_it_is_filled_in() {
     assert!(event.contains(system) && event.contains(of_department), "{event}");
     let overview = page(&sam, "/console/security").await;
     assert!(overview.contains(system), "a new caller: {overview}");
+    // And so is when its certificate ends, which it has shown.
+    assert!(overview.contains("Housing aid review ends 20"), "{overview}");
+    let operations = page(&sam, "/console/admin?q=housing.aid").await;
+    assert!(operations.contains("Certificate last shown ends"), "{operations}");
+    let silent = page(&sam, "/console/admin?q=service.onestop").await;
+    assert!(!silent.contains("Certificate last shown ends"), "{silent}");
 
     // Who stops it finds the form filled in; who does not is told who does.
     let at = "/console/security/stopped";
