@@ -5,10 +5,11 @@ import statistics
 import subprocess
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 from . import world
-from .servers import Client, Gateway, Server
+from .servers import Client, Gateway, Server, bounded
 
 
 class Load:
@@ -25,8 +26,12 @@ class Load:
         self.small = request(1, world.SMALL)
         self.mix = [part for dataset, (_, weight) in world.MIX.items() for part in request(weight, dataset)]
 
-    def turn(self, server: Server, connections: int, mix: bool = False) -> dict:
+    def turn(self, server: Server, connections: int, mix: bool = False, share: float | None = None) -> dict:
         """Drives the server; refuses a result in which anything but 200 came back."""
+        with bounded(server.gateways, share) if share else nullcontext():
+            return self.drive(server, connections, mix)
+
+    def drive(self, server: Server, connections: int, mix: bool) -> dict:
         command = [*self.command, *server.ports(), "--connections", connections, *(self.mix if mix else self.small)]
         before, watch = server.cpu_seconds(), Watch(server)
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True)

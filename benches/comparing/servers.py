@@ -13,12 +13,14 @@ import ssl
 import subprocess
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from . import world
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = 2
+CGROUPS = Path("/sys/fs/cgroup")
 
 
 class Server:
@@ -67,17 +69,28 @@ class Server:
 
 
 def family(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    """A process and those that it began. A database server ends some of its own at any moment."""
+    children = of(pid, f"task/{pid}/children").split()
     return [pid, *(member for child in children for member in family(int(child)))]
 
 
+def of(pid: int, what: str) -> str:
+    """What the kernel says of a process; nothing of one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/{what}").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def cpu_of(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    if not (stat := of(pid, "stat")):
+        return 0.0
+    fields = stat.rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_of(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+    for line in of(pid, "status").splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     return 0.0
@@ -213,7 +226,7 @@ class Gateway(Server):
     """Sluice, with a catalogue of its own."""
 
     def __init__(self, name: str, folder: Path, pki: Path, ports: dict[str, int], binary: Path, catalogue: tuple,
-                 database: str = "", keys: Path | None = None):
+                 database: str = "", keys: Path | None = None, workers: int = WORKERS):
         folder.mkdir(parents=True)
         super().__init__(name, free_port(), folder, [binary, "serve", "--config", "sluice.toml"])
         self.binary, self.pki, self.catalogue = binary, pki, folder / "catalogue"
@@ -226,7 +239,7 @@ listen = "127.0.0.1:{self.port}"
 ops_listen = "127.0.0.1:{free_port()}"
 data_dir = "data"
 catalogue_dir = "catalogue"
-workers = {WORKERS}
+workers = {workers}
 [tls]
 certificate = "{pki}/server.pem"
 key = "{pki}/server.key"
@@ -268,6 +281,35 @@ datasets = ["{dataset}"]
         done = subprocess.run([self.binary, *arguments], cwd=self.folder, capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(f"sluice {' '.join(arguments)}: {done.stderr}")
+
+
+@contextmanager
+def bounded(servers: list[Server], share: float):
+    """Gives each so much of a processor and no more: what one gets the others need not do without."""
+    period = 4000
+    groups = {server: CGROUPS / f"{'' if unified() else 'cpu/'}sluice-compare-{server.process.pid}" for server in servers}
+    try:
+        if unified():
+            (CGROUPS / "cgroup.subtree_control").write_text("+cpu")
+        for server, group in groups.items():
+            group.mkdir()
+            if unified():
+                (group / "cpu.max").write_text(f"{int(share * period)} {period}")
+            else:
+                (group / "cpu.cfs_period_us").write_text(str(period))
+                (group / "cpu.cfs_quota_us").write_text(str(int(share * period)))
+            (group / "cgroup.procs").write_text(str(server.process.pid))
+        yield
+    finally:
+        for server, group in groups.items():
+            if group.exists():
+                (group.parent / "cgroup.procs").write_text(str(server.process.pid))
+                group.rmdir()
+
+
+def unified() -> bool:
+    """Whether the kernel's control groups are of the second version."""
+    return (CGROUPS / "cgroup.controllers").exists()
 
 
 class Several:

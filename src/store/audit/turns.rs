@@ -14,9 +14,17 @@ use super::postgres::{self, Head, RESOLVE, STEP};
 use super::writer::{CommitError, State, Writer};
 use crate::audit::proof::{self, HashReader};
 use crate::audit::record::LeafHead;
+use crate::audit::tile::WIDTH;
 use crate::audit::tree::tile_hashes;
-use crate::audit::{Checkpoint, Hash, Tile};
+use crate::audit::{Checkpoint, Hash, Tile, Tree};
+use crate::base::Timestamp;
 use crate::store::db::{Ahead, Db};
+
+/// How many records of others are added one by one to what is known, rather than looked up in the tree.
+const NEAR: u64 = 4 * WIDTH;
+
+const BEHIND: &str = "it is behind a checkpoint that was given out";
+const ANOTHER: &str = "it does not go on from a checkpoint that was given out";
 
 impl Writer {
     /// Takes the head, so that nobody else writes until this gateway has committed. Gives the end
@@ -37,7 +45,44 @@ impl Writer {
                     && head.note.starts_with(&Checkpoint::text(&self.shared.origin, size, &tree.root()))
             }
         };
-        if unchanged { Ok(None) } else { self.end_at(conn, &head).map(Some) }
+        if unchanged { Ok(None) } else { self.end_after(conn, &head, tree).map(Some) }
+    }
+
+    /// The end of the log that goes on from `tree`, which this gateway knows: adding the hashes of what
+    /// others have written since must come to what is signed. That costs as much as they have written,
+    /// while others wait for the head.
+    fn end_after(&self, conn: &mut PgConnection, head: &Head, tree: &Tree) -> Result<State, CommitError> {
+        if !(tree.size()..=tree.size() + NEAR).contains(&head.size) {
+            return self.end_at(conn, head);
+        }
+        let (signed, given) = (self.signed(head)?, self.shared.now());
+        if head.size < given.size {
+            return Err(CommitError::End(BEHIND));
+        }
+        let holds = |grown: &Tree| grown.size() != given.size || grown.root() == given.root;
+        let (mut grown, mut whole) = (tree.clone(), holds(tree));
+        while whole && grown.size() < head.size {
+            let hashes = Edged { conn: &mut *conn, head }.leaves_from(grown.size())?;
+            whole = !hashes.is_empty();
+            for hash in hashes {
+                grown.push(hash, |_, _| ());
+                whole = whole && holds(&grown);
+            }
+        }
+        if !whole || grown.root() != signed.root {
+            return Err(CommitError::End(ANOTHER));
+        }
+        last_time(conn, head.size).map(|time| State { tree: grown, time, behind: false })
+    }
+
+    /// What a head is signed as.
+    fn signed(&self, head: &Head) -> Result<Checkpoint, CommitError> {
+        let signed = Checkpoint::open(&head.note, self.key.public()).map_err(|_| CommitError::Signature)?;
+        if head.size == signed.size {
+            Ok(signed)
+        } else {
+            Err(CommitError::End("its size is not what was signed"))
+        }
     }
 
     /// Reads the end of the log, believing only what is signed and goes on from what was known.
@@ -47,22 +92,19 @@ impl Writer {
     }
 
     fn end_at(&self, conn: &mut PgConnection, head: &Head) -> Result<State, CommitError> {
-        let signed = Checkpoint::open(&head.note, self.key.public()).map_err(|_| CommitError::Signature)?;
+        let signed = self.signed(head)?;
         let tree = head.tree().ok_or(CommitError::End("the tree's edge is not as long as its size"))?;
-        if head.size != signed.size || tree.root() != signed.root {
+        if tree.root() != signed.root {
             return Err(CommitError::End("the tree's edge is not what was signed"));
         }
         let known = self.shared.now();
         if head.size < known.size {
-            return Err(CommitError::End("it is behind a checkpoint that was given out"));
+            return Err(CommitError::End(BEHIND));
         }
         if known.size > 0 && root_at(conn, head, known.size)? != Some(known.root) {
-            return Err(CommitError::End("it does not go on from a checkpoint that was given out"));
+            return Err(CommitError::End(ANOTHER));
         }
-        let leaf = super::rows::last_leaf(conn, head.size)?;
-        let time = leaf.and_then(|leaf| LeafHead::parse(&leaf).ok().map(|head| head.time));
-        let time = time.ok_or(CommitError::End("the last record is missing"))?;
-        Ok(State { tree, time, behind: false })
+        last_time(conn, head.size).map(|time| State { tree, time, behind: false })
     }
 
     /// After a commit of which no end was heard: finds out whether the log has the records up to
@@ -98,6 +140,13 @@ impl Writer {
     }
 }
 
+/// The time of the last of `size` records.
+fn last_time(conn: &mut PgConnection, size: u64) -> Result<Timestamp, CommitError> {
+    let leaf = super::rows::last_leaf(conn, size)?;
+    let time = leaf.and_then(|leaf| LeafHead::parse(&leaf).ok().map(|head| head.time));
+    time.ok_or(CommitError::End("the last record is missing"))
+}
+
 /// The root over the first `size` records of the log that ends at `head`.
 fn root_at(conn: &mut PgConnection, head: &Head, size: u64) -> QueryResult<Option<Hash>> {
     match proof::root(&mut Edged { conn, head }, size) {
@@ -111,6 +160,16 @@ fn root_at(conn: &mut PgConnection, head: &Head, size: u64) -> QueryResult<Optio
 struct Edged<'a> {
     conn: &'a mut PgConnection,
     head: &'a Head,
+}
+
+impl Edged<'_> {
+    /// The hashes of the records from `first` to the end of its tile.
+    fn leaves_from(&mut self, first: u64) -> QueryResult<Vec<Hash>> {
+        let tile = Tile::within(0, first / WIDTH, self.head.size).ok_or(DbError::NotFound)?;
+        let mut hashes = self.tile(tile)?;
+        let known = usize::try_from(first % WIDTH).unwrap_or(usize::MAX);
+        Ok(hashes.split_off(known.min(hashes.len())))
+    }
 }
 
 impl HashReader for Edged<'_> {

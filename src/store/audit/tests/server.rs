@@ -191,18 +191,29 @@ async fn a_server_that_is_started_anew_is_found_again() {
     assert!(log.stats().writes);
 }
 
+/// What a log on a server is put back with.
+const KEPT: [&str; 5] = ["record", "tile", "checkpoint", "head", "opening"];
+
+impl Site {
+    fn keep(&self) {
+        self.tamper(&KEPT.map(|table| format!("CREATE TABLE old_{table} AS TABLE {table};")).concat());
+    }
+
+    fn put_back(&self) {
+        let put_back = |table| format!("TRUNCATE {table}; INSERT INTO {table} TABLE old_{table};");
+        self.tamper(&KEPT.map(put_back).concat());
+    }
+}
+
 /// A server whose data was put back, or a standby that took over without all of it.
 #[tokio::test]
 async fn a_server_that_lost_what_was_given_out_is_not_written_to() {
-    const KEPT: [&str; 5] = ["record", "tile", "checkpoint", "head", "opening"];
     let place = Site::on_server();
     let log = place.open().unwrap();
     fill(&log, 20).await;
-    place.tamper(&KEPT.map(|table| format!("CREATE TABLE old_{table} AS TABLE {table};")).concat());
+    place.keep();
     fill(&log, 20).await;
-    place.tamper(
-        &KEPT.map(|table| format!("TRUNCATE {table}; INSERT INTO {table} TABLE old_{table};")).concat(),
-    );
+    place.put_back();
 
     // Shorter than it was.
     assert_eq!(log.append(query(1)).await.unwrap_err(), AppendError::NotDurable);
@@ -213,6 +224,23 @@ async fn a_server_that_lost_what_was_given_out_is_not_written_to() {
     assert_eq!(log.append(query(1)).await.unwrap_err(), AppendError::NotDurable);
     drop(log);
     assert!(matches!(place.refusal(), OpenError::Forked(41)));
+}
+
+/// Hardly further than this one knows, and signed by the log's key.
+#[tokio::test]
+async fn another_history_is_not_gone_on_from_however_near_it_is() {
+    let place = Site::on_server();
+    let log = place.open().unwrap();
+    fill(&log, 20).await;
+    place.keep();
+    fill(&log, 10).await;
+    place.put_back();
+    let stranger = place.beside();
+    let forked = stranger.open().unwrap();
+    fill(&forked, 20).await;
+    let size = forked.stats().size;
+    assert_eq!(log.append(query(1)).await.unwrap_err(), AppendError::NotDurable);
+    assert_eq!(forked.append(query(1)).await.unwrap().index, size, "nothing came between");
 }
 
 #[tokio::test]
@@ -287,12 +315,11 @@ async fn that_a_server_keeps_its_connection_and_does_nothing_is_seen() {
 /// nothing, too.
 #[tokio::test]
 async fn a_gateway_that_only_looked_on_knows_a_log_that_was_put_back() {
-    const KEPT: [&str; 5] = ["record", "tile", "checkpoint", "head", "opening"];
     let place = Site::on_server();
     let (log, idle) = (place.open().unwrap(), place.beside());
     let onlooker = idle.open().unwrap();
     fill(&log, 20).await;
-    place.tamper(&KEPT.map(|table| format!("CREATE TABLE old_{table} AS TABLE {table};")).concat());
+    place.keep();
     fill(&log, 20).await;
     let newest = log.stats().size;
     until(|| onlooker.stats().size == newest);
@@ -300,9 +327,7 @@ async fn a_gateway_that_only_looked_on_knows_a_log_that_was_put_back() {
     let seen = seen.iter().map(|note| Checkpoint::open(note, &place.public()).unwrap().size).max();
     assert_eq!(seen, Some(newest));
 
-    place.tamper(
-        &KEPT.map(|table| format!("TRUNCATE {table}; INSERT INTO {table} TABLE old_{table};")).concat(),
-    );
+    place.put_back();
     until(|| !onlooker.stats().writes);
     drop((log, onlooker));
     assert!(matches!(idle.refusal(), OpenError::RolledBack { .. }), "{}", idle.refusal());
