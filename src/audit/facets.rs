@@ -97,7 +97,7 @@ impl<'a> Facets<'a> {
     pub fn actor(&self) -> &str {
         let called = [&self.operator, &self.caller.account].into_iter().find(|name| !name.is_empty());
         let claimed = || if self.caller == Caller::default() { &*self.account } else { "" };
-        called.map_or_else(claimed, |name| name)
+        called.map(|name| &**name).unwrap_or_else(claimed)
     }
 }
 
