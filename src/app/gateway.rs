@@ -3,6 +3,7 @@
 //! Invariant: it is made whole or not at all; a gateway that exists has a log that starts clean,
 //! a world that holds together, and keys.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 
 use arc_swap::ArcSwap;
@@ -54,6 +55,8 @@ pub struct Gateway {
     pub(super) consents: Arc<Consents>,
     /// How long what is in force here may be relied on.
     pub(super) lease: Lease,
+    /// Is it told to stop?
+    pub(super) stopping: AtomicBool,
     /// What the log says was done by administrators.
     pub(super) deeds: RwLock<Deeds>,
     /// The revision whose changes are in force; held while changes are taken up, so that no act is
@@ -119,6 +122,7 @@ impl Gateway {
             entry: parts.entry,
             consents: Arc::new(parts.consents),
             lease: parts.lease,
+            stopping: AtomicBool::new(false),
             deeds: RwLock::default(),
             seen: tokio::sync::Mutex::new(-1),
             taking_up: InHand::default(),

@@ -2,6 +2,7 @@
 //!
 //! Invariant: asking is cheap, and tells numbers and versions only.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -38,6 +39,8 @@ pub struct Readiness {
     pub stale: bool,
     /// A newer program has done what this one cannot follow, so it answers no queries.
     pub outgrown: bool,
+    /// It is told to stop, and answers only until nobody is led to it any more.
+    pub stopping: bool,
     /// Seconds since somebody outside vouched for the log, where anybody is asked to; and whether
     /// that is too long ago for queries to be answered.
     #[serde(flatten)]
@@ -60,6 +63,16 @@ pub struct AnchorReadiness {
 }
 
 impl Gateway {
+    /// From now on it says that it is not ready, and goes on answering.
+    pub fn leave(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Was it told to stop?
+    pub fn is_leaving(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
     /// What has been going on for so long that only a restart ends it, if anything.
     pub fn stuck(&self) -> Option<&'static str> {
         self.in_hand_for(STUCK)
@@ -87,9 +100,15 @@ impl Gateway {
         let (world, stats) = (self.world(), self.log.stats());
         let log = log && stats.writes;
         let (stale, outgrown) = (self.lease.is_stale(Moment::now()), self.lease.is_outgrown());
+        let stopping = self.is_leaving();
         let anchor = self.anchors.as_ref().map(|anchors| anchors.age(self.now()));
         Readiness {
-            ready: database && log && !stale && !outgrown && !anchor.is_some_and(|age| age.stopped),
+            ready: database
+                && log
+                && !stale
+                && !outgrown
+                && !stopping
+                && !anchor.is_some_and(|age| age.stopped),
             database,
             log,
             log_records: stats.size,
@@ -97,6 +116,7 @@ impl Gateway {
             log_copied: stats.copied,
             stale,
             outgrown,
+            stopping,
             anchor: anchor.map(|age| AnchorReadiness {
                 anchor_age_seconds: age.seconds,
                 anchor_overdue: age.overdue,

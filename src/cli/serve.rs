@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::leash;
@@ -68,7 +68,7 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
     let house = House { gateway: Arc::clone(&gateway), adapters, tls: Arc::clone(&tls), metrics };
     let bound = server::bind(&house, &config.gateway, &config.limits).map_err(text)?;
     // Before anybody is told that it is ready: who is told may ask it to stop at once.
-    let stop = stop_signal(args.leash)?;
+    let mut stops = Stops::listen(args.leash)?;
     let supervisor = Supervisor::of_environment();
     let notifier = Arc::new(Notifier::new(supervisor.as_ref()));
     announce(&bound);
@@ -87,9 +87,17 @@ async fn serve(args: &Args, config: Config) -> Result<(), String> {
         actix_rt::spawn(carry_notices(Arc::clone(&gateway), postman)),
         actix_rt::spawn(give_signs_of_life(Arc::clone(&notifier), supervisor, Arc::clone(&gateway))),
     ];
+    let leaving = Duration::from_secs(config.limits.leaving_seconds.into());
     let stop = async {
-        stop.await;
+        stops.next().await;
         notifier.stopping();
+        gateway.leave();
+        tracing::info!(leaving.seconds = leaving.as_secs(), "stopping: work in hand is finished first");
+        // Whoever asks twice does not want to wait until everybody has noticed.
+        tokio::select! {
+            () = tokio::time::sleep(leaving) => {}
+            () = stops.next() => {}
+        }
     };
     bound.serve(stop).await.map_err(text)?;
     work.iter().for_each(|job| job.abort());
@@ -265,23 +273,37 @@ fn announce(bound: &Bound) {
     tracing::info!(listen = %bound.address, ops.listen = %bound.ops_address, "ready");
 }
 
-/// Resolves when the process is asked to stop.
-fn stop_signal(leashed: bool) -> Result<impl Future<Output = ()>, String> {
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(text)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(text)?;
-    let loose = Arc::new(Notify::new());
-    if leashed {
-        let loose = Arc::clone(&loose);
-        leash::hold(move || loose.notify_one());
-    }
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            () = loose.notified() => {}
+/// What asks the process to stop.
+struct Stops {
+    interrupt: Signal,
+    terminate: Signal,
+    loose: Arc<Notify>,
+}
+
+impl Stops {
+    /// From now on nothing of it is missed.
+    fn listen(leashed: bool) -> Result<Self, String> {
+        let loose = Arc::new(Notify::new());
+        if leashed {
+            let loose = Arc::clone(&loose);
+            leash::hold(move || loose.notify_one());
         }
-        tracing::info!("stopping: work in hand is finished first");
-    })
+        let listen = |kind| signal(kind).map_err(text);
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            loose,
+        })
+    }
+
+    /// Waits until it is asked, or asked once more.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            () = self.loose.notified() => {}
+        }
+    }
 }
 
 fn text(error: impl std::fmt::Display) -> String {

@@ -64,6 +64,10 @@ pub struct LimitsSection {
     /// caller gets 429 and the surplus is recorded as a count. All who are not known at the door
     /// share a tenth of it.
     pub refusals_per_minute: NonZeroU32,
+    /// Seconds for which a gateway that is told to stop goes on answering while `/readyz` says that it
+    /// is not ready: longer than a load balancer that asks there takes to notice. Then it waits for the
+    /// work in hand.
+    pub leaving_seconds: u32,
     /// Seconds that a stop waits for the work in hand.
     pub shutdown_seconds: NonZeroU32,
 }
@@ -77,6 +81,7 @@ impl Default for LimitsSection {
             body_seconds: seconds(10),
             keep_alive_seconds: seconds(75),
             refusals_per_minute: seconds(600),
+            leaving_seconds: 0,
             shutdown_seconds: seconds(20),
         }
     }

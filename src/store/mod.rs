@@ -10,6 +10,8 @@ pub mod audit;
 mod connect;
 pub mod db;
 pub mod state;
+#[cfg(feature = "postgres")]
+mod tables;
 pub mod upkeep;
 #[cfg(feature = "postgres")]
 mod wire;
@@ -18,7 +20,7 @@ pub mod witness;
 #[cfg(all(test, feature = "postgres"))]
 #[path = "../../tests/it/support/postgres.rs"]
 #[allow(clippy::unwrap_used, clippy::expect_used, dead_code, reason = "shared with the stories")]
-mod testing;
+pub(crate) mod testing;
 #[cfg(all(test, feature = "postgres"))]
 #[path = "../../tests/it/support/proxy.rs"]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, dead_code, reason = "shared with the stories")]

@@ -75,6 +75,25 @@ impl Schema {
         matches!(self, Schema::Current(_) | Schema::Ahead { .. })
     }
 
+    /// Refuses a database that this program cannot work with as it is, on a server, where another role
+    /// brings it there.
+    ///
+    /// # Errors
+    /// What is the matter, and what to do.
+    pub(super) fn demand(&self) -> Result<(), String> {
+        const BRING: &str = "run `sluice migrate` as the role that owns it";
+        match self {
+            Schema::Current(_) | Schema::Ahead { .. } => Ok(()),
+            Schema::None => Err(format!("it has no tables yet: {BRING}")),
+            Schema::Behind { found, known } => {
+                Err(format!("it has schema {found}, and this program needs {known}: {BRING}"))
+            }
+            Schema::Newer { found, known } => Err(format!(
+                "it has schema {found}, and this program knows {known}: a newer program wrote it, and not only added to it. Run that one, or restore a backup from before"
+            )),
+        }
+    }
+
     /// The number that the database has, as operators read it.
     pub fn found(&self) -> &str {
         match self {

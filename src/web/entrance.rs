@@ -14,7 +14,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use futures_util::FutureExt;
@@ -93,6 +93,10 @@ pub async fn pass(
             let (code, mut answered) = tell(served, &arrival, template, page);
             let status = answered.status();
             seal(answered.headers_mut(), &arrival, page);
+            if worker.gateway.is_leaving() {
+                // Whoever keeps a connection makes the next one, by then to another gateway.
+                answered.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+            }
             report(&worker.metrics, &arrival, template.path, status, code);
             Ok(answered)
         }

@@ -65,8 +65,9 @@ fn units_and_chart_leave_a_stop_the_time_that_it_may_take() {
     );
     let grace = read("deploy/helm/sluice/values.yaml");
     let grace = seconds(values(&grace, "terminationGracePeriodSeconds: ").next().unwrap());
-    let before: u32 = read(STATEFULSET).split("/bin/sleep, \"").nth(1).unwrap()[..1].parse().unwrap();
-    assert!(grace > before + stop, "{grace} s are less than {before} and {stop}");
+    let leaving = read(STATEFULSET).split("LEAVING_SECONDS\n").nth(1).unwrap().to_owned();
+    let leaving = seconds(values(&leaving, "value: ").next().unwrap().trim_matches('"'));
+    assert!(grace > leaving + stop, "{grace} s are less than {leaving} and {stop}");
 }
 
 #[test]

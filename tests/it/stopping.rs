@@ -62,6 +62,32 @@ async fn a_query_in_hand_is_answered_and_idle_connections_do_not_hold_up_the_end
 }
 
 #[tokio::test]
+async fn until_others_have_noticed_the_probe_says_that_it_stops_and_everybody_is_answered() {
+    let mut gw = TestGateway::prepare().await;
+    // Longer than any test: asked once more it does not wait.
+    gw.environment.insert("SLUICE_LIMITS__LEAVING_SECONDS".into(), "600".into());
+    gw.serve().unwrap();
+    let desk = gw.system("service.onestop");
+    let mut kept = desk.connect().await.unwrap();
+    let answer = kept.send("GET", "/v1/datasets", desk.headers(), None).await.unwrap();
+    assert!(answer.status == 200 && answer.header("connection").is_none(), "{}", answer.text());
+    gw.ask_to_stop();
+    let said = until("the probe says so", async || {
+        let (status, body) = gw.ops("/readyz").await;
+        (status == 503).then_some(body)
+    });
+    assert!(said.await.contains("\"stopping\":true"));
+    assert_eq!(gw.ops("/livez").await.0, 200, "it is not to be killed");
+    // Who comes is answered, and led elsewhere the next time.
+    let answer = kept.send("GET", "/v1/datasets", desk.headers(), None).await.unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+    kept.rest("a connection that was kept").await;
+    answers(&gw, 1).await;
+    gw.ask_to_stop();
+    gw.ended();
+}
+
+#[tokio::test]
 async fn the_service_manager_hears_ready_then_signs_of_life_then_stopping() {
     let mut gw = TestGateway::prepare().await;
     let path = gw.path().join("notify");

@@ -10,9 +10,9 @@ use super::form;
 use crate::app::subject;
 use crate::base::ids::Fingerprint;
 use crate::base::{Code, Error, Result};
-use crate::identity::{Account, Role};
+use crate::identity::Role;
 use crate::policy::Action;
-use crate::store::state::Change;
+use crate::store::state::{Change, Profile};
 
 /// What can be done about an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,9 +107,9 @@ impl Command {
 
     /// What one of must be permitted for that account: to put one back in force is to give what it
     /// has.
-    pub(super) fn actions_on(self, account: &Account) -> &'static [Action] {
+    pub(super) fn actions_on(self, profile: &Profile) -> &'static [Action] {
         match self {
-            Command::Enable if account.roles.is_empty() => &[Action::PeopleManage],
+            Command::Enable if !profile.has_roles => &[Action::PeopleManage],
             Command::Enable => &[Action::PeopleRoles],
             _ => self.actions(),
         }

@@ -188,7 +188,7 @@ async fn carried_out(
             return Ok(before);
         }
         let profile = find(gateway, account).await?;
-        permit(gateway, &caller, command.actions_on(&profile.account))?;
+        permit(gateway, &caller, command.actions_on(&profile))?;
         if profile.account.person == caller.person {
             return Err(Code::NotSeparate.into());
         }

@@ -345,9 +345,18 @@ fn second_place(copy: &Path, dir: Option<&Path>, keys: &Keys, size: Option<u64>)
 
 /// How much room there is where `path` is, or will be.
 fn room(name: &'static str, path: &Path) -> Check {
-    let there = path.ancestors().find(|path| path.exists()).unwrap_or(path);
+    // Of a path from here, the folder that is there may be the one that it is told from.
+    let path = std::path::absolute(Path::new(".").join(path)).unwrap_or_else(|_| path.into());
+    let there = path.ancestors().find(|path| path.exists()).unwrap_or(&path);
     let Ok(found) = rustix::fs::statvfs(there) else {
-        return broken(name, &format!("{}: its disk cannot be looked at", there.display()));
+        return Check::warn(
+            name,
+            Text::new(
+                format!("{}: its disk cannot be looked at", there.display()),
+                format!("{}：无法查看其所在磁盘", there.display()),
+            ),
+            Text::new("look at the path and its rights", "请检查路径及其权限"),
+        );
     };
     let free = found.f_bavail.saturating_mul(found.f_frsize);
     let total = found.f_blocks.saturating_mul(found.f_frsize).max(1);
@@ -364,5 +373,22 @@ fn room(name: &'static str, path: &Path) -> Check {
         ..LITTLE => Check::fail(name, what, fix),
         LITTLE..LOW => Check::warn(name, what, fix),
         _ => Check::ok(name, what.en, what.zh),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_disk_of_a_folder_that_is_not_there_yet_is_that_of_the_next_one_above() {
+        let here = std::env::current_dir().unwrap();
+        for path in ["", "not-there", "not-there/either", "src/not-there"] {
+            let check = room("second-disk", Path::new(path));
+            let above = if path.starts_with("src") { here.join("src") } else { here.clone() };
+            let told = check.what.en.trim_end_matches('/');
+            assert!(told.ends_with(&format!(" at {}", above.display())), "{path}: {told}");
+        }
     }
 }

@@ -12,8 +12,6 @@ use super::{DATABASE, sqlite};
 #[cfg(feature = "postgres")]
 use super::{migrate, postgres};
 use crate::store::db::{Db, Server};
-#[cfg(feature = "postgres")]
-use crate::store::upkeep::Schema;
 
 /// Connections of one pool of readers.
 pub(super) const READERS: u32 = 8;
@@ -64,19 +62,6 @@ pub enum DatabaseError {
     NoPostgres,
 }
 
-#[cfg(feature = "postgres")]
-const BRING: &str = "run `sluice migrate` as the role that owns it";
-
-#[cfg(feature = "postgres")]
-impl DatabaseError {
-    /// Of tables from which a newer program took something away.
-    pub(super) fn newer(found: &str, known: &str) -> Self {
-        Self::Schema(format!(
-            "it has schema {found}, and this program knows {known}: a newer program wrote it, and not only added to it. Run that one, or restore a backup from before"
-        ))
-    }
-}
-
 /// Where a log's database is.
 #[derive(Debug, Clone)]
 pub(super) enum Home {
@@ -111,15 +96,7 @@ impl Home {
             Self::File(_) => Ok(()),
             #[cfg(feature = "postgres")]
             Self::Server(server) => {
-                let standing = migrate::standing(server)?;
-                match &standing {
-                    Schema::Current(_) | Schema::Ahead { .. } => Ok(()),
-                    Schema::None => Err(DatabaseError::Schema(format!("it has no tables yet: {BRING}"))),
-                    Schema::Behind { found, known } => Err(DatabaseError::Schema(format!(
-                        "it has schema {found}, and this program needs {known}: {BRING}"
-                    ))),
-                    Schema::Newer { found, known } => Err(DatabaseError::newer(found, known)),
-                }
+                migrate::ON_SERVER.standing(server)?.demand().map_err(DatabaseError::Schema)
             }
         }
     }

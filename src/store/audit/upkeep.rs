@@ -67,7 +67,7 @@ pub fn migrate(data_dir: &Path, _held: &Held) -> Result<(), DatabaseError> {
 /// When the server is not reached.
 pub fn schema_on(server: &Server) -> Result<Schema, DatabaseError> {
     #[cfg(feature = "postgres")]
-    return super::migrate::standing(server);
+    return Ok(super::migrate::ON_SERVER.standing(server)?);
     #[cfg(not(feature = "postgres"))]
     Home::of(Path::new(""), Some(server)).map(|_| Schema::None)
 }
@@ -76,11 +76,11 @@ pub fn schema_on(server: &Server) -> Result<Schema, DatabaseError> {
 /// gateway's role its rights there.
 ///
 /// # Errors
-/// When it is newer, the schema `sluice_log` or the gateway's role is not there yet, or a
-/// migration fails; a migration is done whole or not at all.
+/// When it is newer, the schema `sluice_log` or the gateway's role is not there yet, somebody holds on to
+/// a table for too long, or a migration fails; a migration is done whole or not at all.
 pub fn migrate_on(owner: &Server) -> Result<(), DatabaseError> {
     #[cfg(feature = "postgres")]
-    return super::migrate::migrate(owner);
+    return Ok(super::migrate::ON_SERVER.migrate(owner)?);
     #[cfg(not(feature = "postgres"))]
     Home::of(Path::new(""), Some(owner)).map(drop)
 }

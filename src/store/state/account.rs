@@ -11,6 +11,10 @@ use crate::identity::{Account, Outside, Role};
 pub struct Profile {
     /// The account.
     pub account: Account,
+    /// Does it hold any role? A newer program may have given it one that this program does not know: it
+    /// is not among those of `account` and permits nothing here, but an account that has it is not one
+    /// without roles.
+    pub has_roles: bool,
     /// Has the person chosen the password? A one-time password is not chosen.
     pub has_password: bool,
     /// Has the person set up a code generator?

@@ -274,7 +274,7 @@ fn make(
         }
         Change::ResetPassword { password, until, guarded } => {
             let code = accounts::table.find(account.id.as_str()).select(accounts::code_secret);
-            if *guarded && !account.roles.is_empty() && code.first::<Option<String>>(connection)?.is_none() {
+            if *guarded && before.has_roles && code.first::<Option<String>>(connection)?.is_none() {
                 return Ok(Changed::HasRoles);
             }
             let set = (accounts::password.eq(password.reveal()), accounts::password_until.eq(until.micros()));
@@ -325,7 +325,7 @@ fn bind(connection: &mut Db, before: &Profile, key: Fingerprint) -> Result<Chang
     if of_system + of_person > 0 {
         return Ok(Changed::Taken);
     }
-    if !before.account.roles.is_empty() {
+    if before.has_roles {
         return Ok(Changed::HasRoles);
     }
     let row = (account_keys::fingerprint.eq(&text), account_keys::account.eq(before.account.id.as_str()));
@@ -344,7 +344,7 @@ fn bind_outside(connection: &mut Db, before: &Profile, outside: &Outside) -> Res
     if outside_holder(connection, outside)?.is_some() {
         return Ok(Changed::Taken);
     }
-    if !before.account.roles.is_empty() {
+    if before.has_roles {
         return Ok(Changed::HasRoles);
     }
     let row = accounts::table.find(before.account.id.as_str());
@@ -374,14 +374,12 @@ fn give(connection: &mut Db, id: &AccountId, role: Role) -> Result<(), StateErro
     Ok(())
 }
 
-/// The roles of all accounts of a person, disabled ones too: they can be enabled.
+/// The roles of all accounts of a person, disabled ones too: they can be enabled. What a role that a
+/// newer program has given excludes cannot be said here, so that such a person is given none.
 fn roles_of_person(connection: &mut Db, person: &PersonId) -> Result<Vec<Role>, StateError> {
     let of_person = accounts::table.filter(accounts::person.eq(person.as_str())).select(accounts::id);
     let names = account_roles::table.filter(account_roles::account.eq_any(of_person));
-    parsed(names.select(account_roles::role).load(connection)?)
-}
-
-fn parsed(names: Vec<String>) -> Result<Vec<Role>, StateError> {
+    let names: Vec<String> = names.select(account_roles::role).load(connection)?;
     let roles = names.iter().map(|name| Role::parse(name));
     roles.collect::<Option<_>>().ok_or_else(|| StateError::new("account_roles holds an unknown role"))
 }
@@ -405,13 +403,15 @@ pub(super) fn profile(connection: &mut Db, id: &AccountId) -> Result<Option<Prof
         return Ok(None);
     };
     let roles = account_roles::table.filter(account_roles::account.eq(id.as_str()));
-    let roles = parsed(roles.order(account_roles::role).select(account_roles::role).load(connection)?)?;
+    let roles: Vec<String> = roles.order(account_roles::role).select(account_roles::role).load(connection)?;
+    let known = roles.iter().filter_map(|name| Role::parse(name)).collect();
     let keys = account_keys::table.filter(account_keys::account.eq(id.as_str()));
     let keys = keys.select(account_keys::fingerprint).load::<String>(connection)?;
     let malformed = || StateError::new("accounts holds a malformed row");
     let keys: Option<Vec<_>> = keys.iter().map(|key| Fingerprint::parse(key)).collect();
     Ok(Some(Profile {
-        account: account(row, roles).ok_or_else(malformed)?,
+        account: account(row, known).ok_or_else(malformed)?,
+        has_roles: !roles.is_empty(),
         has_password: marks.0.is_some() && marks.1.is_none(),
         has_code: marks.2.is_some(),
         keys: keys.ok_or_else(malformed)?,

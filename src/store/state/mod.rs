@@ -116,7 +116,7 @@ impl StateStore {
             .min_idle(Some(1))
             .connection_timeout(Duration::from_secs(2));
         let store = Self::with(Place::Server(server.clone()), pool)?;
-        upkeep::require_current(&mut *store.connection()?)?;
+        upkeep::bring_up_to_date(&mut *store.connection()?)?;
         Ok(store)
     }
 

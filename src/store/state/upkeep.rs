@@ -14,10 +14,23 @@ use super::schema::revision::dsl as revisions;
 use super::{Db, StateError, StateStore};
 use crate::store::audit::open_read_only;
 use crate::store::db::Server;
+#[cfg(feature = "postgres")]
+use crate::store::tables::Tables;
 use crate::store::upkeep::{self, CopyError, Schema};
 
 /// Both engines have the same migrations, by their names: see the rules of the house.
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite/state");
+
+/// The state's tables on a server.
+#[cfg(feature = "postgres")]
+pub(super) const ON_SERVER: Tables = Tables {
+    schema: "sluice_state",
+    migrations: embed_migrations!("migrations/postgres/state"),
+    rights: include_str!("../../../migrations/postgres/state.rights.sql"),
+    turns: "revision",
+};
+#[cfg(not(feature = "postgres"))]
+const NO_POSTGRES: &str = "this sluice was built without the feature `postgres`";
 
 /// The file of the state in a data directory.
 pub const DATABASE: &str = "state.db";
@@ -96,8 +109,12 @@ impl StateStore {
 ///
 /// # Errors
 /// When the server is not reached.
+#[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
 pub fn schema_on(server: &Server) -> Result<Schema, StateError> {
-    server::schema(server)
+    #[cfg(feature = "postgres")]
+    return ON_SERVER.standing(server).map_err(StateError::new);
+    #[cfg(not(feature = "postgres"))]
+    Err(StateError::new(NO_POSTGRES))
 }
 
 /// Brings the state on a server to this program's schema, as the role that owns it, and gives the
@@ -106,49 +123,34 @@ pub fn schema_on(server: &Server) -> Result<Schema, StateError> {
 ///
 /// # Errors
 /// When a newer program took something away, the schema `sluice_state` or the gateway's role is not
-/// there yet, or a migration fails; a migration is done whole or not at all.
+/// there yet, somebody holds on to a table for too long, or a migration fails; a migration is done whole
+/// or not at all.
+#[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
 pub fn migrate_on(owner: &Server) -> Result<(), StateError> {
-    server::migrate(owner)
+    #[cfg(feature = "postgres")]
+    return ON_SERVER.migrate(owner).map_err(StateError::new);
+    #[cfg(not(feature = "postgres"))]
+    Err(StateError::new(NO_POSTGRES))
 }
 
-/// Refuses a database that this program cannot work with as it is: another role brings it there.
-pub(super) fn require_current(db: &mut Db) -> Result<(), StateError> {
-    let applied = match db {
-        Db::Sqlite(conn) => applied(conn)?,
-        #[cfg(feature = "postgres")]
-        Db::Postgres(conn) => server::applied(conn)?,
-    };
-    match standing(&applied)? {
-        Schema::Current(_) | Schema::Ahead { .. } => Ok(()),
-        Schema::None => Err(StateError::new(format!("it has no schema yet: {BRING}"))),
-        Schema::Behind { found, known } => {
-            Err(StateError::new(format!("it has schema {found}, and this program needs {known}: {BRING}")))
-        }
-        Schema::Newer { found, known } => Err(newer(&found, &known)),
-    }
-}
-
-const BRING: &str = "run `sluice migrate` as the role that owns it";
-
-/// Applies what is pending to a file, unless a newer program took something away from it.
+/// Applies what is pending to a file, unless a newer program took something away from it; refuses a
+/// server's tables that this program cannot work with as they are, since another role brings them there.
 pub(super) fn bring_up_to_date(db: &mut Db) -> Result<(), StateError> {
     match db {
         Db::Sqlite(conn) => {
-            if let Schema::Newer { found, known } = standing(&applied(conn)?)? {
-                return Err(newer(&found, &known));
+            let standing = standing(&applied(conn)?)?;
+            if matches!(standing, Schema::Newer { .. }) {
+                return standing.demand().map_err(StateError::new);
             }
             conn.run_pending_migrations(MIGRATIONS).map_err(StateError::new)?;
             Ok(())
         }
         #[cfg(feature = "postgres")]
-        Db::Postgres(_) => require_current(db),
+        Db::Postgres(conn) => {
+            let standing = ON_SERVER.look(conn).map_err(StateError::new)?;
+            standing.demand().map_err(StateError::new)
+        }
     }
-}
-
-fn newer(found: &str, known: &str) -> StateError {
-    StateError::new(format!(
-        "it has schema {found}, and this program knows {known}: a newer program wrote it, and not only added to it. Run that one, or restore a backup from before"
-    ))
 }
 
 #[derive(QueryableByName)]
@@ -171,77 +173,4 @@ fn standing(applied: &[String]) -> Result<Schema, StateError> {
     let known = MigrationSource::<Sqlite>::migrations(&MIGRATIONS).map_err(StateError::new)?;
     let known: Vec<String> = known.iter().map(|one| one.name().version().to_string()).collect();
     Ok(Schema::of(applied, &known))
-}
-
-#[cfg(not(feature = "postgres"))]
-mod server {
-    use super::{Schema, Server, StateError};
-
-    pub(super) fn schema(_: &Server) -> Result<Schema, StateError> {
-        Err(StateError::new("this sluice was built without the feature `postgres`"))
-    }
-
-    pub(super) fn migrate(_: &Server) -> Result<(), StateError> {
-        Err(StateError::new("this sluice was built without the feature `postgres`"))
-    }
-}
-
-#[cfg(feature = "postgres")]
-mod server {
-    use diesel::connection::SimpleConnection;
-    use diesel::prelude::*;
-    use diesel::sql_types::Bool;
-    use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-
-    use super::{Applied, Schema, Server, StateError, newer, standing};
-
-    const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres/state");
-    /// What the gateway's role may do there.
-    const RIGHTS: &str = include_str!("../../../migrations/postgres/state.rights.sql");
-    const LOOKING: &str = "SET search_path = sluice_state; SET statement_timeout = 5000;";
-    /// The lock is held for as long as the session lasts: two who migrate at once wait for each other.
-    const SESSION: &str = "SET search_path = sluice_state; SET lock_timeout = 5000;
-         SELECT pg_advisory_lock(hashtext('sluice migrate'));";
-
-    pub(super) fn schema(server: &Server) -> Result<Schema, StateError> {
-        let mut conn = server.connect(LOOKING).map_err(StateError::new)?;
-        let applied = applied(&mut conn)?;
-        if applied.is_empty() { Ok(Schema::None) } else { standing(&applied) }
-    }
-
-    pub(super) fn migrate(owner: &Server) -> Result<(), StateError> {
-        let mut conn = owner.connect_to_migrate(SESSION).map_err(StateError::new)?;
-        if !is(&mut conn, "to_regnamespace('sluice_state') IS NOT NULL")? {
-            let fix = "run deploy/postgres/roles.sql as an administrator of the database first";
-            return Err(StateError::new(format!("there is no schema sluice_state: {fix}")));
-        }
-        match standing(&applied(&mut conn)?)? {
-            Schema::Newer { found, known } => return Err(newer(&found, &known)),
-            // Its rights are the newer program's: those of this one would take some of them away.
-            Schema::Ahead { .. } => return Ok(()),
-            Schema::None | Schema::Current(_) | Schema::Behind { .. } => {}
-        }
-        conn.run_pending_migrations(MIGRATIONS).map_err(StateError::new)?;
-        // In one transaction: a gateway that runs meanwhile never lacks a right.
-        conn.transaction(|conn| Ok(conn.batch_execute(RIGHTS)?))
-    }
-
-    /// The numbers of the migrations that the database has, oldest first.
-    pub(super) fn applied(conn: &mut PgConnection) -> Result<Vec<String>, StateError> {
-        if !is(conn, "to_regclass('__diesel_schema_migrations') IS NOT NULL")? {
-            return Ok(Vec::new());
-        }
-        let rows = diesel::sql_query("SELECT version FROM __diesel_schema_migrations ORDER BY version");
-        Ok(rows.load::<Applied>(conn)?.into_iter().map(|row| row.version).collect())
-    }
-
-    fn is(conn: &mut PgConnection, what: &str) -> Result<bool, StateError> {
-        #[derive(QueryableByName)]
-        struct Is {
-            #[diesel(sql_type = Bool)]
-            so: bool,
-        }
-        let found: Is = diesel::sql_query(format!("SELECT {what} AS so")).get_result(conn)?;
-        Ok(found.so)
-    }
 }

@@ -59,27 +59,3 @@ async fn a_refused_command_leaves_its_key_unused() {
     body["terms"]["per_day"] = json!(200);
     assert!(applications::draft(&stage.gateway, &call, keyed(&body, "k")).await.is_ok());
 }
-
-#[tokio::test]
-async fn duplicates_at_one_time_are_done_once_and_answered_alike() {
-    let stage = Arc::new(Stage::new().await);
-    for round in 0..20 {
-        let sent: Vec<_> = (0..4)
-            .map(|_| {
-                let (stage, key) = (Arc::clone(&stage), format!("k-{round}"));
-                let body = json!({ "terms": terms() });
-                tokio::spawn(async move {
-                    let call = stage.call("h.applicant");
-                    applications::draft(&stage.gateway, &call, keyed(&body, &key)).await.unwrap()
-                })
-            })
-            .collect();
-        let mut answers = Vec::new();
-        for answer in sent {
-            answers.push(answer.await.unwrap());
-        }
-        answers.dedup();
-        assert_eq!(answers.len(), 1, "{answers:?}");
-        assert_eq!(answers[0].application, format!("A-2026-{:06}", round + 1));
-    }
-}

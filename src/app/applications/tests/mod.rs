@@ -6,16 +6,17 @@
 mod bounds;
 mod clocks;
 mod keys;
+mod on_postgres;
 mod races;
 mod seeing;
 mod stories;
 
-use std::path::Path;
+use std::any::Any;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ring::rand::SystemRandom;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::{Asked, Given};
 use crate::app::call::{Call, PersonCaller};
@@ -31,6 +32,7 @@ use crate::base::{Clock, Code, Error, Lang, ManualClock, Secret, Timestamp};
 use crate::config::{AuditSection, HistorySection, LimitsSection, SessionsSection};
 use crate::identity::{Account, Role};
 use crate::store::audit::{AuditLog, Options};
+use crate::store::db::Server;
 use crate::store::state::{Changed, NewAccount, Quotas, StateStore};
 use crate::telemetry::Metrics;
 
@@ -41,15 +43,34 @@ pub const NOW: &str = "2026-11-23T01:00:00Z";
 pub struct Stage {
     pub gateway: Arc<Gateway>,
     pub clock: Arc<ManualClock>,
-    _dir: TempDir,
+    _home: Box<dyn Any + Send + Sync>,
+}
+
+/// How often a race is run.
+const ROUNDS: usize = 100;
+
+async fn open() -> Stage {
+    Stage::new().await
 }
 
 impl Stage {
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let clock = Arc::new(ManualClock::new(Timestamp::parse(NOW).unwrap()));
-        let gateway = Arc::new(gateway(dir.path(), &clock));
-        let stage = Self { gateway, clock, _dir: dir };
+        let state = StateStore::open(&dir.path().join("data/state.db")).unwrap();
+        Self::set(dir.path().to_owned(), NOW, state, None, Box::new(dir)).await
+    }
+
+    /// One whose log and state are on a server, if there is one, at the moment `now`; `home` goes with it.
+    async fn set(
+        dir: PathBuf,
+        now: &str,
+        state: StateStore,
+        server: Option<Server>,
+        home: Box<dyn Any + Send + Sync>,
+    ) -> Self {
+        let clock = Arc::new(ManualClock::new(Timestamp::parse(now).unwrap()));
+        let gateway = Arc::new(gateway(&dir, &clock, state, server));
+        let stage = Self { gateway, clock, _home: home };
         for (name, department, roles) in PEOPLE {
             stage.enrol(name, name, department, roles);
         }
@@ -202,7 +223,7 @@ pub fn code<T>(told: Result<T, Error>) -> Code {
     told.err().map_or(Code::Ok, |error| error.code)
 }
 
-fn gateway(dir: &Path, clock: &Arc<ManualClock>) -> Gateway {
+fn gateway(dir: &Path, clock: &Arc<ManualClock>, state: StateStore, server: Option<Server>) -> Gateway {
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     key_files::make(&dir.join("keys"), "test.example/log").unwrap();
     let audit = AuditSection {
@@ -215,7 +236,7 @@ fn gateway(dir: &Path, clock: &Arc<ManualClock>) -> Gateway {
     let keys = Keys::read(&audit).unwrap();
     let log = AuditLog::open(Options {
         data_dir: dir.join("data"),
-        server: None,
+        server,
         checkpoint_copy: audit.checkpoint_copy_file,
         signing_key: keys.signing,
         previous_key: None,
@@ -224,7 +245,6 @@ fn gateway(dir: &Path, clock: &Arc<ManualClock>) -> Gateway {
         queue: 64,
     })
     .unwrap();
-    let state = StateStore::open(&dir.join("data/state.db")).unwrap();
     apply::apply(&state, Path::new(env!("CARGO_MANIFEST_DIR")), clock.as_ref()).unwrap();
     let version = state.newest_version().unwrap().unwrap();
     let world = World::build(&version, &[], None).unwrap();

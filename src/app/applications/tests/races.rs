@@ -6,8 +6,6 @@ use crate::approval::{Actor, Application, Event, What};
 use crate::store::state::Change as AccountChange;
 use crate::store::state::applications::{Appended, Change};
 
-const ROUNDS: usize = 100;
-
 /// Lets two commands that were made for the same version go at one time.
 async fn race(stage: &Arc<Stage>, id: &str, commands: [(&str, &str); 2]) -> Vec<Code> {
     let version = json!({ "version": stage.version(id) });
@@ -37,7 +35,7 @@ fn whole(application: &Application) {
 
 #[tokio::test]
 async fn a_vote_against_a_withdrawal_one_wins_and_the_other_sees_that_it_changed() {
-    let stage = Arc::new(Stage::new().await);
+    let stage = Arc::new(open().await);
     for _ in 0..ROUNDS {
         let id = stage.in_review().await;
         stage.all(&id, &VOTES[..2]).await;
@@ -53,7 +51,7 @@ async fn a_vote_against_a_withdrawal_one_wins_and_the_other_sees_that_it_changed
 
 #[tokio::test]
 async fn of_two_last_votes_one_counts() {
-    let stage = Arc::new(Stage::new().await);
+    let stage = Arc::new(open().await);
     for _ in 0..ROUNDS {
         let id = stage.in_review().await;
         stage.all(&id, &VOTES[..2]).await;
@@ -69,7 +67,7 @@ async fn of_two_last_votes_one_counts() {
 
 #[tokio::test]
 async fn submitted_twice_at_one_time_it_is_submitted_once() {
-    let stage = Arc::new(Stage::new().await);
+    let stage = Arc::new(open().await);
     for _ in 0..ROUNDS {
         let id = stage.drafted().await;
         let codes = race(&stage, &id, [("h.applicant", "submit"), ("h.applicant", "submit")]).await;
@@ -79,8 +77,34 @@ async fn submitted_twice_at_one_time_it_is_submitted_once() {
 }
 
 #[tokio::test]
+async fn duplicates_at_one_time_are_done_once_and_answered_alike() {
+    let stage = Arc::new(open().await);
+    for round in 0..ROUNDS / 5 {
+        let sent: Vec<_> = (0..4)
+            .map(|_| {
+                let (stage, key) = (Arc::clone(&stage), format!("k-{round}"));
+                let body = json!({ "terms": terms() });
+                tokio::spawn(async move {
+                    let call = stage.call("h.applicant");
+                    applications::draft(&stage.gateway, &call, Asked { key: Some(key), ..asked(&body) })
+                        .await
+                        .unwrap()
+                })
+            })
+            .collect();
+        let mut answers = Vec::new();
+        for answer in sent {
+            answers.push(answer.await.unwrap());
+        }
+        answers.dedup();
+        assert_eq!(answers.len(), 1, "{answers:?}");
+        assert_eq!(answers[0].application, format!("A-2026-{:06}", round + 1));
+    }
+}
+
+#[tokio::test]
 async fn drafts_at_one_time_have_ids_without_gaps() {
-    let stage = Arc::new(Stage::new().await);
+    let stage = Arc::new(open().await);
     let drafts: Vec<_> = (0..32)
         .map(|_| {
             let stage = Arc::clone(&stage);
@@ -98,7 +122,7 @@ async fn drafts_at_one_time_have_ids_without_gaps() {
 
 #[tokio::test]
 async fn what_was_decided_on_something_that_changed_since_is_not_written() {
-    let stage = Stage::new().await;
+    let stage = open().await;
     let id = stage.in_review().await;
     let (application, now) = (stage.application(&id).unwrap(), stage.clock.now());
     let said = Event {
@@ -121,7 +145,7 @@ async fn what_was_decided_on_something_that_changed_since_is_not_written() {
 
 #[tokio::test]
 async fn whoever_lost_the_role_while_the_request_was_under_way_does_not_act_in_it() {
-    let stage = Stage::new().await;
+    let stage = open().await;
     let id = stage.in_review().await;
     let begun = stage.call("c.head");
     let head = AccountId::parse("c.head").unwrap();
@@ -144,7 +168,7 @@ fn apply_elsewhere(stage: &Stage) {
 
 #[tokio::test]
 async fn nothing_is_decided_by_rules_that_are_others_by_now() {
-    let stage = Stage::new().await;
+    let stage = open().await;
     let id = stage.drafted().await;
     apply_elsewhere(&stage);
     let refused = stage.give("h.applicant", &id, "submit", json!({})).await;

@@ -14,10 +14,11 @@ use crate::store::state::{StateError, StateStore};
 const CHUNK: usize = 200;
 
 impl StateStore {
-    /// The newest applications that stand in one of `states`, at most `limit`, the newest first.
+    /// The newest applications that stand in one of `states`, at most `limit`, the newest first. One with
+    /// an event that this program cannot read is left out.
     ///
     /// # Errors
-    /// When the database cannot be read, or holds what this program cannot.
+    /// When the database cannot be read.
     pub fn newest_applications(
         &self,
         states: &[State],
@@ -38,16 +39,26 @@ impl StateStore {
                 .order((application_events::application.desc(), application_events::seq))
                 .select((application_events::application, application_events::event))
                 .load::<(String, String)>(connection)?;
-            let mut events: BTreeMap<String, Vec<Event>> = BTreeMap::new();
+            let mut events: BTreeMap<String, Vec<String>> = BTreeMap::new();
             for (id, event) in rows {
-                events.entry(id).or_default().push(serde_json::from_str(&event).map_err(StateError::new)?);
+                events.entry(id).or_default().push(event);
             }
             for (id, events) in events.into_iter().rev() {
-                let id = ApplicationId::parse(&id)
-                    .ok_or_else(|| StateError::new("application_events holds a malformed row"))?;
-                found.push(Application::of(id, events).map_err(StateError::new)?);
+                match read(&id, &events) {
+                    Ok(application) => found.push(application),
+                    // Why would quote what people wrote.
+                    Err(_) => tracing::warn!(application = id, "left out: an event of it cannot be read"),
+                }
             }
         }
         Ok(found)
     }
+}
+
+fn read(id: &str, events: &[String]) -> Result<Application, StateError> {
+    let id = ApplicationId::parse(id)
+        .ok_or_else(|| StateError::new("application_events holds a malformed row"))?;
+    let events = events.iter().map(|event| serde_json::from_str(event));
+    let events: Vec<Event> = events.collect::<Result<_, _>>().map_err(StateError::new)?;
+    Application::of(id, events).map_err(StateError::new)
 }

@@ -14,6 +14,8 @@ use time::macros::date;
 use super::{Database, Home, open};
 use crate::base::ids::{Fingerprint, RuleId, SystemId};
 use crate::base::{Clock, Sources, SystemClock, Timestamp};
+use crate::identity::Role;
+use crate::store::state::applications::Wait;
 use crate::store::state::{Charge, Charged, Quotas, StateStore, Use, UsePeople, upkeep};
 use crate::store::testing_proxy::Network;
 use crate::store::upkeep::Schema;
@@ -300,6 +302,113 @@ fn a_schema_that_is_not_this_programs_is_refused_with_what_to_do() {
         .execute("INSERT INTO sluice_state.__diesel_schema_migrations (version) VALUES ('99999999999999')");
     assert!(refused(&database).contains("newer program"));
     assert!(upkeep::migrate_on(&owner).unwrap_err().to_string().contains("newer program"));
+}
+
+#[test]
+fn a_migrate_that_ends_before_the_rights_are_given_is_not_done() {
+    let database = Database::new();
+    let (gateway, owner) = (database.as_role("sluice_gateway"), database.as_role("sluice_owner"));
+    database.execute("ALTER ROLE sluice_gateway RENAME TO nobody");
+    assert!(upkeep::migrate_on(&owner).is_err_and(|why| why.to_string().contains("sluice_gateway")));
+    assert!(matches!(upkeep::schema_on(&owner).unwrap(), Schema::Behind { .. }));
+    database.execute("ALTER ROLE nobody RENAME TO sluice_gateway");
+    upkeep::migrate_on(&owner).unwrap();
+    assert!(matches!(upkeep::schema_on(&gateway).unwrap(), Schema::Current(_)));
+    changed(&database.open(), "one");
+}
+
+/// What a migration changes that gateways read all the time.
+const CHANGES: &str = "application_waits";
+
+/// The state as the migration found it that changed [`CHANGES`], and somebody who reads that table for
+/// as long as the transaction lasts.
+fn before_a_change() -> (StateStore, Database, diesel::PgConnection) {
+    let (state, home) = open();
+    let mut admin = home.connect();
+    admin
+        .batch_execute(include_str!("../../../../migrations/postgres/state/00000000000050_inbox/down.sql"))
+        .unwrap();
+    admin.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version = '00000000000050'").unwrap();
+    admin
+        .batch_execute(&format!("SET application_name = pg_dump; BEGIN; SELECT count(*) FROM {CHANGES}"))
+        .unwrap();
+    (state, home, admin)
+}
+
+#[test]
+fn a_migration_waits_for_a_long_reader_and_gateways_do_not_wait_for_it() {
+    let (state, home, mut reader) = before_a_change();
+    let owner = home.as_role("sluice_owner");
+    let migrating = std::thread::spawn(move || upkeep::migrate_on(&owner));
+    let mut watcher = home.connect();
+    let waits = sql::<Bool>(&format!(
+        "EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'sluice_state.{CHANGES}'::regclass)"
+    ));
+    // Not only the first time.
+    for _ in 0..2 {
+        while !diesel::select(waits.clone()).get_result::<bool>(&mut watcher).unwrap() {
+            assert!(!migrating.is_finished());
+        }
+        let began = Instant::now();
+        state.look(SystemClock.now()).unwrap();
+        assert!(
+            began.elapsed() < Duration::from_millis(100),
+            "a look waits for no table: {:?}",
+            began.elapsed()
+        );
+        assert_eq!(state.number_waiting(&[coordinators()], 10).unwrap(), 0);
+        changed(&state, &format!("{began:?}"));
+        assert!(began.elapsed() < LEASE, "behind the migration: {:?}", began.elapsed());
+        while diesel::select(waits.clone()).get_result::<bool>(&mut watcher).unwrap() {}
+    }
+    reader.batch_execute("COMMIT").unwrap();
+    migrating.join().unwrap().unwrap();
+    assert!(matches!(upkeep::schema_on(&home.as_role("sluice_gateway")).unwrap(), Schema::Current(_)));
+}
+
+/// `stale_after_ms` as it is by default.
+const LEASE: Duration = Duration::from_secs(1);
+
+fn coordinators() -> Wait {
+    Wait { department: None, role: Role::Coordinator }
+}
+
+#[test]
+fn a_migration_that_waited_for_too_long_says_for_whom_and_changes_nothing() {
+    let (state, home, mut reader) = before_a_change();
+    let owner = home.as_role("sluice_owner");
+    let why = upkeep::ON_SERVER.migrate_within(Duration::ZERO, &owner).unwrap_err().to_string();
+    for part in ["00000000000050_inbox", "(pg_dump, as sluice) holds application_waits"] {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    assert!(matches!(upkeep::schema_on(&owner).unwrap(), Schema::Behind { .. }));
+    assert!(state.revision().is_ok());
+    reader.batch_execute("COMMIT").unwrap();
+    upkeep::ON_SERVER.migrate_within(Duration::ZERO, &owner).unwrap();
+    assert!(matches!(upkeep::schema_on(&owner).unwrap(), Schema::Current(_)));
+}
+
+#[test]
+fn of_two_who_migrate_at_once_one_waits_and_says_so_if_that_is_too_long() {
+    let database = Database::new();
+    let mut other = database.connect();
+    other.batch_execute("SELECT pg_advisory_lock(hashtext('sluice migrate'))").unwrap();
+    let owner = database.as_role("sluice_owner");
+    let why = upkeep::ON_SERVER.migrate_within(Duration::ZERO, &owner).unwrap_err();
+    assert!(why.to_string().contains("another `sluice migrate`"), "{why}");
+    drop(other);
+    upkeep::migrate_on(&owner).unwrap();
+}
+
+#[test]
+fn a_change_that_is_under_way_is_over_before_a_migration_touches_a_table() {
+    let (_state, home, mut reader) = before_a_change();
+    reader.batch_execute("ROLLBACK; BEGIN; SELECT FROM revision FOR UPDATE").unwrap();
+    let why = upkeep::ON_SERVER.migrate_within(Duration::ZERO, &home.as_role("sluice_owner")).unwrap_err();
+    assert!(
+        why.to_string().contains("holds revision") && !why.to_string().contains("00000000000050"),
+        "{why}"
+    );
 }
 
 #[test]
