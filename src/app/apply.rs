@@ -256,7 +256,7 @@ impl Gateway {
             let standing = new.standing.distrusting(distrusted);
             new = new.with_standing(standing);
         }
-        Ok((new.with_suspended(Suspended::of(&suspensions, &self.stopped_by_the_log())), doubts))
+        Ok((new.with_suspended(Suspended::of(&suspensions, self.stopped_by_the_log())), doubts))
     }
 
     /// Has a change that a use case has stored recorded and in force: to be awaited before it

@@ -22,6 +22,7 @@ use crate::store::audit::{Acts, ReadError, Reader};
 use crate::store::state::consents::{Consent, Word};
 use crate::store::state::delegations::Loan;
 use crate::store::state::grants::GrantState;
+use crate::store::state::suspensions::Whom;
 use crate::store::state::{Profile, RegisteredKey, Version, made_as};
 
 impl Gateway {
@@ -92,8 +93,8 @@ impl Gateway {
     }
 
     /// The systems and operators that are stopped, by the log.
-    pub(super) fn stopped_by_the_log(&self) -> Vec<String> {
-        self.deeds(|deeds| deeds.stopped().map(str::to_owned).collect())
+    pub(super) fn stopped_by_the_log(&self) -> Vec<Whom> {
+        self.deeds(|deeds| deeds.stopped().collect())
     }
 
     /// Looks something up in what was done.

@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use crate::base::Timestamp;
 use crate::store::state::Act;
-use crate::store::state::suspensions::Stopped;
+use crate::store::state::suspensions::Whom;
 
 /// What two acts must have in common for the one to undo the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -237,10 +237,11 @@ impl Deeds {
         self.newest.get(&(matter, name.into())).map(|(_, deed)| deed)
     }
 
-    /// The systems and operators that are stopped, as the acts name them.
-    pub fn stopped(&self) -> impl Iterator<Item = &str> {
+    /// The systems and operators that are stopped.
+    pub fn stopped(&self) -> impl Iterator<Item = Whom> {
         let newest = self.newest.iter().filter(|((matter, _), _)| *matter == Matter::Suspension);
-        newest.filter(|(_, (_, deed))| &*deed.action != "caller-resumed").map(|((_, object), _)| &**object)
+        let stopped = newest.map(|(_, (_, deed))| deed).filter(|deed| &*deed.action != "caller-resumed");
+        stopped.filter_map(|deed| Whom::of_act(&deed.object, &deed.detail)).map(|(whom, _)| whom)
     }
 
     /// Is this the newest word on its matter?
@@ -298,8 +299,14 @@ fn about(deed: &Deed) -> About {
         "key-registered" | "key-revoked" => (Matter::Key, detail.clone()),
         "delegation-given" | "delegation-ended" => (Matter::Delegation, object.clone()),
         // Whoever else can be stopped some day is not let go on meanwhile.
-        "caller-suspended" | "caller-resume-asked" | "caller-resumed" if Stopped::named(object).is_some() => {
-            (Matter::Suspension, object.clone())
+        "caller-suspended" | "caller-resume-asked" | "caller-resumed" => {
+            let Some((whom, _)) = Whom::of_act(object, detail) else { return About::Unknown };
+            let name = match whom.department {
+                None => object.clone(),
+                // No name of a caller has a space.
+                Some(department) => format!("{object} {department}").into(),
+            };
+            (Matter::Suspension, name)
         }
         "history-asked" | "history-consented" | "history-refused" => (Matter::Consent, object.clone()),
         "catalogue-applied" => (Matter::Catalogue, Box::default()),
@@ -415,10 +422,12 @@ mod tests {
             ("department-suspended", "housing"),
             ("grant-narrowed", "G-1"),
             ("caller-suspended", "department:housing"),
+            ("caller-resumed", "system:housing.aid"),
         ] {
+            let detail = "investigation@housing";
             let deeds = deeds(&[
                 ("grant-active", "G-1", "d"),
-                (action, object, ""),
+                (action, object, detail),
                 ("role-granted", "li", "leader"),
             ]);
             let why = deeds.unknown().unwrap();
@@ -438,7 +447,29 @@ mod tests {
             ("caller-suspended", "operator:li", "investigation"),
         ]);
         assert_eq!(deeds.unknown(), None);
-        assert_eq!(deeds.stopped().collect::<Vec<_>>(), ["operator:li"]);
+        assert_eq!(deeds.stopped().collect::<Vec<_>>(), [Whom::operator("li", None)]);
+    }
+
+    #[test]
+    fn an_operator_is_stopped_and_let_go_on_in_each_department_by_itself() {
+        let [medical, civil] =
+            ["medical", "civil"].map(|id| Whom::operator("li", crate::base::ids::DepartmentId::parse(id)));
+        let stopped = |told: &[(&str, &str, &str)]| {
+            let deeds = deeds(told);
+            assert_eq!(deeds.unknown(), None);
+            let mut stopped: Vec<Whom> = deeds.stopped().collect();
+            stopped.sort();
+            stopped
+        };
+        let both = [
+            ("caller-suspended", "operator:li", "investigation@medical"),
+            ("caller-suspended", "operator:li", "unusual-volume@civil"),
+        ];
+        assert_eq!(stopped(&both), [civil.clone(), medical]);
+        let one = [&both[..], &[("caller-resumed", "operator:li", "investigation@medical")]].concat();
+        assert_eq!(stopped(&one), [civil]);
+        let everywhere = [&one[..], &[("caller-suspended", "operator:li", "investigation")]].concat();
+        assert_eq!(stopped(&everywhere).len(), 2);
     }
 
     #[test]

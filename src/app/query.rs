@@ -85,7 +85,7 @@ async fn answer<'a>(
 
     let ask = request::parse(dataset, body?.as_ref(), now.day())?;
     trail.ask(&ask);
-    world.suspended.check(system.id.as_str(), Some(&ask.operator))?;
+    world.suspended.check(system, Some(&ask.operator))?;
     let verdict = world.policy.decide(system, &ask, now);
     trail.verdict(&verdict);
     let Split { given, refused } = split(verdict);

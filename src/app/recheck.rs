@@ -68,7 +68,7 @@ pub(super) fn withdrawn(
     given: &[Given],
 ) -> Vec<FieldRefusal> {
     let (newest, now) = (gateway.world(), gateway.now());
-    if let Err(code) = newest.suspended.check(system.id.as_str(), Some(&ask.operator)) {
+    if let Err(code) = newest.suspended.check(system, Some(&ask.operator)) {
         return given.iter().map(|given| FieldRefusal { code, ..given.withdrawn() }).collect();
     }
     let lapsed = |given: &Given| given.grant.as_ref().is_some_and(|grant| !grant.in_force(now));

@@ -27,7 +27,8 @@ const VALUES: usize = 12;
 pub struct Look {
     /// What every search of records has.
     pub search: Search,
-    /// The official on whose behalf a system asked, or the account that acted.
+    /// The official on whose behalf a system asked, or the account that acted or that somebody could
+    /// not sign in to.
     pub operator: Option<String>,
     /// A field that was asked for. Of this and the next two, all that are given must hold of one
     /// field.
@@ -100,6 +101,8 @@ pub struct EventLine {
     pub request_id: String,
     /// Who called.
     pub caller: EventCaller,
+    /// An account: the one that somebody could not sign in to, or that something was done to.
+    pub account: String,
     /// The official on whose behalf a system asked.
     pub operator: String,
     /// The business case.
@@ -154,6 +157,12 @@ impl EventLine {
     /// Reads it out of a leaf; what cannot be read is empty.
     pub fn of(leaf: &str) -> Self {
         serde_json::from_str(leaf).unwrap_or_default()
+    }
+
+    /// Who called: the system, or the account; or the one that somebody could not sign in to.
+    pub fn who(&self) -> &str {
+        let EventCaller { system, account, .. } = &self.caller;
+        [system, account, &self.account].into_iter().find(|name| !name.is_empty()).map_or("", |name| name)
     }
 
     /// What its outcome means.

@@ -1,7 +1,8 @@
 //! Stopping a system or an operator at once, and letting it go on.
 //!
-//! Invariant: one security administrator stops; it takes two people to let go on. What was stopped is
-//! refused on the next request, and an answer under way is not given; whatever it asks is recorded.
+//! Invariant: one security administrator stops; it takes two people to let go on, the first of whom is
+//! a security administrator. What was stopped is refused on the next request, and an answer under way is
+//! not given; whatever it asks is recorded.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,14 +15,18 @@ use super::call::{Call, Known, PersonCaller, SystemCaller};
 use super::gateway::Gateway;
 use super::subject;
 use super::trail::Trail;
+use crate::base::ids::DepartmentId;
 use crate::base::{Code, Error, Result};
 use crate::catalogue::reference;
-use crate::identity::Account;
-use crate::policy::Action;
-pub use crate::store::state::suspensions::{Resumed, Stopped, Suspension};
+use crate::identity::{Account, System};
+use crate::policy::{Action, Policy};
+pub use crate::store::state::suspensions::{Resumed, Stopped, Suspension, Voice, Whom};
 
 /// Why somebody is stopped: codes, since what is typed freely might name a person, and the log keeps it.
 pub const REASONS: [&str; 4] = ["suspected-misuse", "unusual-volume", "key-compromised", "investigation"];
+
+/// What lets somebody say that a system or an operator may go on.
+pub const RESUME: [Action; 2] = [Action::CallersSuspend, Action::CallersResume];
 
 /// Who is to be stopped, as it is sent.
 #[derive(Deserialize)]
@@ -29,6 +34,7 @@ pub const REASONS: [&str; 4] = ["suspected-misuse", "unusual-volume", "key-compr
 struct Stopping {
     what: Sent,
     name: String,
+    department: Option<String>,
     reason: String,
 }
 
@@ -38,6 +44,7 @@ struct Stopping {
 struct Resuming {
     what: Sent,
     name: String,
+    department: Option<String>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -47,12 +54,20 @@ enum Sent {
     Operator,
 }
 
-impl From<Sent> for Stopped {
-    fn from(sent: Sent) -> Self {
-        match sent {
+impl Sent {
+    /// Whom that names. A department is one of an operator alone.
+    fn whom(self, name: String, department: Option<String>) -> Result<Whom> {
+        let fault = |code| Error::at(Code::InvalidRequest, "/department", code);
+        let department = match department {
+            None => None,
+            Some(_) if matches!(self, Sent::System) => return Err(fault(Code::UnknownMember)),
+            Some(id) => Some(DepartmentId::parse(&id).ok_or_else(|| fault(Code::WrongPattern))?),
+        };
+        let what = match self {
             Sent::System => Stopped::System,
             Sent::Operator => Stopped::Operator,
-        }
+        };
+        Ok(Whom { what, name, department })
     }
 }
 
@@ -72,6 +87,10 @@ pub struct SuspensionView {
     /// Its name.
     #[schema(example = "service.onestop")]
     pub name: String,
+    /// Of an operator: the department whose systems name the official so. None means all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "medical")]
+    pub department: Option<String>,
     /// The code of the reason.
     #[schema(example = "unusual-volume")]
     pub reason: String,
@@ -101,39 +120,38 @@ impl SuspensionList {
 
 impl SuspensionView {
     /// Of one who is stopped.
-    pub fn of(Suspension { what, name, reason, since, by, resuming }: Suspension) -> Self {
+    pub fn of(Suspension { whom, reason, since, by, resuming }: Suspension) -> Self {
+        let Whom { what, name, department } = whom;
         let (what, since) = (what.as_str().to_owned(), since.to_string());
-        Self { what, name, reason, since, by, resuming }
+        let department = department.map(|department| department.to_string());
+        Self { what, name, department, reason, since, by, resuming }
     }
 }
 
 /// Who is stopped, for decisions.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Suspended(BTreeSet<(Stopped, String)>);
+pub struct Suspended(BTreeSet<Whom>);
 
 impl Suspended {
-    /// Of everybody who is stopped: by the state, or by the newest act that the log has of it, which
-    /// names it as `system:housing.aid`. Somebody may have taken an act away from the state.
-    pub fn of(suspensions: &[Suspension], by_the_log: &[String]) -> Self {
-        let of_log = by_the_log.iter().filter_map(|object| Stopped::named(object));
-        let of_log = of_log.map(|(what, name)| (what, name.to_owned()));
-        Self(suspensions.iter().map(|s| (s.what, s.name.clone())).chain(of_log).collect())
-    }
-
-    /// Is it stopped?
-    pub fn holds(&self, what: Stopped, name: &str) -> bool {
-        // Almost always nobody is.
-        !self.0.is_empty() && self.0.contains(&(what, name.to_owned()))
+    /// Of everybody who is stopped: by the state, or by the newest act that the log has of it. Somebody
+    /// may have taken an act away from the state.
+    pub fn of(suspensions: &[Suspension], by_the_log: impl IntoIterator<Item = Whom>) -> Self {
+        Self(suspensions.iter().map(|suspension| suspension.whom.clone()).chain(by_the_log).collect())
     }
 
     /// May the system ask, on that operator's behalf?
     ///
     /// # Errors
     /// `caller-suspended`.
-    pub fn check(&self, system: &str, operator: Option<&str>) -> Result<(), Code> {
-        let stopped = self.holds(Stopped::System, system)
-            || operator.is_some_and(|operator| self.holds(Stopped::Operator, operator));
-        if stopped { Err(Code::CallerSuspended) } else { Ok(()) }
+    pub fn check(&self, system: &System, operator: Option<&str>) -> Result<(), Code> {
+        // Almost always nobody is.
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let there = || Some(system.department.clone());
+        let named = |name| [Whom::operator(name, None), Whom::operator(name, there())];
+        let mut meant = operator.into_iter().flat_map(named).chain([Whom::system(system.id.as_str())]);
+        if meant.any(|whom| self.0.contains(&whom)) { Err(Code::CallerSuspended) } else { Ok(()) }
     }
 }
 
@@ -142,7 +160,7 @@ impl Suspended {
 /// # Errors
 /// `caller-suspended`; `too-many-refusals`, `audit-unavailable`.
 pub async fn admit(gateway: &Gateway, call: &Call<SystemCaller>) -> Result<()> {
-    match gateway.world().suspended.check(call.caller.system.id.as_str(), None) {
+    match gateway.world().suspended.check(&call.caller.system, None) {
         Ok(()) => Ok(()),
         Err(code) => {
             let trail = Trail::new("refused-at-door", call);
@@ -151,12 +169,12 @@ pub async fn admit(gateway: &Gateway, call: &Call<SystemCaller>) -> Result<()> {
     }
 }
 
-/// Everybody who is stopped, for those who see how it goes.
+/// Everybody who is stopped, for those who see how it goes, and those who can let it go on.
 ///
 /// # Errors
 /// `forbidden`, `audit-unavailable`, `not-ready`.
 pub async fn list(gateway: &Gateway, call: &Call<PersonCaller>) -> Result<Vec<Suspension>> {
-    permit(gateway, call, Action::OverviewRead).await?;
+    permit(gateway, call, &[Action::OverviewRead, Action::CallersResume]).await?;
     let store = gateway.state();
     let stopped = blocking(move || store.suspensions().map_err(state)).await?;
     let mut trail = Trail::new("suspensions-read", call);
@@ -168,38 +186,34 @@ pub async fn list(gateway: &Gateway, call: &Call<PersonCaller>) -> Result<Vec<Su
 /// Stops a system or an operator: in force when it returns.
 ///
 /// # Errors
-/// `forbidden`; `not-found` when there is no such system, or it is no operator's reference;
-/// `invalid-request` when the reason is none of [`REASONS`]; `wrong-state` when it is stopped already;
-/// `audit-unavailable`, `not-ready`.
+/// `forbidden`; `not-found` when there is no such system or department, or it is no operator's
+/// reference; `invalid-request` when the reason is none of [`REASONS`]; `wrong-state` when it is stopped
+/// already; `audit-unavailable`, `not-ready`.
 pub async fn suspend(
     gateway: &Gateway,
     call: &Call<PersonCaller>,
-    what: Stopped,
-    name: &str,
+    whom: Whom,
     reason: &str,
 ) -> Result<Suspension> {
-    permit(gateway, call, Action::CallersSuspend).await?;
-    let trail = || Trail::new("suspension", call);
-    if !is_known(gateway, what, name) {
-        return Err(gateway.record_failure(&call.caller, trail(), Code::NotFound.into()).await);
+    permit(gateway, call, &[Action::CallersSuspend]).await?;
+    let fail = async |error: Error| Err(gateway.record_failure(&call.caller, trail(call), error).await);
+    if !is_known(gateway, &whom) {
+        return fail(Code::NotFound.into()).await;
     }
     let Some(reason) = REASONS.iter().find(|known| **known == reason) else {
-        let fault = Error::at(Code::InvalidRequest, "/reason", Code::NotAllowedValue);
-        return Err(gateway.record_failure(&call.caller, trail(), fault).await);
+        return fail(Error::at(Code::InvalidRequest, "/reason", Code::NotAllowedValue)).await;
     };
     let (store, since, by) = (gateway.state(), gateway.now(), call.caller.account.id.clone());
     let suspension = Suspension {
-        what,
-        name: name.to_owned(),
+        whom: whom.clone(),
         reason: (*reason).to_owned(),
         since,
         by: by.to_string(),
         resuming: None,
     };
-    let name = name.to_owned();
-    let done = blocking(move || store.suspend_caller(what, &name, reason, &by, since).map_err(state)).await?;
+    let done = blocking(move || store.suspend_caller(&whom, reason, &by, since).map_err(state)).await?;
     if !done {
-        return Err(gateway.record_failure(&call.caller, trail(), Code::WrongState.into()).await);
+        return fail(Code::WrongState.into()).await;
     }
     gateway.in_force().await.map(|()| suspension)
 }
@@ -207,28 +221,30 @@ pub async fn suspend(
 /// Says that a system or an operator may go on; it does once a second person has said so.
 ///
 /// # Errors
-/// `forbidden`; `wrong-state` when it is not stopped; `not-separate` when the same person has said so
-/// before; `audit-unavailable`, `not-ready`.
-pub async fn resume(
-    gateway: &Gateway,
-    call: &Call<PersonCaller>,
-    what: Stopped,
-    name: &str,
-) -> Result<Resumed> {
-    permit(gateway, call, Action::CallersSuspend).await?;
-    let (store, now, name) = (gateway.state(), gateway.now(), name.to_owned());
+/// `forbidden`, also for who may only be the second, while nobody who may stop has said so;
+/// `wrong-state` when it is not stopped; `not-separate` when the same person has said so before;
+/// `audit-unavailable`, `not-ready`.
+pub async fn resume(gateway: &Gateway, call: &Call<PersonCaller>, whom: Whom) -> Result<Resumed> {
+    permit(gateway, call, &RESUME).await?;
+    let (store, now) = (gateway.state(), gateway.now());
     let (by, policy) = (call.caller.account.id.clone(), Arc::clone(&gateway.world().policy));
     // As the accounts are then: the body may have been long in coming, and the first voice may be old.
-    let may = move |account: &Account| policy.person_may(account, Action::CallersSuspend);
-    let came = blocking(move || store.resume_caller(what, &name, &by, may, now).map_err(state)).await?;
+    let voice = move |account: &Account| voice(account, &policy);
+    let came = blocking(move || store.resume_caller(&whom, &by, voice, now).map_err(state)).await?;
     let fault = match came {
         Resumed::Asked | Resumed::Done => return gateway.in_force().await.map(|()| came),
         Resumed::SamePerson => Code::NotSeparate,
         Resumed::NotSuspended => Code::WrongState,
         Resumed::NotAllowed => Code::Forbidden,
     };
-    let trail = Trail::new("suspension", call);
-    Err(gateway.record_failure(&call.caller, trail, fault.into()).await)
+    Err(gateway.record_failure(&call.caller, trail(call), fault.into()).await)
+}
+
+/// What an account may say of those who are stopped.
+pub fn voice(account: &Account, policy: &Policy) -> Option<Voice> {
+    let may = |action| policy.person_may(account, action);
+    let second = || may(Action::CallersResume).then_some(Voice::Second);
+    if may(Action::CallersSuspend) { Some(Voice::Either) } else { second() }
 }
 
 /// Stops whom a body names.
@@ -240,9 +256,12 @@ pub async fn suspend_asked(
     call: &Call<PersonCaller>,
     body: Result<impl AsRef<[u8]>>,
 ) -> Result<Suspension> {
-    permit(gateway, call, Action::CallersSuspend).await?;
-    let Stopping { what, name, reason } = read(gateway, call, body).await?;
-    suspend(gateway, call, what.into(), &name, &reason).await
+    permit(gateway, call, &[Action::CallersSuspend]).await?;
+    let (whom, reason) = read(gateway, call, body, |Stopping { what, name, department, reason }| {
+        Ok((what.whom(name, department)?, reason))
+    })
+    .await?;
+    suspend(gateway, call, whom, &reason).await
 }
 
 /// Says of whom a body names that it may go on.
@@ -254,63 +273,99 @@ pub async fn resume_asked(
     call: &Call<PersonCaller>,
     body: Result<impl AsRef<[u8]>>,
 ) -> Result<ResumeView> {
-    permit(gateway, call, Action::CallersSuspend).await?;
-    let Resuming { what, name } = read(gateway, call, body).await?;
-    let state = match resume(gateway, call, what.into(), &name).await? {
+    permit(gateway, call, &RESUME).await?;
+    let named = |Resuming { what, name, department }| what.whom(name, department);
+    let whom = read(gateway, call, body, named).await?;
+    let state = match resume(gateway, call, whom).await? {
         Resumed::Done => "resumed",
         _ => "asked",
     };
     Ok(ResumeView { state: state.to_owned() })
 }
 
-async fn read<T: serde::de::DeserializeOwned>(
+/// Reads a body and what it means.
+async fn read<T: serde::de::DeserializeOwned, M>(
     gateway: &Gateway,
     call: &Call<PersonCaller>,
     body: Result<impl AsRef<[u8]>>,
-) -> Result<T> {
-    match body.and_then(|body| subject::read(body.as_ref())) {
-        Ok(read) => Ok(read),
-        Err(error) => Err(gateway.record_failure(&call.caller, Trail::new("suspension", call), error).await),
+    meaning: impl FnOnce(T) -> Result<M>,
+) -> Result<M> {
+    match body.and_then(|body| subject::read(body.as_ref())).and_then(meaning) {
+        Ok(meant) => Ok(meant),
+        Err(error) => Err(gateway.record_failure(&call.caller, trail(call), error).await),
     }
 }
 
-/// Is there such a system? An operator is whoever a system names: anything that has the form of one.
-fn is_known(gateway: &Gateway, what: Stopped, name: &str) -> bool {
+/// Is there such a system? An operator is whoever a system names: anything that has the form of one, in
+/// a department that there is.
+fn is_known(gateway: &Gateway, Whom { what, name, department }: &Whom) -> bool {
+    let world = gateway.world();
     match what {
-        Stopped::System => gateway.world().registry.system(name).is_some(),
-        Stopped::Operator => reference::check(name, gateway.now().day()).is_ok(),
+        Stopped::System => world.registry.system(name).is_some(),
+        Stopped::Operator => {
+            let is_there = |id| world.catalogue.departments.contains_key(id);
+            reference::check(name, gateway.now().day()).is_ok() && department.as_ref().is_none_or(is_there)
+        }
     }
 }
 
-async fn permit(gateway: &Gateway, call: &Call<PersonCaller>, action: Action) -> Result<()> {
-    if call.caller.may(&gateway.world().policy, action) {
+async fn permit(gateway: &Gateway, call: &Call<PersonCaller>, one_of: &[Action]) -> Result<()> {
+    if one_of.iter().any(|action| call.caller.may(&gateway.world().policy, *action)) {
         return Ok(());
     }
-    let trail = Trail::new("suspension", call);
-    Err(gateway.record_failure(&call.caller, trail, Code::Forbidden.into()).await)
+    Err(gateway.record_failure(&call.caller, trail(call), Code::Forbidden.into()).await)
+}
+
+fn trail(call: &Call<PersonCaller>) -> Trail {
+    Trail::new("suspension", call)
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::base::Text;
+    use crate::base::ids::SystemId;
 
     #[test]
     fn whoever_is_stopped_may_not_ask_and_nobody_else_is_stopped() {
-        let one = |what, name: &str| Suspension {
-            what,
-            name: name.to_owned(),
+        let department = |id: &str| DepartmentId::parse(id).unwrap();
+        let system = |id: &str, of: &str| System {
+            id: SystemId::parse(id).unwrap(),
+            department: department(of),
+            title: Text { zh: id.to_owned(), en: id.to_owned() },
+            roles: Vec::new(),
+        };
+        let [housing, medical] = [system("housing.aid", "housing"), system("medical.aid", "medical")];
+        let one = |whom| Suspension {
+            whom,
             reason: "investigation".to_owned(),
             since: crate::base::Timestamp::from_micros(0),
             by: "ops.li".to_owned(),
             resuming: None,
         };
-        let suspended =
-            Suspended::of(&[one(Stopped::System, "housing.aid"), one(Stopped::Operator, "zhang")], &[]);
-        assert_eq!(suspended.check("housing.aid", None), Err(Code::CallerSuspended));
-        assert_eq!(suspended.check("medical.aid", Some("zhang")), Err(Code::CallerSuspended));
-        assert_eq!(suspended.check("medical.aid", Some("housing.aid")), Ok(()));
-        assert_eq!(suspended.check("zhang", None), Ok(()));
-        let kept = Suspended::of(&[], &["system:housing.aid".to_owned(), "else".to_owned()]);
-        assert_eq!(kept.check("housing.aid", None), Err(Code::CallerSuspended), "the log has it still");
+        let suspended = Suspended::of(
+            &[
+                one(Whom::system("housing.aid")),
+                one(Whom::operator("zhang", None)),
+                one(Whom::operator("li", Some(department("housing")))),
+                one(Whom::operator("wang", Some(department("medical")))),
+            ],
+            [],
+        );
+        let stopped = Err(Code::CallerSuspended);
+        assert_eq!(suspended.check(&housing, None), stopped);
+        for (operator, expected) in [
+            ("zhang", stopped),
+            ("wang", stopped),
+            ("li", Ok(())),
+            ("housing.aid", Ok(())),
+            ("medical.aid", Ok(())),
+        ] {
+            assert_eq!(suspended.check(&medical, Some(operator)), expected, "{operator}");
+        }
+        assert_eq!(suspended.check(&system("zhang", "medical"), None), Ok(()));
+        let kept = Suspended::of(&[], [Whom::system("housing.aid")]);
+        assert_eq!(kept.check(&housing, None), stopped, "the log has it still");
     }
 }

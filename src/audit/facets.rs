@@ -27,6 +27,9 @@ pub struct Facets<'a> {
     /// `caller`.
     #[serde(borrow)]
     pub caller: Caller<'a>,
+    /// `account`: where nobody is known to have called, whose name was claimed.
+    #[serde(borrow)]
+    pub account: Cow<'a, str>,
     /// `operator`: the official on whose behalf the system asked.
     #[serde(borrow)]
     pub operator: Cow<'a, str>,
@@ -88,9 +91,13 @@ impl<'a> Facets<'a> {
         serde_json::from_slice(leaf).unwrap_or_default()
     }
 
-    /// Who acted: the official on whose behalf a system asked, or the account itself.
+    /// Who acted: the official on whose behalf a system asked, or the account itself; or the account
+    /// that somebody tried to sign in to. A record of a caller who is known may name another account,
+    /// that something was done to: that one did not act.
     pub fn actor(&self) -> &str {
-        if self.operator.is_empty() { &self.caller.account } else { &self.operator }
+        let called = [&self.operator, &self.caller.account].into_iter().find(|name| !name.is_empty());
+        let claimed = || if self.caller == Caller::default() { &*self.account } else { "" };
+        called.map(|name| &**name).unwrap_or_else(claimed)
     }
 }
 
@@ -106,5 +113,19 @@ mod tests {
         assert_eq!((&*facets.caller.department, &*facets.outcome, &*facets.dataset), ("housing", "ok", ""));
         assert_eq!(facets.fields, [Field { field: "status".into(), ..Field::default() }]);
         assert_eq!(Facets::of(b"no record"), Facets::default());
+    }
+
+    #[test]
+    fn who_acted_is_the_official_or_the_account_or_whoever_could_not_sign_in() {
+        for (leaf, actor) in [
+            (r#"{"caller":{"department":"housing","system":"s"},"operator":"hc-0231"}"#, "hc-0231"),
+            (r#"{"caller":{"department":"audit","account":"eve"}}"#, "eve"),
+            (r#"{"kind":"sign-in","outcome":"sign-in-failed","account":"eve"}"#, "eve"),
+            (r#"{"caller":{"department":"audit","account":"eve"},"account":"wang"}"#, "eve"),
+            (r#"{"caller":{"department":"housing","system":"s"},"account":"wang"}"#, ""),
+            (r#"{"kind":"sign-in","outcome":"sign-in-failed"}"#, ""),
+        ] {
+            assert_eq!(Facets::of(leaf.as_bytes()).actor(), actor, "{leaf}");
+        }
     }
 }

@@ -61,13 +61,15 @@ pub enum Action {
     OverviewRead,
     /// Stop systems and operators, and let them go on.
     CallersSuspend,
+    /// Let them go on, as the second who says so.
+    CallersResume,
     /// See the rules in force, what a proposed change would change, and who is connected.
     OperationsRead,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 21] = [
+    pub const ALL: [Action; 22] = [
         Action::DatasetsRead,
         Action::DatasetsQuery,
         Action::ExplainOwn,
@@ -88,6 +90,7 @@ impl Action {
         Action::PeopleRoles,
         Action::OverviewRead,
         Action::CallersSuspend,
+        Action::CallersResume,
         Action::OperationsRead,
     ];
 
@@ -114,6 +117,7 @@ impl Action {
             Action::PeopleRoles => "people.roles",
             Action::OverviewRead => "overview.read",
             Action::CallersSuspend => "callers.suspend",
+            Action::CallersResume => "callers.resume",
             Action::OperationsRead => "operations.read",
         }
     }

@@ -102,6 +102,7 @@ impl Incoming {
         let registry = self.worker.gateway.registry()?;
         let known = self.good_peer().and_then(|peer| {
             let system = registry.by_key(&peer.key).ok_or(Code::CertificateUnknown)?;
+            self.worker.tls.note(peer);
             Ok(SystemCaller { system: Arc::clone(system), certificate: peer.certificate, key: peer.key })
         });
         match known {

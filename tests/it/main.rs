@@ -24,6 +24,7 @@ mod console;
 mod console_bounds;
 mod console_live;
 mod console_officers;
+mod console_stopped;
 mod console_stories;
 mod demo;
 mod deploy;

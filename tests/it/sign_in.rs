@@ -119,6 +119,14 @@ async fn nobody_learns_why_a_sign_in_failed_and_no_secret_is_kept_in_the_clear()
     }
     assert!(told.windows(2).all(|pair| pair[0] == pair[1]), "{told:?}");
 
+    // An auditor finds those of an account by its name.
+    let failed = "/console/security/events?outcome=sign-in-failed&operator=first";
+    until("the index has seen them", async || {
+        let page = client.get(failed).await.text();
+        (page.matches("<code class=\"hint\">first</code>").count() == 2).then_some(())
+    })
+    .await;
+
     let right = sign_in(&gw.nobody().with_cookie(DEVICE, &first), &with("first", CHOSEN, &code)).await;
     assert_eq!(right.status, 200, "{}", right.text());
     let again = sign_in(&gw.nobody().with_cookie(DEVICE, &first), &with("first", CHOSEN, &code)).await;

@@ -20,7 +20,7 @@ const INDEX_SCHEMA: &str = include_str!("../../../migrations/sqlite/audit/0001_i
 const VERSION: i64 = 1;
 
 /// The same of the search index. One of any other version is built anew, so it may change freely.
-const INDEX_VERSION: i64 = 3;
+const INDEX_VERSION: i64 = 4;
 
 /// Opens the log's database for its writer, and creates it when there is none.
 pub fn open_log(path: &Path) -> Result<SqliteConnection, DatabaseError> {

@@ -10,7 +10,7 @@ use crate::web::body::Body;
 use crate::web::extract::Person;
 use crate::web::server::Worker;
 
-/// Everybody who is stopped: for auditors and security administrators.
+/// Everybody who is stopped: for auditors, security administrators and system administrators.
 #[utoipa::path(
     get,
     path = "/v1/suspensions",
@@ -39,7 +39,7 @@ pub async fn suspend(Person { call, .. }: Person, worker: Worker, body: Body) ->
 }
 
 /// Says that a system or an operator may go on: for the security administrator. It goes on once a second
-/// person has said so.
+/// person has said so, who may be a system administrator too.
 #[utoipa::path(
     post,
     path = "/v1/suspensions/resume",
@@ -55,13 +55,17 @@ pub async fn resume(Person { call, .. }: Person, worker: Worker, body: Body) -> 
 
 /// Who is to be stopped, and why.
 #[derive(ToSchema)]
-#[schema(example = json!({ "what": "system", "name": "service.onestop", "reason": "unusual-volume" }))]
+#[schema(example = json!({
+    "what": "operator", "name": "hc-0231", "department": "medical", "reason": "unusual-volume"
+}))]
 #[allow(dead_code, reason = "documents the body, which the app parses")]
 struct SuspensionBody {
     /// `system` or `operator`.
     what: String,
     /// The system; or the operator, as queries name it.
     name: String,
+    /// Of an operator: the department whose systems name the official so. In every department without it.
+    department: Option<String>,
     /// `suspected-misuse`, `unusual-volume`, `key-compromised` or `investigation`.
     reason: String,
 }
@@ -75,4 +79,6 @@ struct ResumeBody {
     what: String,
     /// The system; or the operator, as queries name it.
     name: String,
+    /// Of an operator: the department in which it is stopped; none where it is stopped in every one.
+    department: Option<String>,
 }

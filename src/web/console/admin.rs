@@ -1,13 +1,17 @@
 //! The administrator's first page: departments, systems with their keys, adapters, certificates.
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 
 use super::asked::Asked;
+use super::ends::of_systems;
 use super::frame::Frame;
 use super::pages::{Page, Who, get};
 use super::viewer::Viewer;
 use crate::app::operations::{self, DepartmentView, Operations, SystemView};
+use crate::base::ids::SystemId;
 use crate::base::{Result, Timestamp};
 use crate::policy::Action;
 use crate::web::api::to_its_end;
@@ -30,6 +34,8 @@ struct Admin<'a> {
     all: Operations,
     certificate_ends: Timestamp,
     crl_ends: Option<Timestamp>,
+    /// When the certificates end of the systems that called since the start.
+    ends: BTreeMap<SystemId, Timestamp>,
     now: Timestamp,
     departments: usize,
     systems: usize,
@@ -100,6 +106,7 @@ async fn show(viewer: Viewer, worker: Worker, req: HttpRequest) -> Result<HttpRe
         all,
         certificate_ends: status.certificate_ends,
         crl_ends: status.crl_ends,
+        ends: of_systems(&worker),
         now: worker.gateway.now(),
     })
 }

@@ -73,6 +73,12 @@ impl Asked {
         Self(asked)
     }
 
+    /// The same parameters without those that `is` holds of, be it of their names.
+    pub fn without(&self, is: impl Fn(&str) -> bool) -> Self {
+        let kept = self.0.iter().filter(|(name, value)| !is(name) && !is(value));
+        Self(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
     /// The address of `path` with these parameters.
     pub fn at(&self, path: &str) -> String {
         if self.0.is_empty() {

@@ -1,7 +1,8 @@
 //! Looking for events, and one event with what proves it.
 //!
 //! Invariant: a search is an address, so it can be kept, sent and opened again; every opening of it is
-//! in the log. No value is shown, since no record holds one.
+//! in the log. What is typed comes in a body and goes into that address only where it does not look
+//! like a person's number. No value is shown, since no record holds one.
 
 use std::sync::Arc;
 
@@ -12,8 +13,8 @@ use askama::Template;
 
 use super::asked::{self, Asked};
 use super::chart::{self, Chart};
-use super::form;
-use super::frame::Frame;
+use super::form::{self, Posted};
+use super::frame::{Frame, go_on};
 use super::pages::{Page, get, post};
 use super::places::Places;
 use super::searches::{self, Keepsake};
@@ -26,7 +27,7 @@ use crate::app::search::{self, EventLine, Events, Facet, Look};
 use crate::app::searches::DAYS as MOST_DAYS;
 use crate::audit::SignedRecord;
 use crate::base::{Code, Error, Result, Timestamp};
-use crate::catalogue::Form;
+use crate::catalogue::{Form, reference};
 use crate::web::api::to_its_end;
 use crate::web::server::Worker;
 
@@ -42,6 +43,7 @@ const PRESETS: [(&str, u32); 4] = [("day", 1), ("week", 7), ("month", 30), ("yea
 pub static PAGES: &[Page] = &[
     get(EVENTS, READERS, || web::to(find)),
     post(EVENTS, READERS, || web::to(searches::save)),
+    post("/console/security/search", READERS, || web::to(typed)),
     get("/console/security/events/{index}", READERS, || web::to(show)),
     get("/console/security/events/{index}/proof", READERS, || web::to(proof)),
 ];
@@ -106,13 +108,51 @@ impl FoundEvents<'_> {
         }
     }
 
+    /// Where the operator that is looked for can be stopped, in the department that is looked for.
+    fn stops_operator(&self) -> String {
+        let names = ["department", "operator"].map(|name| (name, self.asked.value(name)));
+        format!("{}#operator", names.into_iter().collect::<Asked>().at(stopped::PATH))
+    }
+
     fn next(&self) -> Option<String> {
         self.found.next.map(|before| self.asked.with("before", &before.to_string()).at(EVENTS))
     }
 }
 
 async fn find(viewer: Viewer, worker: Worker, req: HttpRequest) -> Result<HttpResponse> {
-    page(viewer, &worker, Asked::of(&req), StatusCode::OK, form::Form::default()).await
+    let sent = Asked::of(&req);
+    let kept = without_numbers(&sent, &worker);
+    if kept != sent {
+        return left_out(viewer, worker, &kept).await;
+    }
+    page(viewer, &worker, sent, StatusCode::OK, form::Form::default()).await
+}
+
+/// Leads from what was typed into the form to the address of that search.
+async fn typed(viewer: Viewer, worker: Worker, posted: Posted) -> Result<HttpResponse> {
+    let sent = searches::sent(&posted.read(&viewer.frame).await?);
+    let kept = without_numbers(&sent, &worker);
+    if kept != sent {
+        return left_out(viewer, worker, &kept).await;
+    }
+    go_on(&sent.at(EVENTS), None)
+}
+
+/// The same search without what looks like a person's number.
+fn without_numbers(sent: &Asked, worker: &Worker) -> Asked {
+    let today = worker.gateway.now().day();
+    sent.without(|text| reference::names_somebody(text, today))
+}
+
+/// Leads to what was kept of a search: an address stays in the browser, and in every proxy's log. That
+/// somebody looked for a number is recorded, without it.
+async fn left_out(viewer: Viewer, worker: Worker, kept: &Asked) -> Result<HttpResponse> {
+    let refused = Error::at(Code::InvalidRequest, "", Code::NotAllowedValue);
+    let call = person(viewer.call);
+    match to_its_end(async move { search::events(&worker.gateway, &call, Err(refused)).await }).await {
+        Err(error) if error.code != Code::InvalidRequest => Err(error),
+        _ => go_on(&kept.at(EVENTS), Some("search-number")),
+    }
 }
 
 /// The page of a search, and a form to keep it by.

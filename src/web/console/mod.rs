@@ -35,6 +35,7 @@ mod coordinator;
 mod decision;
 mod delegations;
 mod draft;
+mod ends;
 mod events;
 mod example;
 mod export;

@@ -46,6 +46,7 @@ const ENTRIES: &[Entry] = &[
     ("/console/delegations", "nav.delegations", LEND),
     ("/console/security", "nav.security", &[Role::Auditor, Role::SecurityAdmin]),
     ("/console/security/events", "nav.events", &[Role::Auditor, Role::ConfidentialityOfficer]),
+    ("/console/security/stopped", "nav.stopped", &[Role::SystemAdmin]),
     ("/console/security/person", "nav.person", &[Role::Auditor]),
     ("/console/security/export", "nav.export", &[Role::Auditor]),
     ("/console/coordinator", "nav.coordinator", &[Role::Coordinator, Role::LeadingGroup]),

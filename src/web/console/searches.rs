@@ -75,7 +75,7 @@ async fn forget(viewer: Viewer, worker: Worker, posted: Posted) -> Result<HttpRe
 }
 
 /// The parameters of a search among the inputs of a form.
-fn sent(form: &Form) -> Asked {
+pub fn sent(form: &Form) -> Asked {
     let names = NAMES.iter().chain(&["from", "until", "last"]);
     names.map(|name| (*name, form.value(name))).collect()
 }

@@ -7,6 +7,7 @@ use askama::Template;
 
 use super::asked::{self, Asked};
 use super::chart::{self, Chart};
+use super::ends::of_systems;
 use super::frame::Frame;
 use super::pages::{Page, Who, get};
 use super::person;
@@ -134,10 +135,15 @@ fn health(frame: &Frame, worker: &Worker, overview: &Overview) -> Vec<Health> {
     };
     let own = status.certificate_ends;
     lines.push(line("certificate", left(own, 30), ends(own)));
+    lines.push(line("client_ca", left(status.client_ca_ends, 90), ends(status.client_ca_ends)));
     lines.push(match status.crl_ends {
         Some(at) => line("crl", left(at, 2), ends(at)),
         None => line("crl", "warn", m.t("security.no_crl").to_owned()),
     });
+    if let Some((system, at)) = of_systems(worker).into_iter().min_by_key(|(_, at)| *at) {
+        let (called, when) = (Places::of(&worker.gateway, m.lang()).system(system.as_str()), ends(at));
+        lines.push(line("systems", left(at, 30), m.fill2("security.first_of_systems", called, when)));
+    }
     lines
 }
 

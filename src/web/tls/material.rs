@@ -30,6 +30,8 @@ pub(super) struct Material {
     pub clients: Arc<dyn ClientCertVerifier>,
     /// When the gateway's certificate ends.
     pub server_ends: Timestamp,
+    /// When the first of the client CAs ends.
+    pub clients_end: Timestamp,
     /// The revocation lists, as far as their dates go.
     pub lists: Vec<ListDates>,
 }
@@ -68,6 +70,9 @@ impl Material {
         })?;
 
         let authorities = certificates(&config.client_ca)?;
+        let ends =
+            authorities.iter().map(|authority| end_of(&config.client_ca, std::slice::from_ref(authority)));
+        let clients_end = ends.collect::<Result<Vec<_>, _>>()?.into_iter().min().unwrap_or(server_ends);
         let mut roots = RootCertStore::empty();
         for authority in &authorities {
             roots.add(authority.clone()).map_err(|e| {
@@ -87,7 +92,7 @@ impl Material {
         let clients = clients.build().map_err(|e| {
             fault("tls-client-ca", &config.client_ca, e, "check the client CA and its revocation lists")
         })?;
-        Ok(Self { generation, server: Arc::new(server), clients, server_ends, lists })
+        Ok(Self { generation, server: Arc::new(server), clients, server_ends, clients_end, lists })
     }
 }
 

@@ -9,6 +9,7 @@
 mod key;
 mod material;
 pub mod peer;
+mod seen;
 mod watch;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +26,8 @@ use rustls::time_provider::TimeProvider;
 use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
 
 use self::material::Material;
+use self::peer::Peer;
+use self::seen::Seen;
 use self::watch::Watch;
 use crate::base::ids::Fingerprint;
 use crate::base::{Clock, Finding, Timestamp};
@@ -41,6 +44,7 @@ pub struct Tls {
     watch: Watch,
     /// Why the files as they are now are not in force, if it was said.
     complaint: Mutex<Option<Finding>>,
+    seen: Seen,
 }
 
 /// What operators want to know about the certificates in force.
@@ -48,6 +52,8 @@ pub struct Tls {
 pub struct TlsStatus {
     /// When the gateway's own certificate ends.
     pub certificate_ends: Timestamp,
+    /// When the first of the CAs ends whose clients are let in.
+    pub client_ca_ends: Timestamp,
     /// When the oldest revocation list was issued; none without a list.
     pub crl_issued: Option<Timestamp>,
     /// When the first revocation list becomes stale; none without a list.
@@ -73,7 +79,15 @@ impl Tls {
         if config.client_crls.is_empty() {
             tracing::warn!("no revocation list is configured: a client is shut out by its registration only");
         }
-        Ok(Arc::new(Self { config, provider, clock, material, watch, complaint: Mutex::default() }))
+        Ok(Arc::new(Self {
+            config,
+            provider,
+            clock,
+            material,
+            watch,
+            complaint: Mutex::default(),
+            seen: Seen::default(),
+        }))
     }
 
     /// Takes up changed files; to be called about once a second, on a thread that may block.
@@ -111,9 +125,23 @@ impl Tls {
         let material = self.material.load();
         TlsStatus {
             certificate_ends: material.server_ends,
+            client_ca_ends: material.clients_end,
             crl_issued: material.lists.iter().map(|list| list.issued).min(),
             crl_ends: material.lists.iter().map(|list| list.ends).min(),
         }
+    }
+
+    /// Notes when the certificate of a peer ends whose key is registered: once for a connection.
+    pub fn note(&self, peer: &Peer) {
+        if let Some((key, ends)) = peer.news() {
+            self.seen.note(key, ends);
+        }
+    }
+
+    /// Of each registered key that was used since the start, when the certificate ends that was shown
+    /// last, or the first of those that vouch for it.
+    pub fn seen(&self) -> Vec<(Fingerprint, Timestamp)> {
+        self.seen.all()
     }
 
     /// The configuration of the listener: TLS 1.2 and 1.3, HTTP/1.1, nothing resumable.

@@ -27,6 +27,7 @@ pub struct Peer {
     /// The first end of a certificate in the chain.
     ends: Timestamp,
     good: Cell<Option<Good>>,
+    told: Cell<bool>,
 }
 
 /// The generation of files under which the chain was found good, and the first date that may
@@ -75,7 +76,13 @@ impl Peer {
             chain: chain.iter().map(|der| der.clone().into_owned()).collect(),
             ends: moment(ends.into_iter().min()?),
             good: Cell::new(None),
+            told: Cell::new(false),
         })
+    }
+
+    /// Its key and when its certificate ends, the first time that this is asked.
+    pub(super) fn news(&self) -> Option<(Fingerprint, Timestamp)> {
+        (!self.told.replace(true)).then_some((self.key, self.ends))
     }
 
     /// Is the certificate good now, by the files in force now?

@@ -3,7 +3,7 @@
 use super::open;
 use crate::base::ids::{AccountId, Fingerprint, SystemId};
 use crate::base::{Sources, Timestamp};
-use crate::store::state::suspensions::Stopped;
+use crate::store::state::suspensions::Whom;
 use crate::store::state::{Act, Registration, StateStore};
 
 const NOW: Timestamp = Timestamp::from_micros(1_795_334_400_000_000);
@@ -79,7 +79,7 @@ fn what_a_program_without_seals_did_before_is_done_again_by_doing_the_same() {
 fn nobody_is_let_go_on_by_a_word_that_was_forged() {
     let (state, _home) = open();
     let li = AccountId::parse("data.li").unwrap();
-    assert!(state.suspend_caller(Stopped::System, "housing.aid", "investigation", &li, NOW).unwrap());
+    assert!(state.suspend_caller(&Whom::system("housing.aid"), "investigation", &li, NOW).unwrap());
     let asked = "('caller-resume-asked', 'system:housing.aid', 'investigation', 1, 'data.wang')";
     state.tamper(&format!("INSERT INTO acts ({ACT}) VALUES {asked}"));
     assert_eq!(state.suspensions().unwrap()[0].resuming, None);
