@@ -58,7 +58,8 @@ impl Gateway {
     /// recorded it could not note that, or if the row was made to wait again.
     async fn recorded(&self, act: &Act) -> Result<u64, NotTaken> {
         self.read_on().await?;
-        if !self.deeds(|deeds| deeds.is_new(act)) {
+        let number = u64::try_from(act.seq).unwrap_or_default();
+        if !self.deeds(|deeds| deeds.is_new(number, act.at)) {
             let sought = act.clone();
             let found = self.log.read(move |log| find(log, &sought)).await;
             if let Some(index) = found.map_err(|e| NotTaken::Unconfirmed(e.to_string()))? {
@@ -95,7 +96,7 @@ fn find(log: &Reader, act: &Act) -> Result<Option<u64>, ReadError> {
         let read = log.acts(from, AT_A_TIME, |leaf| {
             let told = Told::read(leaf);
             if told.is(act) {
-                place.get_or_insert(told.index());
+                place.get_or_insert(told.index);
             }
         })?;
         if place.is_some() || read.all {

@@ -78,7 +78,7 @@ pub(super) struct Deed {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Told {
     /// Its place in the log.
-    index: u64,
+    pub index: u64,
     /// The number of the act.
     act: u64,
     /// When it was recorded.
@@ -106,11 +106,6 @@ impl Told {
             detail: Box::default(),
             done_by: Box::default(),
         })
-    }
-
-    /// Its place in the log.
-    pub fn index(&self) -> u64 {
-        self.index
     }
 
     /// Does it tell of this act?
@@ -223,8 +218,8 @@ impl Deeds {
     /// Can it be said without a look that no record tells of this act? Its number is then higher than
     /// that of any that was recorded since numbers began, and it was done after them all that were
     /// recorded before.
-    pub fn is_new(&self, act: &Act) -> bool {
-        u64::try_from(act.seq).is_ok_and(|number| number > self.last.act) && Some(act.at) > self.began
+    pub fn is_new(&self, number: u64, at: Timestamp) -> bool {
+        number > self.last.act && Some(at) > self.began
     }
 
     /// What a newer program has done and this one does not know, if there is any such thing.
@@ -379,25 +374,17 @@ mod tests {
 
     #[test]
     fn an_act_is_new_only_if_no_record_can_tell_of_it() {
-        let act = |seq, second: u32| Act {
-            seq,
-            kind: String::new(),
-            object: String::new(),
-            detail: String::new(),
-            at: Timestamp::parse(&format!("2026-11-22T00:00:{second:02}.000000Z")).unwrap(),
-            actor: String::new(),
-        };
+        let at = |s: u32| Timestamp::parse(&format!("2026-11-22T00:00:{s:02}.000000Z")).unwrap();
         let mut deeds = Deeds::default();
-        assert!(deeds.is_new(&act(1, 1)));
         let told =
             [(1, 1), (2, 2), (3, 3)].map(|(number, second)| record(number, second, "noted-x", "a", ""));
         assert!(deeds.take_in(0, told.to_vec(), 3));
-        assert!(deeds.is_new(&act(4, 2)), "by another clock");
-        assert!(!deeds.is_new(&act(3, 3)) && !deeds.is_new(&act(2, 9)) && !deeds.is_new(&act(-1, 9)));
+        assert!(deeds.is_new(4, at(2)), "by another clock");
+        assert!(!deeds.is_new(3, at(3)) && !deeds.is_new(2, at(9)));
         // The state was put back, and has one act since: what was done before is not new by its number.
         assert!(deeds.take_in(3, vec![record(2, 10, "noted-x", "b", "")], 4));
-        assert!(!deeds.is_new(&act(3, 3)) && !deeds.is_new(&act(2, 2)));
-        assert!(deeds.is_new(&act(3, 11)));
+        assert!(!deeds.is_new(3, at(3)) && !deeds.is_new(2, at(2)));
+        assert!(deeds.is_new(3, at(11)));
     }
 
     #[test]
