@@ -88,9 +88,17 @@ pub fn tells_of(leaf: &[u8], act: &Act) -> bool {
     std::str::from_utf8(leaf).is_ok_and(|leaf| Told::read(leaf).is(act))
 }
 
-/// The place of an act in the log, looked for from some time before it was done.
+/// The place of an act in the log, looked for from some time before it was done, and then in all of it:
+/// whoever did it may have had a clock that was wrong.
 fn find(log: &Reader, act: &Act) -> Result<Option<u64>, ReadError> {
-    let mut from = log.first_since(act.at.plus_seconds(-OTHER_CLOCK))?;
+    let likely = log.first_since(act.at.plus_seconds(-OTHER_CLOCK))?;
+    match find_from(log, act, likely)? {
+        None if likely > 0 => find_from(log, act, 0),
+        found => Ok(found),
+    }
+}
+
+fn find_from(log: &Reader, act: &Act, mut from: u64) -> Result<Option<u64>, ReadError> {
     loop {
         let mut place = None;
         let read = log.acts(from, AT_A_TIME, |leaf| {

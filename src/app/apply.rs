@@ -256,7 +256,12 @@ impl Gateway {
             let standing = new.standing.distrusting(distrusted);
             new = new.with_standing(standing);
         }
-        Ok((new.with_suspended(Suspended::of(&suspensions, self.stopped_by_the_log())), doubts))
+        let stopped = self.stopped_by_the_log();
+        if stopped.iter().any(|whom| suspensions.iter().all(|row| row.whom != *whom)) {
+            // A gateway of the release before may have yet to record that.
+            doubts.push("that somebody who was stopped may go on".to_owned());
+        }
+        Ok((new.with_suspended(Suspended::of(&suspensions, stopped)), doubts))
     }
 
     /// Has a change that a use case has stored recorded and in force: to be awaited before it

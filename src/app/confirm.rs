@@ -17,7 +17,7 @@ use super::apply::NotTaken;
 use super::deeds::{Deeds, Matter, Told};
 use super::gateway::Gateway;
 use super::world::World;
-use crate::base::ids::RuleId;
+use crate::base::ids::{AccountId, RuleId};
 use crate::store::audit::{Acts, ReadError, Reader};
 use crate::store::state::consents::{Consent, Word};
 use crate::store::state::delegations::Loan;
@@ -95,6 +95,14 @@ impl Gateway {
     /// The systems and operators that are stopped, by the log.
     pub(super) fn stopped_by_the_log(&self) -> Vec<Whom> {
         self.deeds(|deeds| deeds.stopped().collect())
+    }
+
+    /// Who has said, by the log's newest word on it, that somebody who is stopped may go on.
+    pub(super) fn asked_to_resume(&self, whom: &Whom) -> Option<AccountId> {
+        self.deeds(|log| {
+            let newest = log.newest(Matter::Suspension, &whom.id())?;
+            AccountId::parse(&newest.done_by).filter(|_| &*newest.action == "caller-resume-asked")
+        })
     }
 
     /// Looks something up in what was done.

@@ -296,12 +296,7 @@ fn about(deed: &Deed) -> About {
         // Whoever else can be stopped some day is not let go on meanwhile.
         "caller-suspended" | "caller-resume-asked" | "caller-resumed" => {
             let Some((whom, _)) = Whom::of_act(object, detail) else { return About::Unknown };
-            let name = match whom.department {
-                None => object.clone(),
-                // No name of a caller has a space.
-                Some(department) => format!("{object} {department}").into(),
-            };
-            (Matter::Suspension, name)
+            (Matter::Suspension, whom.id().into())
         }
         "history-asked" | "history-consented" | "history-refused" => (Matter::Consent, object.clone()),
         "catalogue-applied" => (Matter::Catalogue, Box::default()),

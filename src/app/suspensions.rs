@@ -15,7 +15,7 @@ use super::call::{Call, Known, PersonCaller, SystemCaller};
 use super::gateway::Gateway;
 use super::subject;
 use super::trail::Trail;
-use crate::base::ids::DepartmentId;
+use crate::base::ids::{AccountId, DepartmentId};
 use crate::base::{Code, Error, Result};
 use crate::catalogue::reference;
 use crate::identity::{Account, System};
@@ -228,8 +228,12 @@ pub async fn resume(gateway: &Gateway, call: &Call<PersonCaller>, whom: Whom) ->
     permit(gateway, call, &RESUME).await?;
     let (store, now) = (gateway.state(), gateway.now());
     let (by, policy) = (call.caller.account.id.clone(), Arc::clone(&gateway.world().policy));
+    let (own, first) = (by.clone(), first_voice(gateway, &whom).await?);
     // As the accounts are then: the body may have been long in coming, and the first voice may be old.
-    let voice = move |account: &Account| voice(account, &policy);
+    let voice = move |account: &Account| {
+        let speaks = account.id == own || first.as_ref() == Some(&account.id);
+        voice(account, &policy).filter(|_| speaks)
+    };
     let came = blocking(move || store.resume_caller(&whom, &by, voice, now).map_err(state)).await?;
     let fault = match came {
         Resumed::Asked | Resumed::Done => return gateway.in_force().await.map(|()| came),
@@ -238,6 +242,17 @@ pub async fn resume(gateway: &Gateway, call: &Call<PersonCaller>, whom: Whom) ->
         Resumed::NotAllowed => Code::Forbidden,
     };
     Err(gateway.record_failure(&call.caller, trail(call), fault.into()).await)
+}
+
+/// Who has said that somebody may go on, as far as the log bears it out, and the account as it is now:
+/// the rows alone could be put back to a word that was used up.
+async fn first_voice(gateway: &Gateway, whom: &Whom) -> Result<Option<AccountId>> {
+    let read = gateway.recall().await;
+    read.map_err(|e| Error::new(Code::AuditUnavailable).retry_after(1).because(e))?;
+    let Some(first) = gateway.asked_to_resume(whom) else { return Ok(None) };
+    let store = gateway.state();
+    let profile = blocking(move || store.account(&first).map_err(state)).await?;
+    Ok(profile.filter(|profile| gateway.confirm_account(profile).is_ok()).map(|profile| profile.account.id))
 }
 
 /// What an account may say of those who are stopped.

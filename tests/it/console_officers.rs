@@ -162,6 +162,7 @@ async fn a_persons_number_typed_into_the_search_gets_into_no_address() {
         let opened = eve.get(&format!("{kept}&{name}={PERSON}")).await;
         assert_eq!((opened.status, opened.header("location")), (303, Some(kept)), "{name}");
     }
+    assert_eq!(sent(&[("operator", "138-1234 5678")]).await.0, at);
     let (place, answer) = sent(&[("operator", "tel. 13812345678")]).await;
     assert_eq!(place, at);
     assert_eq!(answer.cookie("__Host-sluice-said"), Some("search-number"), "and is told so");

@@ -46,6 +46,28 @@ async fn programs_stop_and_let_go_on_as_people_do_by_the_pages() {
 }
 
 #[tokio::test]
+async fn a_word_that_was_used_up_lets_nobody_go_on_again() {
+    let gw = TestGateway::start().await;
+    let (one, two) = (
+        gw.person("one", "audit", &["security_admin"]).await,
+        gw.person("two", "audit", &["security_admin"]).await,
+    );
+    let stop = serde_json::json!({ "what": "system", "name": "service.onestop", "reason": "investigation" });
+    let go_on = serde_json::json!({ "what": "system", "name": "service.onestop" });
+    let resume = "/v1/suspensions/resume";
+    assert_eq!(one.post("/v1/suspensions", &stop).await.status, 201);
+    assert_eq!(one.post(resume, &go_on).await.json()["state"], "asked");
+    assert_eq!(two.post(resume, &go_on).await.json()["state"], "resumed");
+    assert_eq!(two.post("/v1/suspensions", &stop).await.status, 201);
+    // As if the first stop had never ended: what one said then is in its place again.
+    gw.tamper("DELETE FROM acts WHERE kind = 'caller-resumed'");
+    assert_eq!(two.get("/v1/suspensions").await.json()["suspensions"][0]["resuming"], "one");
+    assert_eq!(two.post(resume, &go_on).await.json()["state"], "asked");
+    assert_eq!(two.post(resume, &go_on).await.problem(), "403 not-separate");
+    assert_eq!(one.post(resume, &go_on).await.json()["state"], "resumed");
+}
+
+#[tokio::test]
 async fn from_where_the_trouble_is_seen_the_form_that_stops_it_is_filled_in() {
     let gw = TestGateway::start().await;
     let asked = gw.system("housing.aid").query("civil.subsistence", "housing-aid.review", &["name"]).await;

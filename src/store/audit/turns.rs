@@ -38,6 +38,11 @@ impl Writer {
         let now = self.clock.now();
         let (head, servers) = postgres::lock_head(conn, tree.size())?;
         Ahead::check(now, servers)?;
+        // Also a head that is what this gateway wrote last: others may have gone on from it, and been
+        // followed, before the server was put back to it.
+        if head.size < self.shared.now().size {
+            return Err(CommitError::End(BEHIND));
+        }
         let unchanged = match head.size {
             0 => head.note.is_empty() && tree.size() == 0,
             size => {
@@ -56,9 +61,6 @@ impl Writer {
             return self.end_at(conn, head);
         }
         let (signed, given) = (self.signed(head)?, self.shared.now());
-        if head.size < given.size {
-            return Err(CommitError::End(BEHIND));
-        }
         let holds = |grown: &Tree| grown.size() != given.size || grown.root() == given.root;
         let (mut grown, mut whole) = (tree.clone(), holds(tree));
         while whole && grown.size() < head.size {

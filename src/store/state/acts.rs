@@ -57,13 +57,20 @@ impl StateStore {
     /// # Errors
     /// When the database cannot be read.
     pub fn is_pending(&self, object: &str) -> Result<bool, StateError> {
-        let rows = dsl::acts
-            .filter(dsl::log_index.is_null().and(dsl::object.eq(object)))
-            .order(dsl::seq)
-            .limit(PAGE)
-            .select(COLUMNS)
-            .load::<Row>(&mut self.connection()?)?;
-        Ok(rows.into_iter().map(act).any(|(act, seal)| self.seals.holds(&act, seal.as_deref())))
+        let (mut connection, mut after) = (self.connection()?, i64::MIN);
+        loop {
+            let rows = dsl::acts
+                .filter(dsl::log_index.is_null().and(dsl::object.eq(object)).and(dsl::seq.gt(after)))
+                .order(dsl::seq)
+                .limit(PAGE)
+                .select(COLUMNS)
+                .load::<Row>(&mut connection)?;
+            let Some(last) = rows.last() else { return Ok(false) };
+            after = last.0;
+            if rows.into_iter().map(act).any(|(act, seal)| self.seals.holds(&act, seal.as_deref())) {
+                return Ok(true);
+            }
+        }
     }
 
     /// Takes the oldest act that the log has not recorded yet into the hands of this process; none

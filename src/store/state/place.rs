@@ -48,16 +48,16 @@ pub enum Place {
 }
 
 impl Place {
-    /// A connection for the counts of quotas alone. Its commits are not synced: each query would wait
-    /// for the disk once more. With a file a power cut may lose the newest counts. A server writes its
-    /// commits to the disk, and to its standby, in one order, and the log is on the same server: no
-    /// count is lost of a query that was answered, since its record came after.
+    /// A connection for the counts of quotas alone. With a file its commits are not synced: each
+    /// query would wait for the disk once more, and a power cut may lose the newest counts. With a
+    /// server they are, although the record of the query is committed there later: in between the
+    /// server may have fallen over, and come back without the count.
     pub(super) fn counting(&self) -> Result<Db, StateError> {
         let mut db = self.connect()?;
         db.batch_execute(match self {
             Place::File(_) => "PRAGMA synchronous = NORMAL",
             // Statements are planned once, whatever the size of a batch.
-            Place::Server(_) => "SET synchronous_commit = off; SET plan_cache_mode = force_generic_plan",
+            Place::Server(_) => "SET plan_cache_mode = force_generic_plan",
         })?;
         Ok(db)
     }

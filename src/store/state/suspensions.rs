@@ -90,6 +90,14 @@ impl Whom {
         }
     }
 
+    /// One name for each. No name of a caller has a space.
+    pub fn id(&self) -> String {
+        match &self.department {
+            None => self.object(),
+            Some(department) => format!("{} {department}", self.object()),
+        }
+    }
+
     /// The object of an act about it.
     fn object(&self) -> String {
         format!("{}:{}", self.what.as_str(), self.name)

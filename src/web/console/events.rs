@@ -139,9 +139,12 @@ async fn typed(viewer: Viewer, worker: Worker, posted: Posted) -> Result<HttpRes
 }
 
 /// The same search without what looks like a person's number.
-fn without_numbers(sent: &Asked, worker: &Worker) -> Asked {
+pub fn without_numbers(sent: &Asked, worker: &Worker) -> Asked {
     let today = worker.gateway.now().day();
-    sent.without(|text| reference::names_somebody(text, today))
+    // In a search there is no reason for the spaces and dashes within a long number but that it is one
+    // of a telephone or a card.
+    let joined = |text: &str| text.chars().filter(|c| !c.is_whitespace() && *c != '-').collect::<String>();
+    sent.without(|text| [text, &joined(text)].iter().any(|text| reference::names_somebody(text, today)))
 }
 
 /// Leads to what was kept of a search: an address stays in the browser, and in every proxy's log. That

@@ -57,7 +57,7 @@ pub async fn save(viewer: Viewer, worker: Worker, posted: Posted) -> Result<Http
     let (held, call, name) = (worker.clone(), viewer.call.clone(), form.value("/name").to_owned());
     let done = to_its_end(async move { searches::save(&held.gateway, &call, &name, kept).await }).await;
     match done {
-        Ok(()) => go_on(&sent.at(EVENTS), Some("search-saved")),
+        Ok(()) => go_on(&events::without_numbers(&sent, &worker).at(EVENTS), Some("search-saved")),
         Err(error) if error.code == Code::InvalidRequest => {
             let body = form.body(|_, _| None);
             form = form.with(&error, &body);
@@ -70,8 +70,9 @@ pub async fn save(viewer: Viewer, worker: Worker, posted: Posted) -> Result<Http
 async fn forget(viewer: Viewer, worker: Worker, posted: Posted) -> Result<HttpResponse> {
     let form = posted.read(&viewer.frame).await?;
     let (call, id) = (viewer.call, form.value("id").to_owned());
-    to_its_end(async move { searches::forget(&worker.gateway, &call, &id).await }).await?;
-    go_on(&sent(&form).at(EVENTS), Some("search-forgotten"))
+    let held = worker.clone();
+    to_its_end(async move { searches::forget(&held.gateway, &call, &id).await }).await?;
+    go_on(&events::without_numbers(&sent(&form), &worker).at(EVENTS), Some("search-forgotten"))
 }
 
 /// The parameters of a search among the inputs of a form.

@@ -226,6 +226,21 @@ async fn a_server_that_lost_what_was_given_out_is_not_written_to() {
     assert!(matches!(place.refusal(), OpenError::Forked(41)));
 }
 
+/// By what it has followed, and not only by what it has written.
+#[tokio::test]
+async fn a_server_that_was_put_back_to_what_this_gateway_wrote_last_is_not_written_to() {
+    let place = Site::on_server();
+    let log = place.open().unwrap();
+    let other = place.beside();
+    let writing = other.open().unwrap();
+    fill(&log, 10).await;
+    place.keep();
+    fill(&writing, 10).await;
+    until(|| log.stats().size == writing.stats().size);
+    place.put_back();
+    assert_eq!(log.append(query(1)).await.unwrap_err(), AppendError::NotDurable);
+}
+
 /// Hardly further than this one knows, and signed by the log's key.
 #[tokio::test]
 async fn another_history_is_not_gone_on_from_however_near_it_is() {
