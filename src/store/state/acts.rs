@@ -57,20 +57,8 @@ impl StateStore {
     /// # Errors
     /// When the database cannot be read.
     pub fn is_pending(&self, object: &str) -> Result<bool, StateError> {
-        let (mut connection, mut after) = (self.connection()?, i64::MIN);
-        loop {
-            let rows = dsl::acts
-                .filter(dsl::log_index.is_null().and(dsl::object.eq(object)).and(dsl::seq.gt(after)))
-                .order(dsl::seq)
-                .limit(PAGE)
-                .select(COLUMNS)
-                .load::<Row>(&mut connection)?;
-            let Some(last) = rows.last() else { return Ok(false) };
-            after = last.0;
-            if rows.into_iter().map(act).any(|(act, seal)| self.seals.holds(&act, seal.as_deref())) {
-                return Ok(true);
-            }
-        }
+        let waiting = pending(&mut *self.connection()?, &self.seals, true, usize::MAX)?;
+        Ok(waiting.iter().any(|act| act.object == object))
     }
 
     /// Takes the oldest act that the log has not recorded yet into the hands of this process; none
@@ -247,17 +235,9 @@ pub(super) fn is_in_vain(
     detail: &str,
 ) -> Result<bool, StateError> {
     let same = dsl::kind.eq(kind).and(dsl::object.eq(object)).and(dsl::detail.eq(detail));
-    let rows = dsl::acts
-        .filter(dsl::log_index.is_null().and(same))
-        .order(dsl::seq)
-        .limit(PAGE)
-        .select(COLUMNS)
-        .load::<Row>(connection)?;
-    let sealed = |row| {
-        let (act, seal) = act(row);
-        seals.holds(&act, seal.as_deref())
-    };
-    Ok(!rows.is_empty() && !rows.into_iter().any(sealed))
+    let found = dsl::acts.filter(dsl::log_index.is_null().and(same)).count().get_result::<i64>(connection)?;
+    let said = |act: &Act| (&*act.kind, &*act.object, &*act.detail) == (kind, object, detail);
+    Ok(found > 0 && !pending(connection, seals, true, usize::MAX)?.iter().any(said))
 }
 
 /// Adds an act with its seal: part of the transaction that does it. Gives its number.

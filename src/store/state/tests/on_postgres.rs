@@ -20,6 +20,8 @@ mod officers;
 mod order;
 #[path = "outbox.rs"]
 mod outbox;
+#[path = "quotas.rs"]
+mod quotas;
 #[path = "replicas.rs"]
 mod replicas;
 #[path = "skew.rs"]

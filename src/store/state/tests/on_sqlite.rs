@@ -16,6 +16,8 @@ mod officers;
 mod order;
 #[path = "outbox.rs"]
 mod outbox;
+#[path = "quotas.rs"]
+mod quotas;
 #[path = "skew.rs"]
 mod skew;
 #[path = "state.rs"]
